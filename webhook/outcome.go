@@ -1,0 +1,58 @@
+package webhook
+
+import "time"
+
+// Result is what became of a delivery, in the one distinction that decides
+// about the mail.
+type Result uint8
+
+// The three results.
+const (
+	Deferred  Result = iota // not now: wait or leave it with the sender
+	Delivered               // the webhook took it
+	Rejected                // the webhook will never take it
+)
+
+// Reason is why a delivery ended as it did: a closed set that feeds error,
+// log, metric label and reply.
+type Reason string
+
+// The reasons.
+const (
+	ReasonDelivered     Reason = "delivered"      // 2xx
+	ReasonRejected      Reason = "rejected"       // 406, REJECT, SMTP-Reply 5xx, abort-message
+	ReasonTooLarge      Reason = "too_large"      // 413
+	ReasonBusy          Reason = "busy"           // 429, 507
+	ReasonMisconfigured Reason = "misconfigured"  // other 4xx, 3xx, 1xx
+	ReasonUnavailable   Reason = "unavailable"    // 408, 425, 5xx
+	ReasonAsked         Reason = "asked_to_defer" // SMTP-Reply 4xx
+	ReasonTimeout       Reason = "timeout"
+	ReasonConnect       Reason = "connect" // refused, reset, broken
+	ReasonDNS           Reason = "dns"
+	ReasonTLS           Reason = "tls"
+	ReasonBreaker       Reason = "breaker_open" // not asked: the endpoint is failing
+	ReasonNoSlot        Reason = "no_slot"      // not asked: CONCURRENCY was taken for the whole time
+	ReasonPaused        Reason = "paused"       // not asked: the operator paused the endpoint
+	ReasonRender        Reason = "render"       // the stored message could not be read
+	ReasonInsecure      Reason = "insecure"     // REQUIRETLS and the endpoint is not https
+)
+
+// Reply is an SMTP reply that a webhook asked for.
+type Reply struct {
+	Code     int    // 250-259, 450-452, 550-554 after Classify made it fit
+	Enhanced string // "5.1.1", its class equal to the code's
+	Text     string // one line, printable; "" takes the standard text
+}
+
+// Outcome is the end of one delivery attempt.
+type Outcome struct {
+	Endpoint   string
+	Result     Result
+	Reason     Reason
+	Status     int              // HTTP status, 0 where none came
+	Reply      *Reply           // explicit, from the webhook; nil: the table decides
+	Recipients map[string]Reply // per recipient, on LMTP
+	After      time.Duration    // Retry-After, at most 6 h; 0 none
+	Elapsed    time.Duration
+	Err        error // why, for people; nil when delivered
+}
