@@ -1,0 +1,6 @@
+package main
+
+// commands are the subcommands in the order in which help lists them.
+func commands() []command {
+	return []command{}
+}
