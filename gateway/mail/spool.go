@@ -1,0 +1,200 @@
+package mail
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrSpoolFull is returned when the bytes of all messages in flight reach the
+// spool's bound: answer 452 and let the sender come back.
+var ErrSpoolFull = errors.New("mail: the spool is full")
+
+// DefaultSpoolMemory is how much of a message stays in memory: above it a
+// file is cheaper than the garbage (256 KiB, measured).
+const DefaultSpoolMemory = 256 << 10
+
+// Spooler hands out spools that share a folder and a bound on their bytes.
+type Spooler struct {
+	dir    string
+	memory int64
+	max    int64
+	used   atomic.Int64
+	bufs   sync.Pool // *[]byte of capacity memory
+	small  sync.Pool // *[]byte of capacity smallSpool
+}
+
+// smallSpool holds most mail that people write.
+const smallSpool = 8 << 10
+
+// NewSpooler returns a spooler that keeps up to memory octets of a message in
+// memory and the rest in an unlinked-on-close file under dir (created, 0700),
+// max octets in all (0: no bound).
+func NewSpooler(dir string, memory, maxBytes int64) (*Spooler, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("mail: can't make the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return nil, fmt.Errorf("mail: can't write to the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
+	}
+	f.Close()
+	os.Remove(f.Name())
+	s := &Spooler{dir: dir, memory: memory, max: maxBytes}
+	s.bufs.New = func() any { b := make([]byte, 0, memory); return &b }
+	s.small.New = func() any { b := make([]byte, 0, min(smallSpool, memory)); return &b }
+	return s, nil
+}
+
+// Used is the octets of all open spools.
+func (s *Spooler) Used() int64 { return s.used.Load() }
+
+// New opens a spool for a message from the reverse-path.
+func (s *Spooler) New(reversePath string) *Spool {
+	p := &Spool{owner: s, sum: sha256.New()}
+	p.buf = s.small.Get().(*[]byte)
+	var n [8]byte
+	binary.BigEndian.PutUint64(n[:], uint64(len(reversePath)))
+	p.sum.Write(n[:])
+	io.WriteString(p.sum, reversePath)
+	return p
+}
+
+// Spool takes a message's octets as they arrive and is then their Source.
+// One goroutine writes; after the last Write any number may read. Close ends it.
+type Spool struct {
+	owner *Spooler
+	sum   hash.Hash
+	buf   *[]byte  // the octets while they fit in memory
+	file  *os.File // and then
+	size  int64
+	err   error
+}
+
+// Write implements io.Writer. ErrSpoolFull, or a write error of the file,
+// leaves the spool unusable but for Close.
+func (p *Spool) Write(b []byte) (int, error) {
+	if p.err != nil {
+		return 0, p.err
+	}
+	n := int64(len(b))
+	if used := p.owner.used.Add(n); p.owner.max > 0 && used > p.owner.max {
+		p.owner.used.Add(-n)
+		p.err = ErrSpoolFull
+		return 0, p.err
+	}
+	p.size += n
+	p.sum.Write(b)
+	if p.file == nil && p.fits(n) {
+		*p.buf = append(*p.buf, b...)
+		return len(b), nil
+	}
+	if p.err = p.spill(b); p.err != nil {
+		return 0, p.err
+	}
+	return len(b), nil
+}
+
+// fits reports whether n more octets stay in memory, taking the large buffer
+// when they outgrow the small one.
+func (p *Spool) fits(n int64) bool {
+	want := int64(len(*p.buf)) + n
+	if want <= int64(cap(*p.buf)) {
+		return true
+	}
+	if want > p.owner.memory {
+		return false
+	}
+	large := p.owner.bufs.Get().(*[]byte)
+	*large = append((*large)[:0], *p.buf...)
+	p.owner.put(p.buf)
+	p.buf = large
+	return true
+}
+
+// spill moves what is in memory to the file, once, and appends b.
+func (p *Spool) spill(b []byte) error {
+	if p.file == nil {
+		f, err := os.CreateTemp(p.owner.dir, "spool-*")
+		if err != nil {
+			return fmt.Errorf("mail: spool: %w", err)
+		}
+		p.file = f
+		if _, err := f.Write(*p.buf); err != nil {
+			return fmt.Errorf("mail: spool: %w", err)
+		}
+		p.owner.put(p.buf)
+		p.buf = nil
+	}
+	if _, err := p.file.Write(b); err != nil {
+		return fmt.Errorf("mail: spool: %w", err)
+	}
+	return nil
+}
+
+// Size is the octets written.
+func (p *Spool) Size() int64 { return p.size }
+
+// Sum is SHA-256 over the length-prefixed reverse-path and the octets written.
+func (p *Spool) Sum() [sha256.Size]byte {
+	var out [sha256.Size]byte
+	p.sum.Sum(out[:0])
+	return out
+}
+
+// Source returns the octets: Bytes in memory, or a *File. It is good until Close.
+func (p *Spool) Source() Source {
+	if p.file != nil {
+		return &File{path: p.file.Name(), size: p.size}
+	}
+	return Bytes(*p.buf)
+}
+
+// Close frees the memory and removes the file.
+func (p *Spool) Close() error {
+	if p.owner == nil {
+		return nil
+	}
+	p.owner.used.Add(-p.size)
+	if p.buf != nil {
+		p.owner.put(p.buf)
+		p.buf = nil
+	}
+	p.owner = nil
+	if p.file == nil {
+		return nil
+	}
+	err := p.file.Close()
+	return errors.Join(err, os.Remove(p.file.Name()))
+}
+
+func (s *Spooler) put(b *[]byte) {
+	*b = (*b)[:0]
+	if int64(cap(*b)) >= s.memory {
+		s.bufs.Put(b)
+	} else {
+		s.small.Put(b)
+	}
+}
+
+// File is a Source on disk.
+type File struct {
+	path string
+	size int64
+}
+
+// Open implements Source.
+func (f *File) Open() (io.ReadSeekCloser, error) { return os.Open(f.path) }
+
+// Size implements Source.
+func (f *File) Size() int64 { return f.size }
+
+// Path is the file's name; its bytes never change, so that a store may
+// hard-link it.
+func (f *File) Path() string { return f.path }

@@ -1,0 +1,97 @@
+package mail
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"testing"
+	"testing/iotest"
+)
+
+func TestSpoolKeepsEveryOctet(t *testing.T) {
+	for _, size := range []int{0, 1, smallSpool - 1, smallSpool, smallSpool + 1, 100_000, 256 << 10, 256<<10 + 1, 1 << 20} {
+		dir := t.TempDir()
+		sp, err := NewSpooler(dir, DefaultSpoolMemory, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+		p := sp.New("a@example.com")
+		for b := want; len(b) > 0; {
+			n := min(len(b), 7001)
+			if _, err := p.Write(b[:n]); err != nil {
+				t.Fatal(err)
+			}
+			b = b[n:]
+		}
+		head := "Received: here\r\n"
+		src := Prepend(head, p.Source())
+		r, err := src.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := iotest.TestReader(r, append([]byte(head), want...)); err != nil {
+			t.Errorf("%d octets: %v", size, err)
+		}
+		r.Close()
+		if p.Size() != int64(size) || sp.Used() != int64(size) || src.Size() != int64(size+len(head)) {
+			t.Errorf("%d octets: Size %d, Used %d, joined %d", size, p.Size(), sp.Used(), src.Size())
+		}
+		if got, want := p.Sum(), sum("a@example.com", want); got != want {
+			t.Errorf("%d octets: key %x, want %x", size, got, want)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 0 || sp.Used() != 0 {
+			t.Errorf("%d octets: after Close the folder holds %v, Used is %d", size, left, sp.Used())
+		}
+	}
+}
+
+func sum(from string, data []byte) [32]byte {
+	b := binary.BigEndian.AppendUint64(nil, uint64(len(from)))
+	return sha256.Sum256(append(append(b, from...), data...))
+}
+
+func TestSpoolBound(t *testing.T) {
+	sp, err := NewSpooler(t.TempDir(), 10, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := sp.New(""), sp.New("")
+	if _, err := a.Write(make([]byte, 90)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Write(make([]byte, 20)); !errors.Is(err, ErrSpoolFull) {
+		t.Fatalf("got %v, want ErrSpoolFull", err)
+	}
+	if err := errors.Join(a.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	c := sp.New("")
+	if _, err := c.Write(make([]byte, 100)); err != nil {
+		t.Fatalf("after the others closed: %v", err)
+	}
+	c.Close()
+}
+
+func TestJoinedCopy(t *testing.T) {
+	sp, _ := NewSpooler(t.TempDir(), 4, 0)
+	p := sp.New("")
+	defer p.Close()
+	p.Write([]byte("body octets"))
+	r, err := Prepend("head ", p.Source()).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.Seek(2, io.SeekStart)
+	var out bytes.Buffer
+	if n, err := io.Copy(&out, r); err != nil || n != 14 || out.String() != "ad body octets" {
+		t.Fatalf("copied %d %q, %v", n, out.String(), err)
+	}
+}
