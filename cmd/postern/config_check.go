@@ -1,0 +1,169 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// complete fills what has a default that depends on something else.
+func (c *Config) complete() {
+	if c.Listen.Domain == "" {
+		c.Listen.Domain = hostName()
+	}
+	if c.TLS.Mode == "" {
+		c.TLS.Mode = "off"
+		if c.TLS.CertFile != "" {
+			c.TLS.Mode = "offer"
+		}
+	}
+	if c.Webhook.Name == "" {
+		c.Webhook.Name = "default"
+	}
+	for i := range c.Webhooks {
+		if c.Webhooks[i].Name == "" {
+			c.Webhooks[i].Name = "webhook-" + strconv.Itoa(i)
+		}
+	}
+	if c.Delivery.Store == "" {
+		c.Delivery.Store = defaultStore("/var/lib/postern", "postern-data")
+	}
+}
+
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || name == "" {
+		return "localhost"
+	}
+	return name
+}
+
+// defaultStore is sqlite in the system's folder where that can be made and
+// written, else in the local one.
+func defaultStore(system, local string) Store {
+	if os.MkdirAll(system, 0o700) == nil {
+		if f, err := os.CreateTemp(system, ".writable-*"); err == nil {
+			f.Close()
+			os.Remove(f.Name())
+			return Store("sqlite://" + system)
+		}
+	}
+	if abs, err := filepath.Abs(local); err == nil {
+		local = abs
+	}
+	return Store("sqlite://" + local)
+}
+
+// needEndpoint refuses a gateway that would have nowhere to put its mail.
+func (c *Config) needEndpoint() error {
+	if len(c.Endpoints()) > 0 {
+		return nil
+	}
+	return &variableError{variable: envPrefix + "WEBHOOK_URL",
+		why: "is not set: it is the URL that mail is POSTed to, such as http://127.0.0.1:3000/mail (postern listen starts one to try with)"}
+}
+
+// checker gathers what is wrong between variables.
+type checker struct{ errs []error }
+
+func (k *checker) refuse(bad bool, variable, format string, args ...any) {
+	if bad {
+		k.errs = append(k.errs, &variableError{variable: envPrefix + variable, why: fmt.Sprintf(format, args...)})
+	}
+}
+
+// check holds variables against each other.
+func (c *Config) check() []error {
+	var k checker
+	c.checkTLS(&k)
+	c.checkStore(&k)
+	seen := make(map[string]string)
+	for i := range c.Webhooks {
+		c.checkEndpoint(&k, &c.Webhooks[i], fmt.Sprintf("WEBHOOK_%d_", i), seen)
+	}
+	if c.Webhook.URL != "" {
+		c.checkEndpoint(&k, &c.Webhook, "WEBHOOK_", seen)
+	}
+	k.refuse(c.Listen.SMTPAddr == "" && c.Listen.SMTPSAddr == "" && c.Listen.LMTPAddr == "", "SMTP_ADDR",
+		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
+	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
+	return k.errs
+}
+
+func (c *Config) checkTLS(k *checker) {
+	t := c.TLS
+	k.refuse(t.CertFile == "" && t.KeyFile != "", "TLS_CERT_FILE", "is not set, but POSTERN_TLS_KEY_FILE is: set both")
+	k.refuse(t.CertFile != "" && t.KeyFile == "", "TLS_KEY_FILE", "is not set, but POSTERN_TLS_CERT_FILE is: set both")
+	if t.CertFile == "" {
+		k.refuse(t.Mode != "off", "TLS_MODE", "%s needs POSTERN_TLS_CERT_FILE and POSTERN_TLS_KEY_FILE", t.Mode)
+		k.refuse(c.Listen.SMTPSAddr != "", "SMTPS_ADDR", "needs POSTERN_TLS_CERT_FILE and POSTERN_TLS_KEY_FILE")
+		k.refuse(t.ClientCAFile != "", "TLS_CLIENT_CA_FILE", "needs POSTERN_TLS_CERT_FILE and POSTERN_TLS_KEY_FILE")
+	}
+	k.refuse(t.AuthRequired && t.UsersFile == "", "AUTH_REQUIRED", "needs POSTERN_USERS_FILE, or nobody could sign in")
+	k.refuse(c.SMTP.Turn && t.UsersFile == "", "SMTP_TURN", "needs POSTERN_USERS_FILE: only its users may collect")
+}
+
+func (c *Config) checkStore(k *checker) {
+	d := c.Delivery
+	off := d.Store == storeOff
+	k.refuse(off && d.Accept == "queue", "ACCEPT", "queue needs a store, and POSTERN_RETRY_STORE is off")
+	k.refuse(off && d.PublicURL != "", "PUBLIC_URL", "content by url needs a store, and POSTERN_RETRY_STORE is off")
+	k.refuse(off && d.DSNRelay != "", "DSN_RELAY", "reports need a store, and POSTERN_RETRY_STORE is off")
+	k.refuse(d.RetryFirst > d.RetryMax, "RETRY_FIRST", "%s is longer than POSTERN_RETRY_MAX_DELAY, %s", d.RetryFirst, d.RetryMax)
+}
+
+var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+func (c *Config) checkEndpoint(k *checker, w *WebhookConfig, prefix string, seen map[string]string) {
+	k.refuse(w.URL == "", prefix+"URL", "is not set, but other variables of this endpoint are")
+	k.refuse(!endpointName.MatchString(w.Name), prefix+"NAME", "%q must be letters, digits, dots, dashes and underscores, at most 64", w.Name)
+	other, twice := seen[w.Name]
+	k.refuse(twice, prefix+"NAME", "%q is %s%sNAME too: names must differ", w.Name, envPrefix, other)
+	seen[w.Name] = prefix
+	k.refuse(w.Token.Value != "" && w.Username != "", prefix+"TOKEN", "and %s%sUSERNAME exclude each other: one Authorization header", envPrefix, prefix)
+	k.refuse(w.Password.Value != "" && w.Username == "", prefix+"USERNAME", "is not set, but %s%sPASSWORD is", envPrefix, prefix)
+	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", envPrefix, prefix)
+	byURL := w.Attachments == "url" || w.Raw == "url"
+	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
+	for _, m := range w.Match {
+		k.refuse(m != "*" && !strings.Contains(m, "@"), prefix+"MATCH", "%q is no pattern: a@b, @b, *@b, a@, support+*@b or *", m)
+	}
+}
+
+// warnings says what is allowed but seldom meant.
+func (c *Config) warnings() []string {
+	var all []string
+	if len(c.Directory.Recipients) == 0 && c.Directory.URL == "" {
+		for _, w := range c.Endpoints() {
+			if catchAll(w.Match) && !w.Copy && !w.Terminal {
+				all = append(all, fmt.Sprintf("endpoint %s takes mail for every address of every domain: "+
+					"set POSTERN_RECIPIENTS (such as *@in.example.com) or POSTERN_DIRECTORY_URL", w.Name))
+				break
+			}
+		}
+	}
+	for _, w := range c.Endpoints() {
+		if strings.HasPrefix(string(w.URL), "http://") && (w.Token.Value != "" || w.Username != "") {
+			all = append(all, fmt.Sprintf("endpoint %s sends its credentials in the clear: use https", w.Name))
+		}
+	}
+	if c.Delivery.Store != storeOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
+		all = append(all, "POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")
+	}
+	return all
+}
+
+func catchAll(match List) bool {
+	if len(match) == 0 {
+		return true
+	}
+	for _, m := range match {
+		if m == "*" || m == "*@*" {
+			return true
+		}
+	}
+	return false
+}

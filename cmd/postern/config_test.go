@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+const anEndpoint = "POSTERN_WEBHOOK_URL=http://127.0.0.1:3000/mail"
+
+func TestConfigDefaults(t *testing.T) {
+	c, err := loadConfig([]string{anEndpoint, "POSTERN_RETRY_STORE=sqlite:///data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range settings(c) {
+		want := s.field.Tag.Get("envDefault")
+		if d, err := time.ParseDuration(want); err == nil && want != "0" {
+			want = duration(d)
+		}
+		if got := s.text(); want != "" && got != want {
+			t.Errorf("%s = %q, the table says %q", s.key, got, want)
+		}
+	}
+	if c.Webhook.Name != "default" || c.TLS.Mode != "off" || c.Listen.Domain == "" {
+		t.Errorf("computed defaults: name %q, TLS mode %q, domain %q", c.Webhook.Name, c.TLS.Mode, c.Listen.Domain)
+	}
+	if len(c.warnings()) != 1 || !strings.Contains(c.warnings()[0], "every address") {
+		t.Errorf("warnings = %q, want one about the catch-all", c.warnings())
+	}
+}
+
+func TestConfigValues(t *testing.T) {
+	c, err := loadConfig([]string{
+		"PATH=/bin", anEndpoint, "POSTERN_RETRY_STORE=off", "POSTERN_GRACE=",
+		"POSTERN_SMTP_MAX_SIZE=25MB", "POSTERN_PROXY_FROM=10.0.0.0/8, 192.0.2.7", "POSTERN_HTTP_ADDR=off",
+		"POSTERN_WEBHOOK_0_URL=https://a.example/mail?key=s3cret", "POSTERN_WEBHOOK_0_MATCH=sales@a.example,*@b.example",
+		"POSTERN_WEBHOOK_0_HEADERS=X-One: 1\nX-Two: a, b:c\n", "POSTERN_WEBHOOK_0_REJECT=404,422", "POSTERN_WEBHOOK_1_URL=https://b.example/",
+		// what Kubernetes sets for Services named postern and postern-smtp
+		"POSTERN_PORT=tcp://10.0.0.1:25", "POSTERN_PORT_25_TCP_ADDR=10.0.0.1", "POSTERN_SERVICE_HOST=10.0.0.1", "POSTERN_SMTP_SERVICE_PORT_SMTP=25",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.SMTP.MaxSize != 25e6 || c.Listen.ProxyFrom.String() != "10.0.0.0/8,192.0.2.7/32" || c.Listen.HTTPAddr != "" || c.Process.Grace != time.Minute {
+		t.Errorf("got %v %v %q %v", c.SMTP.MaxSize, c.Listen.ProxyFrom, c.Listen.HTTPAddr, c.Process.Grace)
+	}
+	eps := c.Endpoints()
+	if len(eps) != 3 || eps[0].Name != "webhook-0" || eps[1].Name != "webhook-1" || eps[2].Name != "default" || eps[1].Concurrency != 64 {
+		t.Fatalf("endpoints = %+v", eps)
+	}
+	if eps[0].Match.String() != "sales@a.example,*@b.example" || eps[0].Headers["X-Two"][0] != "a, b:c" || eps[0].Reject[1] != "422" {
+		t.Errorf("endpoint 0 = %+v", eps[0])
+	}
+	if strings.Contains(eps[0].URL.String(), "s3cret") {
+		t.Errorf("the URL prints its query: %s", eps[0].URL)
+	}
+}
+
+// Each mistake names its variable and says what would be valid.
+func TestConfigMistakes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ environ, want string }{
+		{"", "POSTERN_WEBHOOK_URL is not set"},
+		{"POSTERN_WEBHOOK_URL=localhost:3000", `POSTERN_WEBHOOK_URL="localhost:3000" must be an http or https URL`},
+		{"POSTERN_WEBHOOK_TIMOUT=3s", "POSTERN_WEBHOOK_TIMOUT is no variable of ours; the nearest is POSTERN_WEBHOOK_TIMEOUT"},
+		{"POSTERN_SMPT_MAX_SIZE=3", "the nearest is POSTERN_SMTP_MAX_SIZE"},
+		{"POSTERN_WEBHOOK_0_URL=http://a/ POSTERN_WEBHOOK_0_RETRYTIMEOUT=3s", "the nearest is POSTERN_WEBHOOK_0_RETRY_TIMEOUT"},
+		{"POSTERN_WEBHOOK_0_URL=http://a/ POSTERN_WEBHOOK_2_URL=http://b/", "POSTERN_WEBHOOK_1_URL is missing: endpoints are numbered from 0 without a gap, and 0, 2 are set"},
+		{"POSTERN_WEBHOOK_1_URL=http://b/", "POSTERN_WEBHOOK_0_URL is missing"},
+		{"POSTERN_WEBHOOK_0_MATCH=a@b", "POSTERN_WEBHOOK_0_URL is not set"},
+		{"POSTERN_WEBHOOK_TIMEOUT=3", `POSTERN_WEBHOOK_TIMEOUT="3" must be a time such as`},
+		{"POSTERN_GRACE=-3s", `POSTERN_GRACE="-3s" must be a time such as`},
+		{"POSTERN_SMTP_MAX_SIZE=fifty", `POSTERN_SMTP_MAX_SIZE="fifty" must be a size such as`},
+		{"POSTERN_SMTP_MAX_RECIPIENTS=0", `must be a whole number, at least 1`},
+		{"POSTERN_SMTP_VRFY=maybe", `POSTERN_SMTP_VRFY="maybe" must be true or false`},
+		{"POSTERN_SMTP_BARE_LF=ignore", "must be one of reject, normalize"},
+		{"POSTERN_WEBHOOK_FORMAT=xml", "must be one of postern, raw, postmark"},
+		{"POSTERN_PROXY_FROM=10.0.0.0/33", "must be networks such as"},
+		{"POSTERN_SMTP_ADDR=2525", "must be host:port"},
+		{"POSTERN_SMTP_ADDR=off", "no mail could come in"},
+		{"POSTERN_RETRY_STORE=mysql://u:s3cret@h/d", "POSTERN_RETRY_STORE must be sqlite:// and a folder"},
+		{"POSTERN_RETRY_STORE=off POSTERN_ACCEPT=queue", "queue needs a store"},
+		{"POSTERN_TLS_MODE=require", "require needs POSTERN_TLS_CERT_FILE"},
+		{"POSTERN_TLS_KEY_FILE=/k", "POSTERN_TLS_CERT_FILE is not set"},
+		{"POSTERN_WEBHOOK_MATCH=example.com", "is no pattern"},
+		{"POSTERN_WEBHOOK_RAW=url", "needs POSTERN_PUBLIC_URL"},
+		{"POSTERN_WEBHOOK_REJECT=200", "must be statuses from 400 to 599"},
+		{"POSTERN_WEBHOOK_HEADERS=s3cret", "POSTERN_WEBHOOK_HEADERS must be lines of Name: value"},
+		{"POSTERN_WEBHOOK_0_URL=http://a/ POSTERN_WEBHOOK_0_NAME=default", "names must differ"},
+		{"POSTERN_WEBHOOK_SECRET=x POSTERN_WEBHOOK_SECRET_FILE=" + file, "are both set: set one of them"},
+		{"POSTERN_HTTP_TOKEN_FILE=/does/not/exist", "must name a readable file"},
+		{"POSTERN_HTTP_TOKEN_FILE=/dev/zero", "must name a readable file"},
+	} {
+		environ := strings.Fields(tc.environ)
+		if tc.environ != "" && !strings.Contains(tc.environ, "POSTERN_WEBHOOK_URL=") {
+			environ = append(environ, anEndpoint)
+		}
+		_, err := loadConfig(environ)
+		var ce *configError
+		if !errors.As(err, &ce) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s:\n got %v\nwant %s", tc.environ, err, tc.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: the error shows a secret: %v", tc.environ, err)
+		}
+	}
+}
+
+func TestConfigMistakesAtOnce(t *testing.T) {
+	_, err := loadConfig([]string{anEndpoint, "POSTERN_X=1", "POSTERN_GRACE=soon", "POSTERN_DMARC=yes", "POSTERN_WEBHOOK_0_URL=http://a/", "POSTERN_WEBHOOK_0_TIMEOUT=soon", "POSTERN_TLS_KEY_FILE_=x"})
+	var ce *configError
+	if !errors.As(err, &ce) || len(ce.problems) != 5 {
+		t.Fatalf("want five problems at once: %v", err)
+	}
+}
+
+func TestSecretFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first\n")
+	c, err := loadConfig([]string{anEndpoint, "POSTERN_WEBHOOK_SECRET_FILE=" + file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Webhook.Secret.Value.Reveal(); got != "first" {
+		t.Errorf("the secret is %q: the line end belongs to the file", got)
+	}
+	live := &liveSecret{file: file, value: c.Webhook.Secret.Value}
+	for _, step := range []struct{ content, want string }{{"second", "second"}, {"", "second"}, {"third\r\n", "third"}} {
+		write(step.content)
+		live.checked = time.Time{}
+		if got := live.get().Reveal(); got != step.want {
+			t.Errorf("after the file became %q the secret is %q, want %q", step.content, got, step.want)
+		}
+	}
+}
+
+func TestConfigHidesSecrets(t *testing.T) {
+	out := new(bytes.Buffer)
+	s := &stdio{Out: out, Err: out, Environ: []string{
+		"POSTERN_WEBHOOK_URL=https://u:s3cret@a.example/?t=s3cret", "POSTERN_WEBHOOK_SECRET=s3cret", "POSTERN_WEBHOOK_USERNAME=u", "POSTERN_WEBHOOK_PASSWORD=s3cret",
+		"POSTERN_WEBHOOK_HEADERS=X: s3cret", "POSTERN_RETRY_STORE=postgres://u:s3cret@h/d?password=s3cret", "POSTERN_HTTP_TOKEN=s3cret",
+		"POSTERN_DSN_RELAY=smtp://u:s3cret@h:25", "POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_URL_SECRET=s3cret",
+	}}
+	if err := cmdConfig(t.Context(), s, nil); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "s3cret") {
+		t.Errorf("a secret shows:\n%s", out)
+	}
+	if !strings.Contains(out.String(), "POSTERN_WEBHOOK_SECRET=[hidden]\n") {
+		t.Errorf("a set secret should show as hidden:\n%s", out)
+	}
+}
+
+func TestSize(t *testing.T) {
+	for text, want := range map[string]Size{"0": 0, "512": 512, "64KiB": 65536, "50 mib": 50 << 20, "1GB": 1e9, "8TiB": 8 << 40, "7B": 7} {
+		var s Size
+		if err := s.UnmarshalText([]byte(text)); err != nil || s != want {
+			t.Errorf("%q = %d, %v; want %d", text, s, err, want)
+		}
+		var again Size
+		if err := again.UnmarshalText([]byte(s.String())); err != nil || again != s {
+			t.Errorf("%q prints as %q, which reads as %d, %v", text, s, again, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5GiB", "MiB", "9000000TiB", "5 parsecs"} {
+		if s := new(Size); s.UnmarshalText([]byte(text)) == nil {
+			t.Errorf("%q should not be a size, but is %d", text, *s)
+		}
+	}
+}
