@@ -3,6 +3,10 @@ package main
 // commands are the subcommands in the order in which help lists them.
 func commands() []command {
 	return []command{
+		{"send", "send mails to an SMTP server", cmdSend},
+		{"listen", "be a webhook that prints what it is sent", cmdListen},
 		{"config", "print the effective configuration", cmdConfig},
+		{"healthcheck", "ask a running gateway whether it is ready", cmdHealthcheck},
+		{"version", "print the version", cmdVersion},
 	}
 }

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestListenAnswers(t *testing.T) {
+	for _, tc := range []struct {
+		l    *listener
+		want []int
+	}{
+		{&listener{}, []int{200, 200}},
+		{&listener{statuses: []int{503, 200}}, []int{503, 200, 200}},
+		{&listener{reply: "550 5.1.1 No such project"}, []int{406}},
+		{&listener{reply: "451 4.3.0 Later"}, []int{503}},
+		{&listener{reply: "250 2.0.0 Filed", statuses: []int{202}}, []int{202}},
+	} {
+		tc.l.out = new(bytes.Buffer)
+		for _, want := range tc.want {
+			w := httptest.NewRecorder()
+			tc.l.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("{}")))
+			if w.Code != want || w.Header().Get("SMTP-Reply") != tc.l.reply {
+				t.Errorf("%v %q answered %d %q, want %d", tc.l.statuses, tc.l.reply, w.Code, w.Header().Get("SMTP-Reply"), want)
+			}
+		}
+	}
+}
+
+func TestListenPretty(t *testing.T) {
+	out := new(bytes.Buffer)
+	l := &listener{out: out}
+	body := `{"subject":"Счёт","content":"` + strings.Repeat("QUJD", 100) + `"}`
+	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/mail", strings.NewReader(body)))
+	for _, want := range []string{"POST /mail", "\n  \"subject\": \"Счёт\",\n", "… (", "answered 200"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	out.Reset()
+	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("no json\x1b[31m\n")))
+	if strings.Contains(out.String(), "\x1b") {
+		t.Errorf("a mail must not speak to the terminal: %q", out)
+	}
+}
+
+func TestCheckSignature(t *testing.T) {
+	key, now := []byte("0123456789abcdef01234567"), time.Unix(1700000000, 0)
+	secret := "whsec_" + base64.StdEncoding.EncodeToString(key)
+	sign := func(id string, at int64, body string) http.Header {
+		mac := hmac.New(sha256.New, key)
+		fmt.Fprintf(mac, "%s.%d.%s", id, at, body)
+		return http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {fmt.Sprint(at)},
+			"Webhook-Signature": {"v1,AAAA v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))}}
+	}
+	good := sign("a", now.Unix(), "body")
+	for _, tc := range []struct {
+		secret, body, want string
+		h                  http.Header
+		now                time.Time
+	}{
+		{secret, "body", "verified", good, now},
+		{secret, "b0dy", "WRONG", good, now},
+		{secret, "body", "missing", nil, now},
+		{secret, "body", "right, but", good, now.Add(time.Hour)},
+		{"whsec_%", "body", "can't be checked", good, now},
+	} {
+		if got := checkSignature(tc.secret, tc.h, []byte(tc.body), tc.now); !strings.HasPrefix(got, tc.want) {
+			t.Errorf("signature of %q is %q, want %q", tc.body, got, tc.want)
+		}
+	}
+	// The vector of the Standard Webhooks reference libraries.
+	h := http.Header{"Webhook-Id": {"msg_p5jXN8AQM9LWM0D4loKWxJek"}, "Webhook-Timestamp": {"1614265330"},
+		"Webhook-Signature": {"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}}
+	if got := checkSignature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", h, []byte(`{"test": 2432232314}`), time.Unix(1614265330, 0)); got != "verified" {
+		t.Errorf("the reference vector is %q", got)
+	}
+}

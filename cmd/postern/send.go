@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+const sendHelp = `[flags] HOST:PORT [FILE|FOLDER ...]
+
+Sends mails to an SMTP server: files, folders of .eml files, or without any a
+sample mail. The envelope comes from --from and --to, else from each mail's
+own From, To, Cc and Bcc.
+`
+
+// sendOptions are the flags of send.
+type sendOptions struct {
+	client      clientOptions
+	from        string
+	to          List
+	insecure    bool
+	password    string // file
+	connections int
+	retries     int
+	retryDelay  time.Duration
+	dialogue    bool
+}
+
+// cmdSend sends mails to any SMTP server and tells what it answered.
+func cmdSend(ctx context.Context, s *stdio, args []string) error {
+	o, rest, err := parseSend(s, args)
+	if err != nil {
+		return err
+	}
+	mails, err := sendMails(o, rest)
+	if err != nil {
+		return err
+	}
+	return sendAll(ctx, s, o, mails)
+}
+
+func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error) {
+	fs := newFlags(s, "send", sendHelp)
+	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
+	fs.Func("to", "recipient `address`es, separated by commas", func(v string) error { return o.to.UnmarshalText([]byte(v)) })
+	fs.StringVar(&o.client.Hello, "helo", hostName(), "`name` to say in EHLO")
+	fs.BoolVar(&o.client.StartTLS, "starttls", false, "insist on STARTTLS")
+	fs.BoolVar(&o.client.Implicit, "tls", false, "TLS from the first octet")
+	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
+	fs.StringVar(&o.client.User, "user", "", "sign in as `name`")
+	fs.StringVar(&o.password, "password-file", "", "`file` with the password")
+	fs.IntVar(&o.connections, "connections", 1, "connections at once")
+	fs.IntVar(&o.retries, "retries", 0, "more tries after a 4xx answer or a broken connection")
+	fs.DurationVar(&o.retryDelay, "retry-delay", time.Second, "pause before each")
+	fs.DurationVar(&o.client.Timeout, "timeout", time.Minute, "longest wait for a reply")
+	fs.BoolVar(&o.dialogue, "v", false, "show the dialogue")
+	if err := parseFlags(fs, args); err != nil {
+		return o, nil, err
+	}
+	if fs.NArg() == 0 || o.connections < 1 || o.retries < 0 {
+		fs.Usage()
+		return o, nil, errUsage
+	}
+	o.client.Addr = fs.Arg(0)
+	host, _, err := net.SplitHostPort(o.client.Addr)
+	if err != nil {
+		return o, nil, fmt.Errorf("%q names no server: it must be HOST:PORT, such as 127.0.0.1:2525", fs.Arg(0))
+	}
+	o.client.TLS = &tls.Config{ServerName: host, InsecureSkipVerify: o.insecure}
+	if o.password != "" {
+		if o.client.Pwd, err = readSecret(o.password); err != nil {
+			return o, nil, err
+		}
+	}
+	if o.dialogue {
+		o.client.Trace = s.Err
+	}
+	return o, fs.Args()[1:], nil
+}
+
+// sendMails prepares what is to be sent before the first connection, so that a
+// mistake in one mail doesn't end a run in its middle.
+func sendMails(o sendOptions, args []string) ([]*outgoing, error) {
+	if len(args) == 0 {
+		m, err := bytesMail("sample mail", sampleMail(time.Now()), o.from, o.to)
+		return []*outgoing{m}, err
+	}
+	paths, err := findMails(args)
+	if err != nil {
+		return nil, err
+	}
+	var mails []*outgoing
+	var errs []error
+	for _, path := range paths {
+		m, err := fileMail(path, o.from, o.to)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		mails = append(mails, m)
+	}
+	return mails, errors.Join(errs...)
+}
+
+// sendAll sends over o.connections connections and reports.
+func sendAll(ctx context.Context, s *stdio, o sendOptions, mails []*outgoing) error {
+	p := &progress{s: s, total: len(mails), began: time.Now()}
+	work := make(chan *outgoing)
+	var workers sync.WaitGroup
+	for range min(o.connections, len(mails)) {
+		workers.Go(func() {
+			w := sendWorker{o: o}
+			defer w.close()
+			for m := range work {
+				a, err := w.send(ctx, m)
+				p.done(m, a, err)
+			}
+		})
+	}
+	for _, m := range mails {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- m
+	}
+	close(work)
+	workers.Wait()
+	return p.finish(ctx)
+}
+
+// sendWorker keeps a connection over the mails that it sends.
+type sendWorker struct {
+	o      sendOptions
+	client *smtpClient
+}
+
+func (w *sendWorker) close() {
+	if w.client != nil {
+		w.client.quit()
+		w.client = nil
+	}
+}
+
+// send sends one mail, again where that may help.
+func (w *sendWorker) send(ctx context.Context, m *outgoing) (answer, error) {
+	for try := 0; ; try++ {
+		a, err := w.once(ctx, m)
+		if err == nil || try >= w.o.retries || !worthRetrying(err) || a.Code/100 == 2 {
+			return a, err
+		}
+		select {
+		case <-ctx.Done():
+			return a, err
+		case <-time.After(w.o.retryDelay):
+		}
+	}
+}
+
+func (w *sendWorker) once(ctx context.Context, m *outgoing) (answer, error) {
+	if w.client == nil {
+		c, err := dialSMTP(ctx, w.o.client)
+		if err != nil {
+			return answer{}, err
+		}
+		w.client = c
+	}
+	a, err := w.client.send(m)
+	if r := (*refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == 421) {
+		w.client.conn.Close() // out of step, or told to go
+		w.client = nil
+	}
+	return a, err
+}
+
+// worthRetrying reports whether an error is a temporary refusal, or no refusal
+// at all: a connection that failed.
+func worthRetrying(err error) bool {
+	r := (*refusal)(nil)
+	return !errors.As(err, &r) || r.temporary()
+}
+
+// progress counts and tells.
+type progress struct {
+	s     *stdio
+	total int
+	began time.Time
+
+	mu         sync.Mutex
+	sent, lost int
+	told       time.Time
+}
+
+// progressFew is up to how many mails each gets its own line.
+const progressFew = 20
+
+func (p *progress) done(m *outgoing, a answer, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.lost++
+		fmt.Fprintf(p.s.Err, "%s: %s\n", m.name, strings.ReplaceAll(err.Error(), "\n", "; "))
+	} else {
+		p.sent++
+		if p.total <= progressFew {
+			fmt.Fprintf(p.s.Out, "%s: %s\n", m.name, a)
+		}
+	}
+	if p.total > progressFew && time.Since(p.told) > time.Second {
+		p.told = time.Now()
+		fmt.Fprintf(p.s.Err, "%d of %d sent, %d failed, %.0f a second\n", p.sent, p.total, p.lost, float64(p.sent)/time.Since(p.began).Seconds())
+	}
+}
+
+func (p *progress) finish(ctx context.Context) error {
+	if p.total > 1 {
+		fmt.Fprintf(p.s.Out, "%d of %d sent in %s\n", p.sent, p.total, time.Since(p.began).Round(time.Millisecond))
+	}
+	if p.sent == p.total {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("stopped: %d of %d mails were sent", p.sent, p.total)
+	}
+	return fmt.Errorf("%d of %d mails were not taken by everybody: -v shows the dialogue, and 4xx answers are worth --retries", p.total-p.sent, p.total)
+}
