@@ -26,3 +26,22 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Reveal returns the value itself, for the one place that uses it.
 func (s Secret) Reveal() string { return string(s) }
+
+// SecretSource gives the secret that is valid now; nil is no secret.
+type SecretSource func() Secret
+
+// Fixed is a SecretSource that never changes; "" is no secret.
+func Fixed(value string) SecretSource {
+	if value == "" {
+		return nil
+	}
+	return func() Secret { return Secret(value) }
+}
+
+// now is the current value; a nil source has none.
+func (s SecretSource) now() string {
+	if s == nil {
+		return ""
+	}
+	return s().Reveal()
+}

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -28,6 +29,10 @@ type Links interface {
 	Attachment(messageID string, i int, filename string) string
 	// Raw is the url of the whole message.
 	Raw(messageID string) string
+	// Keep makes the message's content durable for as long as its urls promise.
+	// The sender calls it before the first POST whose body names a url; after an
+	// error nothing is posted.
+	Keep(ctx context.Context, messageID string) error
 }
 
 // Where says how content travels.

@@ -1,0 +1,134 @@
+package webhook
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxRetryAfter bounds what a webhook may ask for by Retry-After.
+const maxRetryAfter = 6 * time.Hour
+
+// Answer is what came of one POST: a status, or the error that kept it away.
+type Answer struct {
+	Status int // 0: none came
+	Header http.Header
+	Body   []byte    // what was read of it, at most maxAnswer octets
+	Err    error     // why no status came; ignored once there is one
+	At     time.Time // when, for a Retry-After that is a date
+}
+
+// Classify says what an answer means for the mail. It is total and pure: any
+// status and any error end in one of the three results, by product rule:
+//
+//	SMTP-Reply, JSON smtp    as asked
+//	webhook-delivery: abort-message, 406, rejects    Rejected
+//	413                      Rejected (too large), once by url before
+//	2xx                      Delivered
+//	429, 507                 Deferred (busy)
+//	408, 425, other 5xx      Deferred (unavailable)
+//	anything else            Deferred (misconfigured): deploys and rotated secrets answer it
+//	no status                Deferred by the kind of error
+//
+// What the webhook asks for explicitly wins over its status.
+func Classify(a Answer, rejects Statuses) Outcome {
+	if a.Status == 0 {
+		return Outcome{Result: Deferred, Reason: reasonOf(a.Err), Err: noAnswer(a.Err)}
+	}
+	said := readSaid(a)
+	o := byStatus(a.Status, rejects)
+	o.Status = a.Status
+	o.Recipients = said.recipients
+	switch {
+	case said.reply != nil:
+		o.Result, o.Reason = byReply(*said.reply)
+		o.Reply = said.reply
+	case strings.EqualFold(strings.TrimSpace(a.Header.Get("Webhook-Delivery")), "abort-message"):
+		o.Result, o.Reason = Rejected, ReasonRejected
+	}
+	if o.Result == Rejected && o.Reply == nil {
+		if text := plainText(a); text != "" {
+			r := o.SMTPReply(false)
+			o.Reply = &Reply{r.Code, r.Enhanced, text}
+		}
+	}
+	if o.Result == Deferred {
+		o.After = retryAfter(a.Header.Get("Retry-After"), a.At)
+	}
+	if o.Result != Delivered {
+		o.Err = fmt.Errorf("the webhook answered %s%s", statusText(a.Status), hint(a, o.Reason))
+	}
+	return o
+}
+
+// byStatus is the table where the webhook says nothing but its status.
+func byStatus(status int, rejects Statuses) Outcome {
+	switch {
+	case status >= 200 && status <= 299:
+		return Outcome{Result: Delivered, Reason: ReasonDelivered}
+	case status == http.StatusRequestEntityTooLarge:
+		return Outcome{Result: Rejected, Reason: ReasonTooLarge}
+	case rejects.Has(status):
+		return Outcome{Result: Rejected, Reason: ReasonRejected}
+	case status == http.StatusTooManyRequests || status == http.StatusInsufficientStorage:
+		return Outcome{Result: Deferred, Reason: ReasonBusy}
+	case status == http.StatusRequestTimeout || status == http.StatusTooEarly || status >= 500 && status <= 599:
+		return Outcome{Result: Deferred, Reason: ReasonUnavailable}
+	default:
+		return Outcome{Result: Deferred, Reason: ReasonMisconfigured}
+	}
+}
+
+// byReply is what an explicit reply means.
+func byReply(r Reply) (Result, Reason) {
+	switch r.Code / 100 {
+	case 2:
+		return Delivered, ReasonDelivered
+	case 4:
+		return Deferred, ReasonAsked
+	default:
+		return Rejected, ReasonRejected
+	}
+}
+
+// retryAfter reads seconds or an HTTP date (RFC 9110, 10.2.3); 0 where there is
+// none or it has passed.
+func retryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	var d time.Duration
+	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+		d = time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
+	} else if t, err := http.ParseTime(value); err == nil {
+		d = t.Sub(now)
+	}
+	return min(max(d, 0), maxRetryAfter)
+}
+
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
+}
+
+// hint says what an operator can do about an answer.
+func hint(a Answer, r Reason) string {
+	switch {
+	case r != ReasonMisconfigured:
+		return ""
+	case a.Status >= 300 && a.Status <= 399:
+		if to := a.Header.Get("Location"); to != "" {
+			return " to " + printable(redact(to), 200) + "; redirects are not followed, set URL to the final address"
+		}
+		return "; redirects are not followed, set URL to the final address"
+	case a.Status == 401 || a.Status == 403:
+		return "; check the endpoint's SECRET, TOKEN or PASSWORD"
+	case a.Status == 404 || a.Status == 405 || a.Status == 410:
+		return "; check the endpoint's URL"
+	case a.Status == 400 || a.Status == 415 || a.Status == 422:
+		return "; check the endpoint's FORMAT, and the size that the receiver takes"
+	}
+	return ""
+}

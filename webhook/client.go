@@ -1,0 +1,215 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"postern/webhook/payload"
+)
+
+const (
+	dialTimeout      = 10 * time.Second
+	handshakeTimeout = 10 * time.Second
+	idleTimeout      = 90 * time.Second
+	// writeBuffer takes a small mail's header and body in one write.
+	writeBuffer = 16 << 10
+	// maxAnswer is what is read of an answer's body for what it may say.
+	maxAnswer = 64 << 10
+	// maxDrain is what is read beyond that to keep the connection.
+	maxDrain = 256 << 10
+	// answerTimeout bounds the reading of an answer's body; its status stands by then.
+	answerTimeout = 5 * time.Second
+)
+
+// client is an endpoint's HTTP side: its connections, its TLS, its slots.
+type client struct {
+	ep        *Endpoint
+	url       string
+	transport *http.Transport
+	resty     *resty.Client
+	slots     chan struct{}
+}
+
+// newClient builds the client. It speaks HTTP/1.1 only: one request a
+// connection makes "the request's last octet" a moment that can be measured.
+func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *client {
+	n := ep.cfg.Concurrency
+	t := &http.Transport{
+		Proxy:               proxy,
+		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:     ep.tls,
+		TLSHandshakeTimeout: handshakeTimeout,
+		MaxIdleConns:        n,
+		MaxIdleConnsPerHost: n,
+		IdleConnTimeout:     idleTimeout,
+		DisableCompression:  true,
+		WriteBufferSize:     writeBuffer,
+	}
+	r := resty.NewWithClient(&http.Client{Transport: t})
+	r.SetDoNotParseResponse(true) // the answer is read by us, capped
+	r.SetDisableWarn(true)
+	r.SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }))
+	r.SetPreRequestHook(install)
+	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r, slots: make(chan struct{}, n)}
+}
+
+// acquire waits for a free slot of the endpoint.
+func (c *client) acquire(ctx context.Context) error {
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case c.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (c *client) release() { <-c.slots }
+
+// post makes the POST. A kept connection that broke before an answer is no
+// verdict on the webhook: then it is posted once more over a new one, with the
+// same webhook-id.
+func (c *client) post(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) Answer {
+	a, stale := c.try(ctx, header, body, timeout)
+	if stale {
+		c.transport.CloseIdleConnections()
+		a, _ = c.try(ctx, header, body, timeout)
+	}
+	return a
+}
+
+// try makes one request; stale says that it failed on a kept connection before
+// the first octet of an answer.
+func (c *client) try(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) (a Answer, stale bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &request{header: header, body: body, watch: newWatch(cancel, timeout)}
+	defer r.finish()
+	ctx = httptrace.WithClientTrace(context.WithValue(ctx, requestKey{}, r), r.trace())
+	res, err := c.resty.R().SetContext(ctx).Execute(http.MethodPost, c.url)
+	if err != nil {
+		if res != nil && res.RawResponse != nil && res.RawResponse.Body != nil {
+			res.RawResponse.Body.Close()
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		if broken := r.broken(); broken != nil {
+			err = broken
+		}
+		return Answer{Err: err}, r.reused.Load() && !r.answered.Load() && isBroken(err)
+	}
+	raw := res.RawResponse
+	r.watch.after(answerTimeout)
+	return Answer{Status: raw.StatusCode, Header: raw.Header, Body: readAnswer(raw.Body)}, false
+}
+
+// isBroken reports whether the peer ended the connection.
+func isBroken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, net.ErrClosed) || err != nil && bytes.Contains([]byte(err.Error()), []byte("server closed idle connection"))
+}
+
+// readAnswer reads the start of a body and drains a little more, so that the
+// connection can be used again.
+func readAnswer(body io.ReadCloser) []byte {
+	defer body.Close()
+	b, err := io.ReadAll(io.LimitReader(body, maxAnswer))
+	if err == nil && len(b) == maxAnswer {
+		_, _ = io.CopyN(io.Discard, body, maxDrain)
+	}
+	return b
+}
+
+// request is what the pre-request hook, which is the whole client's, needs for
+// one request; it travels in the request's context.
+type request struct {
+	header http.Header
+	body   *payload.Body
+	watch  *watch
+
+	upload   atomic.Pointer[upload]
+	reused   atomic.Bool
+	answered atomic.Bool
+}
+
+type requestKey struct{}
+
+// install puts header and body into the request that resty has built. Resty
+// itself would read a body of any length into memory twice.
+func install(_ *resty.Client, req *http.Request) error {
+	r := req.Context().Value(requestKey{}).(*request)
+	req.Header = r.header
+	if host := r.header.Get("Host"); host != "" {
+		req.Host = host
+	}
+	req.ContentLength = r.body.Length
+	req.GetBody = r.open
+	body, err := r.open()
+	req.Body = body
+	return err
+}
+
+// open is the body from its start. One segment goes as a *bytes.Reader, which
+// net/http writes together with the header; the rest is rendered while it is
+// sent.
+func (r *request) open() (io.ReadCloser, error) {
+	if r.body.Bytes != nil {
+		return io.NopCloser(bytes.NewReader(r.body.Bytes)), nil
+	}
+	if r.body.Length == 0 {
+		return http.NoBody, nil
+	}
+	u := newUpload(r.body, r.watch)
+	if old := r.upload.Swap(u); old != nil {
+		old.end()
+	}
+	return u, nil
+}
+
+// broken is the error by which rendering ended the upload, nil if it didn't.
+func (r *request) broken() error {
+	if u := r.upload.Load(); u != nil {
+		return u.broken()
+	}
+	return nil
+}
+
+// finish ends the request's goroutine and timer.
+func (r *request) finish() {
+	r.watch.stop()
+	if u := r.upload.Load(); u != nil {
+		u.end()
+	}
+}
+
+func (r *request) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			r.reused.Store(i.Reused)
+			r.watch.progress()
+		},
+		WroteRequest:         func(httptrace.WroteRequestInfo) { r.watch.sent() },
+		GotFirstResponseByte: func() { r.answered.Store(true) },
+	}
+}
+
+func basicAuth(user, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+}

@@ -1,0 +1,70 @@
+package webhook
+
+import (
+	"net/http"
+	"time"
+
+	"postern/webhook/payload"
+)
+
+// Defaults of an endpoint's settings.
+const (
+	DefaultTimeout      = 10 * time.Second // from the request's last octet to the answer's header
+	DefaultRetryTimeout = 60 * time.Second // the same for queued attempts: nobody waits
+	DefaultConcurrency  = 64
+	DefaultInlineLimit  = 5 << 20 // octets of body
+)
+
+// Config is what the operator says of one endpoint. Zero values take the
+// defaults; NewEndpoint names the field that it can't use.
+type Config struct {
+	Name  string   // in logs, metrics, ids and the queue; must stay the same over restarts
+	URL   string   // http or https; userinfo becomes basic auth
+	Match []string // patterns of recipients (ParsePattern); none: all
+	Copy  bool     // takes a copy, and matching goes on
+
+	Format      string // payload.ByName
+	Attachments payload.Where
+	Raw         payload.Where
+	InlineLimit int64 // octets of body above which content goes by url; negative: never
+
+	Secret   SecretSource // signs each POST; during rotation two, separated by white space
+	Token    SecretSource // Authorization: Bearer
+	Username string       // basic auth
+	Password SecretSource
+	Headers  http.Header // on each POST; they win over ours, Content-Type included
+
+	Timeout      time.Duration
+	RetryTimeout time.Duration
+	Concurrency  int // POSTs at once
+
+	Reject   []string // statuses ("404") or "4xx" that reject beside 406
+	Defer    bool     // false leaves a transient failure with the sender
+	Terminal bool     // a live channel: takes SEND, SOML and SAML, never MAIL
+
+	CAFile   string // PEM, in place of the system's authorities
+	CertFile string // client certificate, PEM
+	KeyFile  string
+}
+
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.RetryTimeout == 0 {
+		c.RetryTimeout = DefaultRetryTimeout
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = DefaultConcurrency
+	}
+	if c.InlineLimit == 0 {
+		c.InlineLimit = DefaultInlineLimit
+	}
+	if c.Attachments == "" {
+		c.Attachments = payload.Inline
+	}
+	if c.Raw == "" {
+		c.Raw = payload.Omit
+	}
+	return c
+}

@@ -1,0 +1,68 @@
+package payload
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"postern/gateway/mail"
+)
+
+// copyBuffer is the size of the pieces in which stored content is read.
+const copyBuffer = 64 << 10
+
+// writeSource writes a source's octets.
+func writeSource(w io.Writer, src mail.Source) error {
+	if b, ok := src.(mail.Bytes); ok {
+		_, err := w.Write(b)
+		return err
+	}
+	r, err := src.Open()
+	if err != nil {
+		return fmt.Errorf("open the stored message: %w", err)
+	}
+	defer r.Close()
+	return copyAll(w, r)
+}
+
+// copyAll copies r with a buffer of its own, so that neither side's ReadFrom
+// or WriteTo takes the whole into memory.
+func copyAll(w io.Writer, r io.Reader) error {
+	buf := make([]byte, copyBuffer)
+	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf)
+	return err
+}
+
+// writeBase64 writes a source as one line of base64.
+func writeBase64(w io.Writer, src mail.Source) error {
+	enc := base64.NewEncoder(base64.StdEncoding, w)
+	if err := writeSource(enc, src); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// sourceSum is the hex SHA-256 of a source.
+func sourceSum(src mail.Source) (string, error) {
+	h := sha256.New()
+	if err := writeSource(h, src); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// contentSum is the hex SHA-256 of an attachment's decoded octets.
+func contentSum(c mail.Content) (string, error) {
+	r, err := c.Open()
+	if err != nil {
+		return "", fmt.Errorf("open an attachment: %w", err)
+	}
+	defer r.Close()
+	h := sha256.New()
+	if err := copyAll(h, r); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,189 @@
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"mime"
+	"strconv"
+	"strings"
+)
+
+// maxText is the longest reply text that is taken from a webhook: an SMTP reply
+// line has 512 octets (RFC 5321, 4.5.3.1.5).
+const maxText = 400
+
+// said is what a webhook says beside its status.
+type said struct {
+	reply      *Reply
+	recipients map[string]Reply
+}
+
+// readSaid looks for an SMTP-Reply header, then for a JSON body with smtp. What
+// is malformed or doesn't fit the status says nothing.
+func readSaid(a Answer) (s said) {
+	ok := a.Status >= 200 && a.Status <= 299
+	if v := a.Header.Get("SMTP-Reply"); v != "" {
+		s.reply = parseReply(v, ok)
+	}
+	if !bytes.Contains(a.Body, []byte(`"smtp"`)) && !bytes.Contains(a.Body, []byte(`"recipients"`)) {
+		return s
+	}
+	var body struct {
+		SMTP       json.RawMessage            `json:"smtp"`
+		Recipients map[string]json.RawMessage `json:"recipients"`
+	}
+	if json.Unmarshal(a.Body, &body) != nil {
+		var only struct {
+			SMTP json.RawMessage `json:"smtp"`
+		}
+		if json.Unmarshal(a.Body, &only) != nil {
+			return s
+		}
+		body.SMTP = only.SMTP
+	}
+	if s.reply == nil {
+		s.reply = jsonReply(body.SMTP, ok)
+	}
+	var inner struct {
+		Recipients map[string]json.RawMessage `json:"recipients"`
+	}
+	if json.Unmarshal(body.SMTP, &inner) == nil && len(inner.Recipients) > 0 {
+		body.Recipients = inner.Recipients
+	}
+	for address, raw := range body.Recipients {
+		if r := jsonReply(raw, ok); r != nil {
+			if s.recipients == nil {
+				s.recipients = map[string]Reply{}
+			}
+			s.recipients[address] = *r
+		}
+	}
+	return s
+}
+
+// jsonReply reads {"code":550,"enhanced":"5.1.1","message":"…"} or
+// "550 5.1.1 …".
+func jsonReply(raw json.RawMessage, ok bool) *Reply {
+	var line string
+	if json.Unmarshal(raw, &line) == nil && line != "" {
+		return parseReply(line, ok)
+	}
+	var r struct {
+		Code     json.Number `json:"code"`
+		Enhanced string      `json:"enhanced"`
+		Message  string      `json:"message"`
+	}
+	if json.Unmarshal(raw, &r) != nil {
+		return nil
+	}
+	code, err := strconv.Atoi(r.Code.String())
+	if err != nil {
+		return nil
+	}
+	return fit(code, r.Enhanced, r.Message, ok)
+}
+
+// parseReply reads "550 5.1.1 No such project"; the enhanced code may be absent.
+func parseReply(s string, ok bool) *Reply {
+	word, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
+	code, err := strconv.Atoi(word)
+	if err != nil || len(word) != 3 {
+		return nil
+	}
+	enhanced, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if _, _, valid := cutEnhanced(enhanced); !valid {
+		enhanced, text = "", rest
+	}
+	return fit(code, enhanced, text, ok)
+}
+
+// fit makes a reply one that we give: 450-452 and 550-554 as they are, any
+// other 4xx as 451, any other 5xx as 554, 2xx only where the HTTP status is one
+// too. The enhanced class is made to match the code.
+func fit(code int, enhanced, text string, ok bool) *Reply {
+	switch {
+	case code >= 200 && code <= 299:
+		if !ok {
+			return nil
+		}
+		if code < 250 || code > 259 {
+			code = 250
+		}
+	case code >= 400 && code <= 499:
+		if code < 450 || code > 452 {
+			code = 451
+		}
+	case code >= 500 && code <= 599:
+		if code < 550 || code > 554 {
+			code = 554
+		}
+	default:
+		return nil
+	}
+	return &Reply{code, fitEnhanced(code, enhanced), printable(text, maxText)}
+}
+
+func fitEnhanced(code int, enhanced string) string {
+	subject, detail, ok := cutEnhanced(enhanced)
+	if !ok {
+		return standardEnhanced[code]
+	}
+	return strconv.Itoa(code/100) + "." + subject + "." + detail
+}
+
+// standardEnhanced is the enhanced code of a reply that came without one.
+var standardEnhanced = map[int]string{
+	250: "2.0.0", 251: "2.1.5", 252: "2.1.5", 253: "2.0.0", 254: "2.0.0", 255: "2.0.0", 256: "2.0.0", 257: "2.0.0", 258: "2.0.0", 259: "2.0.0",
+	450: "4.2.0", 451: "4.3.0", 452: "4.3.1",
+	550: "5.7.1", 551: "5.1.6", 552: "5.3.4", 553: "5.1.3", 554: "5.7.1",
+}
+
+// cutEnhanced takes subject and detail out of "class.subject.detail" (RFC 3463).
+func cutEnhanced(s string) (subject, detail string, ok bool) {
+	parts := strings.Split(s, ".")
+	if len(parts) != 3 || len(parts[0]) != 1 || parts[0][0] < '2' || parts[0][0] > '5' {
+		return "", "", false
+	}
+	for _, p := range parts[1:] {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n > 999 || strconv.FormatUint(n, 10) != p {
+			return "", "", false
+		}
+	}
+	return parts[1], parts[2], true
+}
+
+// plainText is a rejecting answer's short text/plain body, as a reply's text.
+func plainText(a Answer) string {
+	t, _, err := mime.ParseMediaType(a.Header.Get("Content-Type"))
+	if err != nil || t != "text/plain" || len(a.Body) > 2*maxText {
+		return ""
+	}
+	return printable(string(a.Body), maxText)
+}
+
+// printable makes one line of printable ASCII out of s: a reply goes to clients
+// that didn't ask for more (RFC 6531, 3.7.4). Runs of white space and control
+// characters become one space.
+func printable(s string, limit int) string {
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		if r <= ' ' || r == 0x7f || r == '\u0085' || r == '\u00a0' || r == '\u2028' || r == '\u2029' {
+			space = b.Len() > 0
+			continue
+		}
+		if b.Len() >= limit-1 {
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		if r > 0x7e {
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

@@ -1,0 +1,197 @@
+package webhook
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// standard is the reply for an outcome that can't wait in the queue, where the
+// webhook didn't ask for one.
+var standard = map[Reason]Reply{
+	ReasonDelivered:     {250, "2.0.0", "Delivered"},
+	ReasonRejected:      {554, "5.7.1", "Message rejected"},
+	ReasonTooLarge:      {552, "5.3.4", "Message too large"},
+	ReasonBusy:          {452, "4.3.1", "Receiver busy, try again later"},
+	ReasonMisconfigured: {451, "4.3.5", "Receiver misconfigured, try again later"},
+	ReasonUnavailable:   {451, "4.3.0", "Receiver unavailable, try again later"},
+	ReasonAsked:         {451, "4.3.0", "Receiver asked to try again later"},
+	ReasonTimeout:       {451, "4.4.2", "Receiver timed out, try again later"},
+	ReasonConnect:       {451, "4.4.1", "Receiver unreachable, try again later"},
+	ReasonDNS:           {451, "4.4.3", "Receiver's name not resolved, try again later"},
+	ReasonTLS:           {451, "4.7.5", "TLS with the receiver failed, try again later"},
+	ReasonBreaker:       {451, "4.4.1", "Receiver failing, try again later"},
+	ReasonNoSlot:        {451, "4.4.5", "Receiver busy with other mail, try again later"},
+	ReasonPaused:        {451, "4.3.2", "Receiver paused, try again later"},
+	ReasonRender:        {451, "4.3.0", "Local error, try again later"},
+	ReasonInsecure:      {550, "5.7.30", "REQUIRETLS support required"},
+}
+
+// Reasons is the closed set of reasons, in a stable order: a metric has a
+// series for each from the start.
+func Reasons() []Reason {
+	list := make([]Reason, 0, len(standard))
+	for r := range standard {
+		list = append(list, r)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// queuedReply is the answer for mail that waits in our queue.
+var queuedReply = Reply{250, "2.0.0", "Queued"}
+
+// SMTPReply is the answer to the waiting sender. queueOn says that what is
+// deferred goes to our queue; without it, and for an endpoint with DEFER=false,
+// the sender keeps it. What the webhook asked for wins, an explicit 4xx too.
+// The text is never empty.
+func (o Outcome) SMTPReply(queueOn bool) Reply {
+	r, known := standard[o.Reason]
+	if !known || byCode(r.Code) != o.Result {
+		r = fallback(o.Result)
+	}
+	switch {
+	case o.Reply != nil:
+		text := r.Text
+		r = *o.Reply
+		if r.Text == "" {
+			r.Text = text
+		}
+		if r.Enhanced == "" {
+			r.Enhanced = fitEnhanced(r.Code, "")
+		}
+	case o.Result == Deferred && queueOn:
+		r = queuedReply
+	}
+	return r
+}
+
+func byCode(code int) Result {
+	result, _ := byReply(Reply{Code: code})
+	return result
+}
+
+// fallback is the reply where reason and result don't go together.
+func fallback(r Result) Reply {
+	switch r {
+	case Delivered:
+		return standard[ReasonDelivered]
+	case Rejected:
+		return standard[ReasonRejected]
+	default:
+		return standard[ReasonUnavailable]
+	}
+}
+
+// Row is a line of the table of answers, as postern explain prints it.
+type Row struct {
+	Answer  string // "503", "timeout"
+	Reason  Reason
+	Waiting string // the reply while the sender waits, with a queue
+	NoQueue string // the reply without a queue
+	Queued  string // what happens to mail that is queued already
+	Note    string // what it says about the webhook; may be ""
+}
+
+// errorWords are the faults that have no status.
+var errorWords = []struct {
+	word   string
+	reason Reason
+	note   string
+}{
+	{"timeout", ReasonTimeout, "no answer within TIMEOUT, or the upload stalled for 10 s"},
+	{"refused", ReasonConnect, "nothing listens at the URL's port"},
+	{"reset", ReasonConnect, "the connection broke before an answer"},
+	{"dns", ReasonDNS, "the URL's host name doesn't resolve"},
+	{"tls", ReasonTLS, "the handshake failed: check the certificate, CA_FILE, CERT_FILE"},
+	{"breaker", ReasonBreaker, "the endpoint kept failing and isn't asked for a while"},
+	{"no-slot", ReasonNoSlot, "CONCURRENCY POSTs were under way for the whole time"},
+	{"paused", ReasonPaused, "the operator paused the endpoint"},
+}
+
+// Table lists the answers that differ: every status with a name of its own and
+// every fault.
+func Table() []Row {
+	var rows []Row
+	for _, s := range []string{"200", "301", "401", "404", "406", "408", "413", "422", "425", "429", "500", "503", "507"} {
+		r, _ := Explain(s, Statuses{})
+		rows = append(rows, r)
+	}
+	for _, w := range errorWords {
+		r, _ := Explain(w.word, Statuses{})
+		rows = append(rows, r)
+	}
+	q, _ := Explain("queue-full", Statuses{})
+	w, _ := Explain("queue-broken", Statuses{})
+	return append(rows, q, w)
+}
+
+// Explain is the table's row for a status ("503") or a fault ("timeout"), with
+// the endpoint's own rejecting statuses.
+func Explain(answer string, rejects Statuses) (Row, error) {
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	switch answer {
+	case "queue-full":
+		return Row{Answer: answer, Waiting: "452 4.3.1", NoQueue: "-", Queued: "-", Note: "the sender keeps the mail"}, nil
+	case "queue-broken":
+		return Row{Answer: answer, Waiting: "451 4.3.0", NoQueue: "-", Queued: "-", Note: "the queue can't write; the sender keeps the mail"}, nil
+	}
+	for _, w := range errorWords {
+		if w.word == answer {
+			return row(answer, Outcome{Result: Deferred, Reason: w.reason}, w.note), nil
+		}
+	}
+	status, err := strconv.Atoi(answer)
+	if err != nil || status < 100 || status > 599 {
+		return Row{}, explainError(answer)
+	}
+	o := Classify(Answer{Status: status}, rejects)
+	return row(statusText(status), o, note(o)), nil
+}
+
+func explainError(answer string) error {
+	words := make([]string, len(errorWords), len(errorWords)+2)
+	for i, w := range errorWords {
+		words[i] = w.word
+	}
+	words = append(words, "queue-full", "queue-broken")
+	return fmt.Errorf("%q is no answer: give a status from 100 to 599, or one of %s", answer, strings.Join(words, ", "))
+}
+
+func row(answer string, o Outcome, note string) Row {
+	r := Row{Answer: answer, Reason: o.Reason, Note: note}
+	r.Waiting, r.NoQueue = codes(o.SMTPReply(true)), codes(o.SMTPReply(false))
+	switch o.Result {
+	case Delivered:
+		r.Queued = "done"
+	case Rejected:
+		r.Queued = "dead letter"
+	default:
+		r.Queued = "retry"
+		if o.Reason == ReasonBusy {
+			r.Queued = "after Retry-After"
+		}
+		r.Waiting = "queued, " + strings.TrimSuffix(r.Waiting, " 2.0.0")
+	}
+	if o.Reason == ReasonTooLarge {
+		r.Queued = "once more by url, else dead letter"
+		r.Waiting = "once more by url, else " + r.Waiting
+		r.NoQueue = "once more by url, else " + r.NoQueue
+	}
+	return r
+}
+
+func codes(r Reply) string { return strconv.Itoa(r.Code) + " " + r.Enhanced }
+
+func note(o Outcome) string {
+	switch o.Reason {
+	case ReasonMisconfigured:
+		return "counted and logged as a configuration fault" + hint(Answer{Status: o.Status}, o.Reason)
+	case ReasonRejected:
+		return "the webhook will never take this mail"
+	case ReasonBusy:
+		return "Retry-After is obeyed up to 6 h"
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package webhook
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"postern/webhook/payload"
+)
+
+// uploadBuffer is the size of the pieces in which a large body is sent.
+const uploadBuffer = 64 << 10
+
+// upload is a large body while it is sent: a goroutine renders into a pipe from
+// which net/http reads. Only the buffers are held.
+type upload struct {
+	*io.PipeReader
+	watch *watch
+	done  chan struct{}
+	err   atomic.Pointer[error] // by which rendering ended, other than by Close
+}
+
+func newUpload(b *payload.Body, w *watch) *upload {
+	r, pw := io.Pipe()
+	u := &upload{PipeReader: r, watch: w, done: make(chan struct{})}
+	go func() {
+		defer close(u.done)
+		buf := bufio.NewWriterSize(pw, uploadBuffer)
+		err := b.Write(buf)
+		if err == nil {
+			err = buf.Flush()
+		}
+		if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+			err = fmt.Errorf("%w: %w", errUnreadable, err)
+			u.err.Store(&err)
+		}
+		pw.CloseWithError(err) // nil is io.EOF
+	}()
+	return u
+}
+
+// Read implements io.Reader: each call means that the octets before were taken.
+func (u *upload) Read(p []byte) (int, error) {
+	u.watch.progress()
+	return u.PipeReader.Read(p)
+}
+
+// broken is the error by which rendering ended, nil if it didn't fail.
+func (u *upload) broken() error {
+	if err := u.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// end closes the body and waits for the goroutine.
+func (u *upload) end() {
+	u.Close()
+	<-u.done
+}
