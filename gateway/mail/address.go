@@ -1,0 +1,280 @@
+package mail
+
+import (
+	"bytes"
+	"strings"
+)
+
+// maxAddresses bounds the addresses of one kind (To, Cc …) in one mail.
+const maxAddresses = 50_000
+
+// addressReader reads an address list (RFC 5322 3.4) and never loses an entry:
+// groups are flattened, ";" separates as "," does, comments become names where
+// there is no other, and what can't be an address is kept as a name.
+type addressReader struct {
+	dec   *decoder
+	list  []Address
+	words []byte   // the display name so far, raw
+	note  []byte   // the last comment
+	angle [][]byte // what stood in <>, at most one before flush
+	inAny bool     // something was read since the last flush
+}
+
+// addresses reads every field of a name.
+func (d *decoder) addresses(fields [][]byte) []Address {
+	var list []Address
+	for _, f := range fields {
+		r := addressReader{dec: d}
+		r.read(unfold(f))
+		list = append(list, r.list...)
+		if len(list) > maxAddresses {
+			return list[:maxAddresses]
+		}
+	}
+	return list
+}
+
+// read walks the list once:
+//
+//	"…" quoted string, (…) comment, <…> address, "," and ";" separators,
+//	":" ends a group's name when a ";" closes the group, else it is text.
+func (r *addressReader) read(s []byte) {
+	group := bytes.LastIndexByte(s, ';') // a colon before it may open a group
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case c == '"':
+			i += r.quoted(s[i:])
+		case c == '(':
+			i += r.comment(s[i:])
+		case c == '<':
+			i += r.bracket(s[i:])
+		case c == ',' || c == ';':
+			r.flush(c == ',')
+			i++
+		case c == ':' && i < group && len(r.angle) == 0 && !bytes.ContainsAny(r.words, "@"):
+			r.words, r.note = r.words[:0], nil
+			i++
+		case c == '=' && bytes.HasPrefix(s[i:], []byte("=?")):
+			n := max(1, encodedWordLen(s[i:]))
+			r.words = append(r.words, s[i:i+n]...)
+			i += n
+		default:
+			r.words = append(r.words, c)
+			i++
+		}
+	}
+	r.flush(false)
+}
+
+// encodedWordLen keeps the commas and brackets of an encoded word from being read.
+func encodedWordLen(s []byte) int {
+	_, n := parseWord(s)
+	return n
+}
+
+// quoted takes a quoted string; without an end the quote is text.
+func (r *addressReader) quoted(s []byte) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			if i+1 < len(s) && s[i+1] == '@' { // a quoted local part
+				r.words = append(r.words, s[:i+1]...)
+				return i + 1
+			}
+			r.words = append(r.words, unescape(s[1:i])...)
+			return i + 1
+		}
+	}
+	return 1
+}
+
+// unescape drops the backslashes of a quoted string.
+func unescape(b []byte) []byte {
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b
+	}
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		if b[i] == '\\' && i+1 < len(b) {
+			i++
+		}
+		out = append(out, b[i])
+	}
+	return out
+}
+
+// comment takes a comment, nested ones included; without an end it is text.
+func (r *addressReader) comment(s []byte) int {
+	depth := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				r.note = unescape(s[1:i])
+				return i + 1
+			}
+		}
+	}
+	r.words = append(r.words, s...) // never closed: nothing behind it is special
+	return len(s)
+}
+
+// bracket takes "<address>"; without an end it ends at the next separator.
+func (r *addressReader) bracket(s []byte) int {
+	for len(s) > 1 && s[1] == '<' {
+		return 1 + r.bracket(s[1:])
+	}
+	end := bytes.IndexByte(s, '>')
+	if next := bytes.IndexAny(s[1:], "<"); end < 0 || next >= 0 && next+1 < end {
+		end = bytes.IndexAny(s[1:], ",;<") + 1
+		if end <= 0 {
+			end = len(s)
+		}
+		r.addAngle(s[1:end])
+		return end
+	}
+	r.addAngle(s[1:end])
+	for end++; end < len(s) && s[end] == '>'; {
+		end++
+	}
+	return end
+}
+
+func (r *addressReader) addAngle(a []byte) {
+	if len(r.angle) > 0 { // two mailboxes without a comma
+		after := r.words
+		r.words = nil
+		r.flush(false)
+		r.words = after
+	}
+	if len(bytes.TrimSpace(r.words)) == 0 {
+		r.words = r.words[:0]
+	}
+	r.angle = append(r.angle, a)
+	r.names()
+}
+
+// names sets the display name aside, so that what follows the brackets can be
+// told from it.
+func (r *addressReader) names() {
+	name := r.dec.header(bytes.TrimSpace(r.words))
+	addr := cleanAddress(r.dec, r.angle[0])
+	r.list = append(r.list, Address{Name: strings.Trim(name, " \t"), Address: addr})
+	r.words = r.words[:0]
+}
+
+// flush ends an entry. Before a comma, a name without an address may be the
+// first half of "Doe, John <john@…>": it waits for what follows.
+func (r *addressReader) flush(comma bool) {
+	words, note := bytes.TrimSpace(r.words), r.note
+	switch {
+	case len(r.angle) > 0:
+		last := &r.list[len(r.list)-1]
+		if last.Name == "" {
+			last.Name = strings.TrimSpace(r.dec.header(words))
+		}
+		if last.Name == "" {
+			last.Name = strings.TrimSpace(r.dec.header(note))
+		}
+		if *last == (Address{}) { // "<>"
+			r.list = r.list[:len(r.list)-1]
+		}
+	case len(words) == 0 && len(note) == 0:
+	case comma && bytes.IndexByte(words, '@') < 0 && len(words) > 0:
+		r.words = append(r.words, ',')
+		return
+	default:
+		r.bare(words, note)
+	}
+	r.words, r.note, r.angle = r.words[:0], nil, nil
+}
+
+// bare reads an entry without brackets: addresses are what has an "@".
+func (r *addressReader) bare(words, note []byte) {
+	text := r.dec.header(words)
+	if !strings.Contains(text, "@") {
+		r.nameless(text, note)
+		return
+	}
+	start := len(r.list)
+	var names []string
+	for _, f := range addressFields(text) {
+		if strings.Contains(f, "@") {
+			r.list = append(r.list, Address{Address: cleanAddress(r.dec, []byte(f))})
+		} else if f = strings.Trim(f, ","); f != "" {
+			names = append(names, f)
+		}
+	}
+	name := strings.Join(names, " ")
+	if name == "" {
+		name = r.dec.header(note)
+	}
+	r.list[start].Name = name
+}
+
+// addressFields splits at white space, but not around an "@" that stands alone.
+func addressFields(s string) []string {
+	fields := strings.Fields(s)
+	var out []string
+	for _, f := range fields {
+		n := len(out)
+		if n > 0 && (f[0] == '@' && !strings.Contains(out[n-1], "@") || strings.HasSuffix(out[n-1], "@")) {
+			out[n-1] += f
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// nameless keeps an entry that has no address: local users by name, and
+// "undisclosed recipients" not at all.
+func (r *addressReader) nameless(text string, note []byte) {
+	for _, part := range strings.Split(text, ",") {
+		part = strings.Trim(part, " \t'")
+		lower := strings.ToLower(part)
+		switch {
+		case part == "" || strings.HasPrefix(lower, "undisclosed") || strings.HasPrefix(lower, "unlisted-recipients"):
+		case strings.ContainsAny(part, " \t") || len(note) > 0 && strings.Contains(string(note), "@"):
+			r.list = append(r.list, Address{Name: part})
+		default:
+			r.list = append(r.list, Address{Address: part})
+		}
+	}
+	if text == "" && bytes.IndexByte(note, '@') >= 0 { // a comment is all there is
+		r.list = append(r.list, Address{Name: r.dec.header(note)})
+	}
+}
+
+// cleanAddress strips what senders wrap around an address: white space, quotes,
+// "mailto:", a source route, comments, a trailing dot.
+func cleanAddress(d *decoder, b []byte) string {
+	s := d.header(stripComments(bytes.TrimSpace(b)))
+	if strings.HasPrefix(s, "@") { // source route (RFC 5321 4.1.1.3)
+		if i := strings.IndexByte(s, ':'); i >= 0 {
+			s = s[i+1:]
+		}
+	}
+	s = strings.Trim(s, " \t<>,;'`")
+	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
+		s = s[7:]
+	}
+	if !strings.HasPrefix(s, `"`) || strings.Count(s, `"`) != 2 {
+		s = strings.ReplaceAll(s, " ", "")
+		if strings.HasPrefix(s, `"`) && strings.HasSuffix(s, `"`) {
+			s = strings.Trim(s, `"`)
+		}
+	} else if strings.HasSuffix(s, `"`) {
+		s = strings.Trim(s, `"`)
+	}
+	if strings.HasSuffix(s, ".") && strings.Contains(s, "@") {
+		s = strings.TrimRight(s, ".")
+	}
+	return s
+}

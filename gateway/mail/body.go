@@ -1,0 +1,223 @@
+package mail
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// body collects the text of a mail.
+type body struct {
+	text []string // text/plain parts, in order
+	html []string // text/html parts, in order
+}
+
+// place is what becomes of a leaf.
+type place uint8
+
+const (
+	asText place = iota
+	asHTML
+	asAttachment
+)
+
+// placeOf is the rule of what is text, HTML or an attachment:
+//
+//  1. What calls itself an attachment is one.
+//  2. Only text/plain and text/html can be the mail's text; calendars,
+//     signatures, reports, forwarded mails, images and all else are attachments.
+//  3. A text with a file name is an attachment, unless it is the first leaf: then
+//     the mailer named the text itself.
+//  4. Several texts, or several HTML parts, are joined in their order.
+func (p *parser) placeOf(e entity) place {
+	to := asAttachment
+	switch e.ctype.value {
+	case "text/plain", "text/x-plain", "plain/text":
+		to = asText
+	case "text/html", "text/xhtml", "application/xhtml+xml":
+		to = asHTML
+	default:
+		if strings.HasPrefix(e.ctype.value, "multipart/") {
+			to = asText // one without boundaries: its text is all there is
+		}
+	}
+	switch {
+	case e.disp.value == "attachment":
+		return asAttachment
+	case e.filename() != "" && (p.parts > 0 || e.disp.value != "" && e.disp.value != "inline"):
+		return asAttachment
+	case e.enc == uuencoded:
+		return asAttachment
+	}
+	return to
+}
+
+// leaf takes a part without parts.
+func (p *parser) leaf(e entity, off, end int64) {
+	to := p.placeOf(e)
+	if e.ctype.value != "text/plain" || end > off {
+		p.parts++
+	}
+	if to == asAttachment {
+		p.attach(e, off, end)
+		return
+	}
+	limit := p.lim.TextBytes
+	if end-off > limit {
+		p.defectf("a text of more than %d octets is cut; the whole of it is an attachment", limit)
+		p.attach(e, off, end)
+		end = off + limit
+	}
+	s := p.decodeText(e, p.bytes(off, end), to == asHTML)
+	if strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
+		return
+	}
+	if to == asHTML {
+		p.body.html = append(p.body.html, s)
+	} else {
+		p.body.text = append(p.body.text, s)
+	}
+}
+
+// decodeText undoes transfer encoding and charset of a text.
+func (p *parser) decodeText(e entity, raw []byte, html bool) string {
+	b := p.undo(e.enc, raw)
+	label := e.ctype.get("charset")
+	if html && needsMeta(label, b) {
+		if m := metaCharset(b); m != "" {
+			label = m
+		}
+	}
+	s, used := decodeCharset(b, label)
+	if used != "" {
+		if label == "" {
+			p.defectf("text without a charset is read as %s", used)
+		} else {
+			p.defectf("text labelled %s is read as %s", clip(clean(label), 40), used)
+		}
+	}
+	return p.tidy(s)
+}
+
+// undo decodes a transfer encoding; base64 that is none is taken as it is.
+func (p *parser) undo(enc transfer, raw []byte) []byte {
+	if enc == base64Encoded {
+		var m base64Size
+		m.feed(raw)
+		digits := m.digits + m.size/3*4
+		if m.stray*10 > digits || digits > 0 && looksPlain(raw) {
+			p.defect("text labelled base64 is none")
+			return raw
+		}
+		if m.stray > 0 {
+			p.defect("stray octets in base64 are dropped")
+		}
+	}
+	return enc.decodeAll(raw)
+}
+
+// looksPlain says whether a body labelled base64 is words: spaces between them.
+func looksPlain(raw []byte) bool {
+	words := strings.Fields(string(raw[:min(len(raw), 512)]))
+	short := 0
+	for _, w := range words {
+		if len(w) < 16 {
+			short++
+		}
+	}
+	return len(words) > 3 && short*4 > len(words)*3
+}
+
+// tidy gives decoded text the form that every consumer can take: LF line ends,
+// no byte order mark, U+FFFD for what can't be in a text (NUL).
+func (p *parser) tidy(s string) string {
+	s = strings.TrimPrefix(s, "\ufeff")
+	if strings.IndexByte(s, 0) >= 0 {
+		p.defect("NUL in text is shown as U+FFFD")
+		s = strings.ReplaceAll(s, "\x00", "\ufffd")
+	}
+	if strings.IndexByte(s, '\r') < 0 {
+		return s
+	}
+	var out strings.Builder
+	out.Grow(len(s))
+	for {
+		i := strings.IndexByte(s, '\r')
+		if i < 0 {
+			out.WriteString(s)
+			return out.String()
+		}
+		out.WriteString(s[:i])
+		s = s[i+1:]
+		if !strings.HasPrefix(s, "\n") {
+			out.WriteByte('\n')
+		}
+	}
+}
+
+// needsMeta says whether the label of an HTML part can't be trusted more than
+// its <meta>.
+func needsMeta(label string, b []byte) bool {
+	l := normalizeLabel(label)
+	return l == "" || (l == "utf-8" || l == "windows-1252") && !utf8.Valid(b)
+}
+
+// attach passes a leaf on as an attachment.
+func (p *parser) attach(e entity, off, end int64) {
+	if end == off && e.filename() == "" && e.disp.value != "attachment" {
+		return
+	}
+	c, size, _ := p.measure(p.src, off, end, e.enc)
+	a := Attachment{
+		Filename:    p.safeName(e.filename()),
+		ContentType: e.ctype.value,
+		Charset:     strings.ToLower(e.ctype.get("charset")),
+		Disposition: "attachment",
+		ContentID:   contentID(p.dec.header(e.header.get("Content-ID"))),
+		Size:        size,
+		Content:     c,
+	}
+	if e.disp.value == "inline" || e.disp.value == "" && a.ContentID != "" && e.parent == "related" {
+		a.Disposition = "inline"
+	}
+	p.msg.Attachments = append(p.msg.Attachments, a)
+}
+
+// attachRaw passes a stretch of the mail on undecoded.
+func (p *parser) attachRaw(off, end int64) {
+	if end <= off {
+		return
+	}
+	p.msg.Attachments = append(p.msg.Attachments, Attachment{
+		ContentType: "application/octet-stream",
+		Disposition: "attachment",
+		Size:        end - off,
+		Content:     &leafContent{src: p.src, off: off, end: end},
+	})
+}
+
+func contentID(s string) string {
+	return strings.Trim(strings.TrimSpace(s), "<>")
+}
+
+// safeName takes a path off a file name that would lead out of a folder.
+func (p *parser) safeName(name string) string {
+	name = strings.TrimSpace(name)
+	path := strings.ReplaceAll(name, `\`, "/")
+	drive := len(path) > 2 && isLetter(path[0]) && path[1] == ':' && path[2] == '/'
+	if drive || strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") {
+		p.defect("a path is taken off an attachment's name")
+		return path[strings.LastIndexByte(path, '/')+1:]
+	}
+	return name
+}
+
+// compose makes the message's text of what the walk collected.
+func (p *parser) compose() {
+	m := p.msg
+	m.Text = strings.Join(p.body.text, "\n")
+	m.HTML = strings.Join(p.body.html, "\n")
+	if strings.TrimSpace(m.Text) == "" && m.HTML != "" {
+		m.Text = p.htmlText(m.HTML)
+	}
+	m.Reply = splitReply(m.Text)
+}

@@ -1,0 +1,254 @@
+package mail
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"io"
+)
+
+// leafContent is the content of one leaf: a stretch of the source and how it
+// is encoded. It holds nothing but that.
+type leafContent struct {
+	src   Source
+	off   int64
+	end   int64
+	enc   transfer
+	clean bool // canonical base64 but for its line ends
+}
+
+// measure makes the content of [off, end) and counts its decoded octets.
+func (o *octets) measure(src Source, off, end int64, enc transfer) (*leafContent, int64, base64Size) {
+	c := &leafContent{src: src, off: off, end: end, enc: enc}
+	if enc == identity {
+		return c, end - off, base64Size{}
+	}
+	if enc == base64Encoded {
+		var m base64Size
+		for pos := off; pos < end; {
+			w := o.span(pos, end)
+			if len(w) == 0 {
+				break
+			}
+			m.feed(w)
+			pos += int64(len(w))
+		}
+		size, clean := m.done()
+		c.clean = clean
+		return c, size, m
+	}
+	step, size := enc.decoder(), int64(0)
+	buf := make([]byte, 0, 4096)
+	for pos := off; pos < end; {
+		w := o.span(pos, min(end, pos+windowSize))
+		if len(w) == 0 {
+			break
+		}
+		pos += int64(len(w))
+		buf = step(buf[:0], w, pos >= end)
+		size += int64(len(buf))
+	}
+	return c, size, base64Size{}
+}
+
+// Open implements Content.
+func (c *leafContent) Open() (io.ReadCloser, error) {
+	if b, ok := c.src.(Bytes); ok && c.enc == identity {
+		return nopCloser{bytes.NewReader(b[c.off:c.end])}, nil
+	}
+	r, err := c.encoded()
+	if err != nil || c.enc == identity {
+		return r, err
+	}
+	return &decodingReader{src: r, step: c.enc.decoder()}, nil
+}
+
+// encoded reads the stretch as it is stored.
+func (c *leafContent) encoded() (io.ReadCloser, error) {
+	f, err := c.src.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open the stored mail for an attachment: %w", err)
+	}
+	if _, err := f.Seek(c.off, io.SeekStart); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("seek to an attachment in the stored mail: %w", err)
+	}
+	return &section{f: f, left: c.end - c.off}, nil
+}
+
+// WriteBase64 implements Content.
+func (c *leafContent) WriteBase64(w io.Writer) error {
+	if c.clean {
+		return c.writeStripped(w)
+	}
+	return encodeContent(c, w)
+}
+
+// writeStripped passes clean base64 on without its line ends.
+func (c *leafContent) writeStripped(w io.Writer) error {
+	out := newStripper(w)
+	if b, ok := c.src.(Bytes); ok {
+		out.write(b[c.off:c.end])
+		return out.flush()
+	}
+	r, err := c.encoded()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	buf := make([]byte, copySize)
+	for {
+		n, err := r.Read(buf)
+		out.write(buf[:n])
+		if err == io.EOF {
+			return out.flush()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// copySize is how much of an attachment is in memory while it is written.
+const copySize = 32 << 10
+
+// stripper copies octets without line ends, in large writes. An error of the
+// writer sticks until flush.
+type stripper struct {
+	w   io.Writer
+	buf []byte
+	err error
+}
+
+func newStripper(w io.Writer) *stripper { return &stripper{w: w, buf: make([]byte, 0, copySize)} }
+
+func (s *stripper) write(b []byte) {
+	for len(b) > 0 && s.err == nil {
+		n := bytes.IndexByte(b, '\n')
+		line := b
+		if n >= 0 {
+			line, b = b[:n], b[n+1:]
+		} else {
+			b = nil
+		}
+		if k := len(line); k > 0 && line[k-1] == '\r' {
+			line = line[:k-1]
+		}
+		for len(line) > 0 {
+			if len(s.buf) == cap(s.buf) {
+				s.drain()
+			}
+			k := copy(s.buf[len(s.buf):cap(s.buf)], line)
+			s.buf, line = s.buf[:len(s.buf)+k], line[k:]
+		}
+	}
+}
+
+func (s *stripper) drain() {
+	if s.err == nil {
+		_, s.err = s.w.Write(s.buf)
+	}
+	s.buf = s.buf[:0]
+}
+
+func (s *stripper) flush() error {
+	s.drain()
+	return s.err
+}
+
+// encodeContent decodes a content and encodes it again.
+func encodeContent(c Content, w io.Writer) error {
+	r, err := c.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	enc := base64.NewEncoder(base64.StdEncoding, w)
+	if _, err := io.CopyBuffer(struct{ io.Writer }{enc}, struct{ io.Reader }{r}, make([]byte, copySize)); err != nil {
+		return err
+	}
+	return enc.Close()
+}
+
+// section reads a stretch of an open source and closes it.
+type section struct {
+	f    io.ReadCloser
+	left int64
+}
+
+func (s *section) Read(p []byte) (int, error) {
+	if s.left <= 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > s.left {
+		p = p[:s.left]
+	}
+	n, err := s.f.Read(p)
+	s.left -= int64(n)
+	if err == io.EOF && s.left > 0 {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (s *section) Close() error { return s.f.Close() }
+
+// decodingReader undoes a transfer encoding piece by piece.
+type decodingReader struct {
+	src  io.ReadCloser
+	step decodeFunc
+	in   []byte
+	buf  []byte // decoded, the unread part in out
+	out  []byte
+	err  error
+}
+
+func (r *decodingReader) Read(p []byte) (int, error) {
+	if r.in == nil {
+		r.in = make([]byte, copySize)
+	}
+	for len(r.out) == 0 {
+		if r.err != nil {
+			return 0, r.err
+		}
+		var n int
+		n, r.err = r.src.Read(r.in)
+		if r.err == nil || r.err == io.EOF {
+			r.buf = r.step(r.buf[:0], r.in[:n], r.err == io.EOF)
+			r.out = r.buf
+		}
+	}
+	n := copy(p, r.out)
+	r.out = r.out[n:]
+	return n, nil
+}
+
+func (r *decodingReader) Close() error { return r.src.Close() }
+
+// partContent is a stretch of another content's decoded octets, or octets that
+// were made (src nil).
+type partContent struct {
+	src  Content
+	off  int64
+	size int64
+	made []byte
+}
+
+// Open implements Content.
+func (c *partContent) Open() (io.ReadCloser, error) {
+	if c.src == nil {
+		return nopCloser{bytes.NewReader(c.made)}, nil
+	}
+	r, err := c.src.Open()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, r, c.off); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("skip to an attachment in its container: %w", err)
+	}
+	return &section{f: r, left: c.size}, nil
+}
+
+// WriteBase64 implements Content.
+func (c *partContent) WriteBase64(w io.Writer) error { return encodeContent(c, w) }

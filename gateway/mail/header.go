@@ -1,0 +1,226 @@
+package mail
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// field is one header field as received.
+type field struct {
+	name string
+	raw  []byte // after the colon, folding kept, final line end dropped
+}
+
+// header is the fields of one header block, in order.
+type header struct {
+	fields []field
+}
+
+// get returns the first field of that name, nil without.
+func (h *header) get(name string) []byte {
+	for i := range h.fields {
+		if strings.EqualFold(h.fields[i].name, name) {
+			return h.fields[i].raw
+		}
+	}
+	return nil
+}
+
+// all returns every field of that name.
+func (h *header) all(name string) [][]byte {
+	var out [][]byte
+	for i := range h.fields {
+		if strings.EqualFold(h.fields[i].name, name) {
+			out = append(out, h.fields[i].raw)
+		}
+	}
+	return out
+}
+
+// headerReader takes a header block apart and cannot fail: a line that is no
+// field is skipped when fields go on after it, else the body starts there.
+//
+//	line start --"From "/">From "--> skip (first line only)
+//	           --blank line--------> end
+//	           --white space-------> continuation of the field before it
+//	           --name ":"----------> field
+//	           --delimiter line----> end, no body
+//	           --anything else-----> skip if a field follows, else body
+type headerReader struct {
+	max     int                    // fields kept
+	isDelim func(line []byte) bool // what follows "--" on the line
+	defect  func(string)
+}
+
+// read returns the header at the start of b, where the body starts, and where
+// the fields over the limit start (-1: none).
+func (r headerReader) read(b []byte) (h header, body int, over int) {
+	over = -1
+	h.fields = make([]field, 0, 24)
+	open := -1 // where the raw value of the last field starts
+	pos := 0
+	shut := func() { // completes the last field at pos
+		if open >= 0 {
+			h.fields[len(h.fields)-1].raw = trimEOL(b[open:pos])
+			open = -1
+		}
+	}
+	for pos < len(b) {
+		line, next := cutLine(b, pos)
+		switch {
+		case len(line) == 0:
+			shut()
+			return h, next, over
+		case isSpace(line[0]) && open >= 0:
+			// a continuation: the field's value grows
+		case over >= 0 && isSpace(line[0]):
+		case len(line) > 2 && line[0] == '-' && line[1] == '-' && r.isDelim(line[2:]):
+			shut()
+			r.defect("a part's header is cut off by the next boundary")
+			return h, pos, over
+		default:
+			shut()
+			name, value := splitField(b, pos, len(line))
+			if value < 0 {
+				if !r.skip(b, line, pos, next) {
+					r.defect("no blank line between header and body")
+					return h, pos, over
+				}
+				break
+			}
+			if len(h.fields) >= r.max {
+				if over < 0 {
+					over = pos
+				}
+				if !structural(name) {
+					break
+				}
+			}
+			h.fields = append(h.fields, field{name: name})
+			open = value
+		}
+		pos = next
+	}
+	shut()
+	return h, len(b), over
+}
+
+// skip decides on a line that is no field: true when the header goes on after it.
+func (r headerReader) skip(b, line []byte, pos, next int) bool {
+	if pos == 0 && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) {
+		r.defect("an mbox \"From \" line precedes the header")
+		return true
+	}
+	for range 50 { // over its continuation lines
+		l, n := cutLine(b, next)
+		if len(l) == 0 {
+			return false
+		}
+		if !isSpace(l[0]) {
+			if !strictField(l) {
+				return false
+			}
+			r.defect(fmt.Sprintf("header line that is no field skipped: %q", clip(toUTF8Lossy(line), 120)))
+			return true
+		}
+		next = n
+	}
+	return false
+}
+
+// splitField returns the name of the field on the line b[pos:pos+n] and where
+// its value starts, -1 when the line is no field. White space before the colon
+// is obsolete syntax (RFC 5322 4.5); inside a name it makes the line text.
+func splitField(b []byte, pos, n int) (string, int) {
+	line := b[pos : pos+n]
+	i := bytes.IndexByte(line, ':')
+	if i < 0 {
+		return "", -1
+	}
+	name := bytes.Trim(line[:i], " \t")
+	if bytes.ContainsAny(name, " \t") {
+		return "", -1
+	}
+	return fieldName(name), pos + i + 1
+}
+
+// strictField says whether a line is certainly a header field.
+func strictField(line []byte) bool {
+	i := bytes.IndexByte(line, ':')
+	if i <= 0 {
+		return false
+	}
+	for _, c := range bytes.TrimRight(line[:i], " \t") {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// structural names the fields that are kept beyond the limit on their number,
+// because the mail can't be understood without them.
+func structural(name string) bool {
+	switch strings.ToLower(name) {
+	case "content-type", "content-transfer-encoding", "content-disposition", "content-id",
+		"from", "to", "cc", "subject", "date", "message-id", "reply-to", "sender", "auto-submitted":
+		return true
+	}
+	return false
+}
+
+// cutLine returns the line at pos without its line end, and where the next one
+// starts.
+func cutLine(b []byte, pos int) ([]byte, int) {
+	i := bytes.IndexByte(b[pos:], '\n')
+	if i < 0 {
+		return b[pos:], len(b)
+	}
+	line, next := b[pos:pos+i], pos+i+1
+	if i > 0 && line[i-1] == '\r' {
+		line = line[:i-1]
+	}
+	return line, next
+}
+
+func trimEOL(b []byte) []byte {
+	b = bytes.TrimSuffix(b, []byte("\n"))
+	return bytes.TrimSuffix(b, []byte("\r"))
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+
+// unfold joins the lines of a folded value and trims it. Without folding it is
+// a slice of raw.
+func unfold(raw []byte) []byte {
+	raw = bytes.Trim(raw, " \t\r\n")
+	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	for len(raw) > 0 {
+		i := bytes.IndexAny(raw, "\r\n")
+		if i < 0 {
+			out = append(out, raw...)
+			break
+		}
+		out = append(out, raw[:i]...)
+		for i < len(raw) && (raw[i] == '\r' || raw[i] == '\n') {
+			i++
+		}
+		raw = raw[i:]
+		if len(raw) > 0 && !isSpace(raw[0]) && len(out) > 0 && !isSpace(out[len(out)-1]) {
+			out = append(out, ' ') // a bare CR inside a value
+		}
+	}
+	return out
+}
+
+// fieldName makes a name fit for any consumer; raw 8-bit ones exist.
+func fieldName(name []byte) string {
+	if isASCII(name) {
+		return clean(string(name))
+	}
+	return clean(toUTF8Lossy(name))
+}

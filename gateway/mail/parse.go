@@ -1,0 +1,349 @@
+package mail
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Defaults of Limits.
+const (
+	defaultDepth       = 50
+	defaultParts       = 1000
+	defaultHeaderBytes = 1 << 20
+	defaultHeaders     = 2000
+	defaultTextBytes   = 8 << 20
+)
+
+// maxDefects bounds the list of defects of one mail.
+const maxDefects = 50
+
+// maxGuesses bounds how often a wrong boundary is guessed in one mail, because
+// each guess reads the multipart once more.
+const maxGuesses = 4
+
+func (l Limits) withDefaults() Limits {
+	if l.Depth <= 0 {
+		l.Depth = defaultDepth
+	}
+	if l.Parts <= 0 {
+		l.Parts = defaultParts
+	}
+	if l.HeaderBytes <= 0 {
+		l.HeaderBytes = defaultHeaderBytes
+	}
+	if l.Headers <= 0 {
+		l.Headers = defaultHeaders
+	}
+	if l.TextBytes <= 0 {
+		l.TextBytes = defaultTextBytes
+	}
+	return l
+}
+
+// Parse reads a mail. It fails only when src can't be read: malformed mail is
+// repaired or passed on undecoded, and Message.Defects says how. The Message
+// refers to src, which must stay readable while attachments are.
+func Parse(src Source, lim Limits) (*Message, error) {
+	o, err := openOctets(src)
+	if err != nil {
+		return nil, err
+	}
+	defer o.close()
+	if b, ok := src.(Bytes); ok && onlyCR(b) {
+		src = Bytes(bytes.ReplaceAll(b, []byte("\r"), []byte("\n")))
+		o.mem = src.(Bytes)
+	}
+	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}}
+	p.mail()
+	if o.err != nil {
+		return nil, o.err
+	}
+	return p.msg, nil
+}
+
+// onlyCR says whether a mail uses bare carriage returns as line ends.
+func onlyCR(b []byte) bool {
+	return bytes.IndexByte(b[:min(len(b), 4096)], '\r') >= 0 && bytes.IndexByte(b, '\n') < 0 && bytes.Count(b, []byte("\r")) > 1
+}
+
+// parser walks one mail.
+type parser struct {
+	*octets
+	src     Source
+	lim     Limits
+	dec     decoder
+	split   splitter
+	msg     *Message
+	body    body
+	parts   int
+	guesses int
+}
+
+// entity is a part's header, read, and where its body starts.
+type entity struct {
+	header header
+	ctype  parameters
+	disp   parameters
+	enc    transfer
+	body   int64
+	parent string // subtype of the multipart around it, "" at the top
+	first  bool   // of that multipart
+}
+
+func (p *parser) defect(s string) {
+	if len(p.msg.Defects) < maxDefects && !slices.Contains(p.msg.Defects, s) {
+		p.msg.Defects = append(p.msg.Defects, s)
+	}
+}
+
+func (p *parser) defectf(format string, args ...any) { p.defect(fmt.Sprintf(format, args...)) }
+
+// mail reads the whole of it.
+func (p *parser) mail() {
+	start := int64(0)
+	if bytes.HasPrefix(p.window(0), []byte("\xef\xbb\xbf")) {
+		p.defect("a byte order mark precedes the header")
+		start = 3
+	}
+	h, body := p.readHeader(start)
+	e := p.newEntity(h, "")
+	e.body = body
+	p.dec.hint = p.bodyCharset(e)
+	p.entity(e, 0)
+	p.fill(h)
+}
+
+// bodyCharset is the charset that the mail's text declares, for raw 8-bit
+// header fields: of the top part, or of the first one below.
+func (p *parser) bodyCharset(e entity) string {
+	if c := e.ctype.get("charset"); c != "" {
+		return c
+	}
+	w := p.window(e.body)
+	w = w[:min(len(w), 4096)]
+	if i := bytes.Index(bytes.ToLower(w), []byte("charset=")); i >= 0 && strings.HasPrefix(e.ctype.value, "multipart/") {
+		v := w[i+8:]
+		if j := bytes.IndexAny(v, "; \t\r\n"); j >= 0 {
+			v = v[:j]
+		}
+		return strings.Trim(string(v), "\"'")
+	}
+	return ""
+}
+
+// readHeader reads the header block at off and returns where its body starts.
+// What exceeds the limits becomes an attachment.
+func (p *parser) readHeader(off int64) (header, int64) {
+	block := p.window(off)
+	if p.f != nil && !hasBlankLine(block) && int64(len(block)) < p.size-off {
+		block = p.bytes(off, min(p.size, off+p.lim.HeaderBytes))
+	}
+	if int64(len(block)) > p.lim.HeaderBytes {
+		block = block[:p.lim.HeaderBytes]
+	}
+	whole := off+int64(len(block)) >= p.size
+	if p.f != nil {
+		block = bytes.Clone(headerBlock(block)) // fields outlive the window
+		whole = whole || hasBlankLine(block)
+	}
+	r := headerReader{max: p.lim.Headers, defect: p.defect, isDelim: p.isOpenDelimiter}
+	h, n, over := r.read(block)
+	body := off + int64(n)
+	switch {
+	case n == len(block) && !whole && !endsBlank(block):
+		p.defectf("the header is larger than %d octets; the rest of it is an attachment", p.lim.HeaderBytes)
+		end := p.blankLine(body)
+		p.attachRaw(body, end)
+		body = p.skipBlank(end)
+	case over >= 0:
+		p.defectf("the header has more than %d fields; the rest of it is an attachment", p.lim.Headers)
+		p.attachRaw(off+int64(over), body)
+	}
+	return h, body
+}
+
+func (p *parser) isOpenDelimiter(line []byte) bool {
+	for _, b := range p.split.open {
+		if ok, _ := isDelimiter(line, b); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func hasBlankLine(b []byte) bool {
+	return bytes.Contains(b, []byte("\n\r\n")) || bytes.Contains(b, []byte("\n\n")) ||
+		bytes.HasPrefix(b, []byte("\r\n")) || bytes.HasPrefix(b, []byte("\n"))
+}
+
+// headerBlock cuts a window behind its first blank line.
+func headerBlock(b []byte) []byte {
+	if bytes.HasPrefix(b, []byte("\r\n")) || bytes.HasPrefix(b, []byte("\n")) {
+		return b[:bytes.IndexByte(b, '\n')+1]
+	}
+	i, j := bytes.Index(b, []byte("\n\r\n")), bytes.Index(b, []byte("\n\n"))
+	switch {
+	case i >= 0 && (j < 0 || i < j):
+		return b[:i+3]
+	case j >= 0:
+		return b[:j+2]
+	}
+	return b
+}
+
+func endsBlank(b []byte) bool {
+	return bytes.HasSuffix(b, []byte("\n\r\n")) || bytes.HasSuffix(b, []byte("\n\n")) ||
+		bytes.Equal(b, []byte("\r\n")) || bytes.Equal(b, []byte("\n"))
+}
+
+// blankLine returns where the first blank line at or after off starts.
+func (p *parser) blankLine(off int64) int64 {
+	for off = p.lineEnd(off); off < p.size; off = p.lineEnd(off) {
+		w := p.window(off)
+		if w[0] == '\n' || w[0] == '\r' && len(w) > 1 && w[1] == '\n' {
+			return off
+		}
+	}
+	return p.size
+}
+
+func (p *parser) skipBlank(off int64) int64 { return p.lineEnd(off) }
+
+// newEntity interprets a part's header; parent is the subtype of the multipart
+// around it.
+func (p *parser) newEntity(h header, parent string) entity {
+	e := entity{header: h, parent: parent}
+	if types := h.all("Content-Type"); len(types) > 0 {
+		e.ctype = p.dec.parseParameters(types[0])
+		if len(types) > 1 {
+			p.defect("several Content-Type fields; the first one that fits is taken")
+		}
+		for _, t := range types[1:] { // a multipart that names its boundary wins
+			c := p.dec.parseParameters(t)
+			if strings.HasPrefix(c.value, "multipart/") && c.get("boundary") != "" && !strings.HasPrefix(e.ctype.value, "multipart/") {
+				e.ctype = c
+			}
+		}
+	}
+	if d := h.get("Content-Disposition"); d != nil {
+		e.disp = p.dec.parseParameters(d)
+	}
+	var known bool
+	if cte := h.get("Content-Transfer-Encoding"); cte != nil {
+		if e.enc, known = p.dec.parseTransfer(cte); !known {
+			p.defectf("unknown Content-Transfer-Encoding %q; the part is passed on as it is", clip(clean(toUTF8Lossy(unfold(cte))), 40))
+		}
+	}
+	p.settleType(&e)
+	return e
+}
+
+// settleType gives a part without a usable Content-Type one.
+func (p *parser) settleType(e *entity) {
+	major, minor, ok := strings.Cut(e.ctype.value, "/")
+	switch {
+	case e.ctype.value == "":
+		e.ctype.value = "text/plain"
+		if e.parent == "digest" {
+			e.ctype.value = "message/rfc822"
+		}
+	case e.ctype.value == "text":
+		e.ctype.value = "text/plain"
+	case e.ctype.value == "html":
+		e.ctype.value = "text/html"
+	case e.ctype.value == "multipart":
+		e.ctype.value = "multipart/mixed"
+	case !ok || major == "" || minor == "":
+		p.defectf("unusable Content-Type %q", clip(e.ctype.value, 60))
+		e.ctype.value = "text/plain"
+		if e.filename() != "" || e.disp.value == "attachment" || e.enc == base64Encoded {
+			e.ctype.value = "application/octet-stream"
+		}
+	}
+}
+
+// filename is the name that the sender gave a part.
+func (e *entity) filename() string {
+	for _, n := range []string{e.disp.get("filename"), e.ctype.get("name"), e.disp.get("name"), e.ctype.get("filename")} {
+		if n = strings.TrimSpace(n); n != "" {
+			return n
+		}
+	}
+	return ""
+}
+
+// entity reads a part and returns the delimiter that ends it.
+func (p *parser) entity(e entity, depth int) delimiter {
+	if strings.HasPrefix(e.ctype.value, "multipart/") {
+		if depth < p.lim.Depth {
+			return p.multipart(e, depth)
+		}
+		p.defectf("multiparts nested deeper than %d; the rest is one attachment", p.lim.Depth)
+		e.disp.value = "attachment"
+	}
+	d := p.split.next(e.body)
+	p.leaf(e, e.body, max(e.body, d.prev))
+	return d
+}
+
+// multipart reads the parts of a multipart. Text before its first and after
+// its final boundary is no content (RFC 2046 5.1.1); parts that go on after
+// the final boundary are taken.
+func (p *parser) multipart(e entity, depth int) delimiter {
+	level := len(p.split.open)
+	boundary := e.ctype.get("boundary")
+	var d delimiter
+	if boundary != "" {
+		p.split.open = append(p.split.open, boundary)
+		d = p.split.next(e.body)
+	}
+	if boundary == "" || d.level != level {
+		p.split.open = p.split.open[:level]
+		d = p.split.next(e.body)
+		guessed, ok := "", false
+		if p.guesses < maxGuesses {
+			p.guesses++
+			guessed, ok = p.split.guess(e.body, d.start)
+		}
+		if !ok {
+			p.defect("a multipart without a boundary line is read as one part")
+			p.leaf(e, e.body, max(e.body, d.prev))
+			return d
+		}
+		p.defect("a multipart's boundary is not the one it declares")
+		p.split.open = append(p.split.open, guessed)
+		d = p.split.next(e.body)
+	}
+	_, minor, _ := strings.Cut(e.ctype.value, "/")
+	d = p.children(d, level, minor, depth)
+	p.split.open = p.split.open[:level]
+	return d
+}
+
+// children reads the parts that follow the delimiters of one level.
+func (p *parser) children(d delimiter, level int, minor string, depth int) delimiter {
+	first, closed := true, false
+	for d.level == level {
+		if d.close {
+			closed = true
+			d = p.split.next(d.end)
+			continue
+		}
+		if p.parts >= p.lim.Parts {
+			p.defectf("more than %d parts; the rest is one attachment", p.lim.Parts)
+			p.attachRaw(d.start, p.size)
+			return p.split.eof()
+		}
+		h, body := p.readHeader(d.end)
+		e := p.newEntity(h, minor)
+		e.body, e.first = body, first
+		first = false
+		d = p.entity(e, depth+1)
+	}
+	if !closed {
+		p.defect("a multipart's final boundary is missing")
+	}
+	return d
+}

@@ -1,0 +1,71 @@
+package mail
+
+import "strings"
+
+// transfer is a content transfer encoding (RFC 2045 6) that can be undone.
+type transfer uint8
+
+const (
+	identity transfer = iota // 7bit, 8bit, binary, and what nobody knows
+	base64Encoded
+	quotedPrintable
+	uuencoded
+)
+
+// parseTransfer reads a Content-Transfer-Encoding as sent; false when nobody
+// knows it.
+func (d *decoder) parseTransfer(raw []byte) (transfer, bool) {
+	s := string(stripComments(unfold(raw)))
+	if strings.Contains(s, "=?") {
+		s = d.header([]byte(s))
+	}
+	s, _, _ = strings.Cut(s, ";")
+	s = strings.ToLower(strings.Trim(s, "\"'<> \t.,"))
+	s = strings.TrimPrefix(s, "x-")
+	switch strings.NewReplacer("-", "", " ", "", "_", "").Replace(s) {
+	case "base64", "b64", "base64encoded", "mimebase64":
+		return base64Encoded, true
+	case "quotedprintable", "qp", "quotedprintible", "quoteprintable", "quotedprint", "quotedprintablecharsetutf8":
+		return quotedPrintable, true
+	case "uuencode", "uue", "uu", "uuencoded":
+		return uuencoded, true
+	case "7bit", "8bit", "binary", "", "7bits", "8bits", "none", "identity", "7", "8", "plain":
+		return identity, true
+	}
+	return identity, false
+}
+
+// decodeFunc appends the decoded octets of the next piece of a body; last says
+// that nothing follows.
+type decodeFunc func(dst, src []byte, last bool) []byte
+
+// decoder starts decoding a body.
+func (t transfer) decoder() decodeFunc {
+	switch t {
+	case base64Encoded:
+		var d base64Decoder
+		return func(dst, src []byte, last bool) []byte {
+			dst = d.decode(dst, src)
+			if last {
+				dst = d.flush(dst)
+			}
+			return dst
+		}
+	case quotedPrintable:
+		return new(quotedDecoder).decode
+	case uuencoded:
+		return new(uuDecoder).decode
+	}
+	return func(dst, src []byte, _ bool) []byte { return append(dst, src...) }
+}
+
+// decodeAll decodes a body that is in memory.
+func (t transfer) decodeAll(b []byte) []byte {
+	switch t {
+	case identity:
+		return b
+	case base64Encoded:
+		return decodeBase64(b)
+	}
+	return t.decoder()(make([]byte, 0, len(b)), b, true)
+}

@@ -1,0 +1,98 @@
+package mail
+
+import "bytes"
+
+// uuDecoder decodes uuencoded lines. Lines before "begin" and after "end" are
+// no data; a line that is none is dropped.
+type uuDecoder struct {
+	held  []byte // a line that a piece cuts
+	state uuState
+}
+
+type uuState uint8
+
+const (
+	uuBefore uuState = iota
+	uuInside
+	uuAfter
+)
+
+func (d *uuDecoder) decode(dst, src []byte, last bool) []byte {
+	if len(d.held) > 0 {
+		src = append(d.held, src...)
+		d.held = nil
+	}
+	for len(src) > 0 {
+		i := bytes.IndexByte(src, '\n')
+		if i < 0 && !last && len(src) < 4096 {
+			d.held = append([]byte(nil), src...)
+			return dst
+		}
+		line, next := cutLine(src, 0)
+		dst = d.line(dst, line)
+		src = src[next:]
+	}
+	return dst
+}
+
+func (d *uuDecoder) line(dst, line []byte) []byte {
+	switch d.state {
+	case uuBefore:
+		if _, ok := uuBegin(line); ok {
+			d.state = uuInside
+		}
+		return dst
+	case uuAfter:
+		return dst
+	}
+	if bytes.Equal(bytes.TrimSpace(line), []byte("end")) {
+		d.state = uuAfter
+		return dst
+	}
+	return uuLine(dst, line)
+}
+
+// uuLine decodes one data line: a length character, then four characters for
+// three octets. Trailing spaces may have been cut in transport.
+func uuLine(dst, line []byte) []byte {
+	if len(line) == 0 {
+		return dst
+	}
+	n := int(line[0]-' ') & 63
+	line = line[1:]
+	for n > 0 {
+		var v [4]byte
+		for i := range v {
+			if i < len(line) {
+				v[i] = (line[i] - ' ') & 63
+			}
+		}
+		group := [3]byte{v[0]<<2 | v[1]>>4, v[1]<<4 | v[2]>>2, v[2]<<6 | v[3]}
+		dst = append(dst, group[:min(n, 3)]...)
+		n -= 3
+		line = line[min(4, len(line)):]
+		if len(line) == 0 && n > 3 {
+			return dst // the length lies
+		}
+	}
+	return dst
+}
+
+// uuBegin reads "begin 644 name".
+func uuBegin(line []byte) (name []byte, ok bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("begin "))
+	if !ok {
+		return nil, false
+	}
+	mode, name, ok := bytes.Cut(bytes.TrimLeft(rest, " "), []byte(" "))
+	if !ok || len(mode) < 3 || len(mode) > 4 {
+		return nil, false
+	}
+	for _, c := range mode {
+		if c < '0' || c > '7' {
+			return nil, false
+		}
+	}
+	name = bytes.TrimSpace(name)
+	return name, len(name) > 0
+}

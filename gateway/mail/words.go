@@ -1,0 +1,220 @@
+package mail
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strings"
+	"unicode/utf8"
+)
+
+// decoder turns header octets into text. hint is the charset that the mail's
+// body declares, for raw 8-bit header fields.
+type decoder struct {
+	hint string
+}
+
+// header decodes an unfolded field value: encoded words (RFC 2047) wherever
+// they stand, also inside quotes, and raw 8-bit text.
+func (d *decoder) header(v []byte) string {
+	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
+		v = unfold(v)
+	}
+	if !bytes.Contains(v, []byte("=?")) {
+		return d.raw(v)
+	}
+	var out strings.Builder
+	var run wordRun
+	for len(v) > 0 {
+		i := bytes.Index(v, []byte("=?"))
+		if i < 0 {
+			break
+		}
+		w, n := parseWord(v[i:])
+		if n == 0 {
+			run.flush(d, &out)
+			out.WriteString(d.raw(v[:i+2]))
+			v = v[i+2:]
+			continue
+		}
+		if gap := v[:i]; len(bytes.TrimSpace(gap)) > 0 || run.empty() {
+			run.flush(d, &out) // white space between two encoded words is dropped
+			out.WriteString(d.raw(gap))
+		}
+		run.add(d, &out, w)
+		v = v[i+n:]
+	}
+	run.flush(d, &out)
+	out.WriteString(d.raw(v))
+	return out.String()
+}
+
+// raw decodes octets that are no encoded word.
+func (d *decoder) raw(v []byte) string {
+	if isASCII(v) {
+		return clean(string(v))
+	}
+	return clean(d.charset(v, ""))
+}
+
+// charset decodes v by its label; without one by UTF-8, the hint, or a sniff.
+func (d *decoder) charset(v []byte, label string) string {
+	if label == "" && !utf8.Valid(v) {
+		label = d.hint
+		if l := normalizeLabel(label); l == "" || l == "utf-8" {
+			label = sniff(v)
+		}
+	}
+	s, _ := decodeCharset(v, label)
+	return s
+}
+
+// word is one encoded word.
+type word struct {
+	charset  string
+	encoding byte // 'B' or 'Q'
+	text     []byte
+}
+
+// wordRun collects adjacent encoded words of one charset, whose octets are
+// joined before they are decoded: senders split characters and shift states.
+type wordRun struct {
+	charset string
+	octets  []byte
+	b64     []byte // undecoded base64 of the run: senders split groups, too
+	filled  bool
+}
+
+func (r *wordRun) empty() bool { return !r.filled }
+
+func (r *wordRun) add(d *decoder, out *strings.Builder, w word) {
+	if r.filled && !strings.EqualFold(r.charset, w.charset) {
+		r.flush(d, out)
+	}
+	r.charset, r.filled = w.charset, true
+	if w.encoding == 'Q' {
+		r.closeBase64()
+		r.octets = append(r.octets, decodeQ(w.text)...)
+		return
+	}
+	if len(r.b64)%4 == 0 || bytes.IndexByte(r.b64, '=') >= 0 {
+		r.closeBase64()
+	}
+	r.b64 = append(r.b64, w.text...)
+}
+
+func (r *wordRun) closeBase64() {
+	r.octets = append(r.octets, decodeB(r.b64)...)
+	r.b64 = r.b64[:0]
+}
+
+func (r *wordRun) flush(d *decoder, out *strings.Builder) {
+	if !r.filled {
+		return
+	}
+	r.closeBase64()
+	out.WriteString(clean(d.charset(r.octets, r.charset)))
+	r.octets, r.filled = r.octets[:0], false
+}
+
+// parseWord reads the encoded word at the start of v and returns its length, 0
+// when there is none. Folding inside, a language suffix (RFC 2231 5) and a
+// missing final "=" are taken.
+func parseWord(v []byte) (word, int) {
+	rest := v[2:]
+	q := bytes.IndexByte(rest, '?')
+	if q <= 0 || q > 64 || q+2 >= len(rest) || rest[q+2] != '?' || bytes.IndexByte(rest[:q], ' ') >= 0 {
+		return word{}, 0
+	}
+	w := word{charset: string(rest[:q]), encoding: rest[q+1] &^ 0x20}
+	if w.encoding != 'B' && w.encoding != 'Q' {
+		return word{}, 0
+	}
+	if i := strings.IndexByte(w.charset, '*'); i >= 0 {
+		w.charset = w.charset[:i]
+	}
+	body := rest[q+3:]
+	end := bytes.Index(body, []byte("?="))
+	if end < 0 {
+		return word{}, 0
+	}
+	w.text = body[:end]
+	if bytes.Contains(w.text, []byte("=?")) { // this one was never closed
+		return word{}, 0
+	}
+	return w, 2 + q + 3 + end + 2
+}
+
+// decodeB decodes base64 with or without padding, stray octets dropped.
+func decodeB(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(b))+3)
+	if n, err := base64.StdEncoding.Decode(out, b); err == nil {
+		return out[:n]
+	}
+	return decodeBase64(b)
+}
+
+// decodeQ decodes the Q encoding: quoted-printable with "_" for a space.
+func decodeQ(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '_':
+			out = append(out, ' ')
+		case c == '=' && i+2 < len(b) && unhex(b[i+1]) >= 0 && unhex(b[i+2]) >= 0:
+			out = append(out, byte(unhex(b[i+1])<<4|unhex(b[i+2])))
+			i += 2
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// clean makes a header string fit for any consumer: valid UTF-8, no NUL, no
+// line ends.
+func clean(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' && s[i] != '\t' || s[i] >= utf8.RuneSelf || s[i] == 0x7f {
+			return strings.Map(cleanRune, s)
+		}
+	}
+	return s
+}
+
+func cleanRune(r rune) rune {
+	switch {
+	case r == '\r' || r == '\n':
+		return ' '
+	case r == '\ufeff' || r < ' ' && r != '\t' || r == 0x7f:
+		return -1
+	}
+	return r // an invalid octet arrives, and leaves, as U+FFFD
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// clip shortens a string for a defect.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// hasPrefixFold is bytes.HasPrefix without regard to the case of ASCII.
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
+}
