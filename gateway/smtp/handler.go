@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net/netip"
 )
@@ -10,9 +11,11 @@ import (
 // Handler decides what the engine can't: who is welcome, who is a recipient,
 // what becomes of a message. One value serves all connections; its methods
 // are called from many goroutines, for one session one at a time. Every method
-// returns its answer as a Reply; a zero Reply means "go on as usual".
+// returns its answer as a Reply; a zero Reply means "go on as usual". A reply
+// that is neither 2xx, 4xx nor 5xx is taken for a fault: 451.
 type Handler interface {
-	// Connect is asked before the greeting. A 4xx or 5xx reply refuses the client.
+	// Connect is asked before the greeting. A 4xx or 5xx reply refuses the
+	// client; the lines of a 2xx reply follow the domain in the greeting.
 	Connect(ctx context.Context, c *Client) Reply
 	// Mail is asked when MAIL, SEND, SOML or SAML is syntactically right.
 	Mail(ctx context.Context, t *Transaction) Reply
@@ -20,7 +23,8 @@ type Handler interface {
 	// accepts it. It may rewrite r.Address and set r.Data for its own use.
 	Rcpt(ctx context.Context, t *Transaction, r *Recipient) Reply
 	// Data opens the sink that takes the octets of DATA or BDAT, dots removed,
-	// lines ended by CRLF. A 4xx or 5xx reply refuses the message before 354.
+	// lines ended by CRLF (BDAT: octets as they are). A 4xx or 5xx reply
+	// refuses the message before 354.
 	Data(ctx context.Context, t *Transaction) (Sink, Reply)
 	// Message is called once the last octet was written to the sink. SMTP uses
 	// the first reply; LMTP one for each recipient, in their order (a single
@@ -30,17 +34,23 @@ type Handler interface {
 	// Answered says whether the replies to Message reached the socket; gone is
 	// true where the client had hung up before.
 	Answered(t *Transaction, gone bool)
-	// Verify and Expand answer VRFY and EXPN when they are on.
+	// Verify and Expand answer VRFY and EXPN when they are on; the engine's own
+	// answer is 252.
 	Verify(ctx context.Context, c *Client, arg string) Reply
 	Expand(ctx context.Context, c *Client, arg string) Reply
-	// Status answers HELP STATUS.
+	// Status answers HELP STATUS; the engine's own answer is 211.
 	Status(ctx context.Context, c *Client) Reply
 }
+
+// ErrSinkFull is returned by a Sink's Write when there is no room for the
+// message: the client is answered 452 4.3.1.
+var ErrSinkFull = errors.New("smtp: no room for the message")
 
 // Sink takes a message's octets while they arrive.
 type Sink interface {
 	// Write takes the next octets. An error ends the message with 452 when it
 	// is ErrSinkFull (errors.Is), with 451 otherwise; the engine stays in step.
+	// The octets are the engine's: they are not to be kept.
 	io.Writer
 	// Abort drops what was written: the client hung up, or the message was
 	// refused for a fault of its form. It is not called after Message.
@@ -50,15 +60,19 @@ type Sink interface {
 // Client is the peer of one session.
 type Client struct {
 	Addr     netip.AddrPort       // PROXY header applied; zero for a unix socket
-	Local    netip.AddrPort       // the address it connected to
+	Local    netip.AddrPort       // the address it connected to, PROXY header applied
 	Unix     bool                 // came by a unix socket
 	LMTP     bool                 // speaks LMTP (RFC 2033)
 	Hello    string               // argument of HELO, EHLO or LHLO
 	Extended bool                 // EHLO or LHLO, not HELO
-	TLS      *tls.ConnectionState // nil in the clear
+	TLS      *tls.ConnectionState // nil in the clear; behind a proxy what its SSL TLV says
 	Auth     string               // who signed in, "" nobody
+	Collect  []string             // the endpoints whose mail it may collect by TURN
 	Data     any                  // the handler's own, kept for the session
 }
+
+// secure reports whether nobody listens between the client and us.
+func (c *Client) secure() bool { return c.TLS != nil || c.Unix }
 
 // Transaction is one message's envelope while it is being given.
 type Transaction struct {
@@ -67,12 +81,14 @@ type Transaction struct {
 	From       Address
 	Size       int64  // of SIZE=, 0 not given (RFC 1870)
 	Body       string // 7BIT, 8BITMIME, BINARYMIME or "" (RFC 6152, 3030)
+	Chunked    bool   // the message came by BDAT: its line ends are as they are
 	UTF8       bool   // SMTPUTF8 (RFC 6531)
 	RequireTLS bool   // RFC 8689
 	Ret, EnvID string // RFC 3461
 	By         string // RFC 2852
 	AuthParam  string // AUTH= of MAIL, decoded (RFC 4954)
 	Recipients []*Recipient
+	Refused    int // recipients that were not accepted
 	Data       any // the handler's own, kept for the transaction
 }
 
@@ -82,21 +98,4 @@ type Recipient struct {
 	Notify  []string // RFC 3461
 	ORcpt   string   // RFC 3461, "type;address", decoded
 	Data    any      // the handler's own
-}
-
-// Address is a path of the envelope. The null reverse-path and <postmaster>
-// have no domain.
-type Address struct {
-	Local  string // unquoted
-	Domain string // as given, or a literal with its brackets
-	Quoted bool   // the local part came quoted
-}
-
-// String renders the address for the wire, quoting the local part where it
-// needs it; "" is the null reverse-path.
-func (a Address) String() string {
-	if a.Domain == "" {
-		return a.Local
-	}
-	return a.Local + "@" + a.Domain
 }

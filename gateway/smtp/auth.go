@@ -1,0 +1,205 @@
+package smtp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+)
+
+// ErrBadCredentials is returned by an Authenticator where user or password is
+// wrong; the client is answered 535 5.7.8. Any other error is 454 4.7.0.
+var ErrBadCredentials = errors.New("smtp: wrong user or password")
+
+// Authenticator knows who may sign in.
+type Authenticator interface {
+	// Mechanisms are those that all users can use, best first, of "PLAIN",
+	// "LOGIN" and "SCRAM-SHA-256". A client takes the best one and doesn't
+	// fall back, so a mechanism that works for some users only is not for it.
+	Mechanisms() []string
+	// Plain checks a user's password.
+	Plain(ctx context.Context, user, password string) (Identity, error)
+	// SCRAM is a user's record for SCRAM-SHA-256 (RFC 5802, 7677).
+	SCRAM(ctx context.Context, user string) (SCRAMRecord, error)
+}
+
+// Identity is who signed in.
+type Identity struct {
+	Name    string
+	Collect []string // the endpoints whose waiting mail it may take by TURN
+}
+
+// SCRAMRecord is what a server keeps of a password (RFC 5802 section 3).
+type SCRAMRecord struct {
+	Identity   Identity
+	Salt       []byte
+	Iterations int
+	StoredKey  []byte // SHA-256 of the client key
+	ServerKey  []byte
+}
+
+// maxAuthLine is the longest line of an exchange, with AUTH and the
+// mechanism's name before an initial response (RFC 4954 section 4).
+const maxAuthLine = 12288 + 64
+
+// mechanism is a SASL mechanism of ours.
+type mechanism struct {
+	name  string
+	clear bool // the password itself goes over the wire
+	run   func(*session, []byte, bool) (Identity, error)
+}
+
+// mechanisms are those that the authenticator names.
+func mechanisms(a Authenticator) ([]mechanism, error) {
+	known := []mechanism{
+		{"SCRAM-SHA-256", false, (*session).scram},
+		{"PLAIN", true, (*session).plain},
+		{"LOGIN", true, (*session).login},
+	}
+	var list []mechanism
+next:
+	for _, name := range a.Mechanisms() {
+		for _, m := range known {
+			if m.name == name {
+				list = append(list, m)
+				continue next
+			}
+		}
+		return nil, fmt.Errorf("smtp: the authenticator names the mechanism %q, which is not one of PLAIN, LOGIN, SCRAM-SHA-256", name)
+	}
+	return list, nil
+}
+
+// allowed: a password in the clear only where nobody listens.
+func (s *session) allowed(m mechanism) bool {
+	return !m.clear || s.client.secure() || s.srv.cfg.AuthInsecure
+}
+
+// authLine is the AUTH keyword of EHLO, "" without a mechanism to offer.
+func (s *session) authLine() string {
+	if s.srv.auth == nil {
+		return ""
+	}
+	line := ""
+	for _, m := range s.srv.mechs {
+		if s.allowed(m) {
+			line += " " + m.name
+		}
+	}
+	if line == "" {
+		return ""
+	}
+	return "AUTH" + line
+}
+
+// Ways in which an exchange ends that are not about credentials.
+var (
+	errCancelled = errors.New("smtp: exchange cancelled")
+	errEncoding  = errors.New("smtp: not base64")
+	errExchange  = errors.New("smtp: not a message of the mechanism")
+)
+
+// lostError is a connection that failed in the middle of an exchange.
+type lostError struct{ error }
+
+// authenticate runs an exchange (RFC 4954 section 4).
+func (s *session) authenticate(arg []byte) Reply {
+	if s.client.Auth != "" {
+		return replyOrder
+	}
+	name, initial, hasInitial := bytes.Cut(arg, []byte(" "))
+	m, r := s.mechanism(name)
+	if !r.Zero() {
+		return r
+	}
+	first, err := decodeInitial(bytes.TrimLeft(initial, " "))
+	if err != nil {
+		return s.authFailed(err)
+	}
+	id, err := m.run(s, first, hasInitial)
+	if err != nil {
+		return s.authFailed(err)
+	}
+	s.client.Auth, s.client.Collect = id.Name, id.Collect
+	return replyAuthed
+}
+
+// mechanism finds the one that the client named, or says why it can't have it.
+func (s *session) mechanism(name []byte) (mechanism, Reply) {
+	for _, m := range s.srv.mechs {
+		switch {
+		case !fold(name, m.name):
+		case s.allowed(m):
+			return m, Reply{}
+		case s.offersTLS():
+			return m, NewReply(538, EnhancedCode{5, 7, 11}, "Encryption required for this mechanism: use STARTTLS first")
+		default:
+			return m, NewReply(534, EnhancedCode{5, 7, 9}, "Mechanism too weak without encryption")
+		}
+	}
+	return mechanism{}, NewReply(504, EnhancedCode{5, 5, 4}, "Mechanism not implemented")
+}
+
+// decodeInitial decodes an initial response; "=" is an empty one.
+func decodeInitial(b []byte) ([]byte, error) {
+	if string(b) == "=" {
+		return nil, nil
+	}
+	return decode64(b)
+}
+
+func decode64(b []byte) ([]byte, error) {
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+	n, err := base64.StdEncoding.Strict().Decode(out, b)
+	if err != nil {
+		return nil, errEncoding
+	}
+	return out[:n], nil
+}
+
+// challenge sends one and reads the response.
+func (s *session) challenge(text []byte) ([]byte, error) {
+	s.say(Reply{Code: 334, Lines: []string{base64.StdEncoding.EncodeToString(text)}})
+	line, err := s.readLine(maxAuthLine)
+	switch {
+	case errors.Is(err, errLineTooLong):
+		return nil, err
+	case err != nil:
+		return nil, lostError{err}
+	case string(line) == "*":
+		return nil, errCancelled
+	}
+	return decode64(line)
+}
+
+// authFailed answers an exchange that led nowhere; wrong credentials cost time
+// and, a few times over, the connection.
+func (s *session) authFailed(err error) Reply {
+	var lost lostError
+	switch {
+	case errors.As(err, &lost):
+		return s.lost(lost.error)
+	case errors.Is(err, errCancelled):
+		return NewReply(501, EnhancedCode{5, 7, 0}, "Authentication cancelled")
+	case errors.Is(err, errEncoding):
+		return NewReply(501, EnhancedCode{5, 5, 2}, "Not base64")
+	case errors.Is(err, errExchange):
+		return NewReply(501, EnhancedCode{5, 5, 2}, "Not a message of this mechanism")
+	case errors.Is(err, errLineTooLong):
+		return replyAuthTooLong
+	case errors.Is(err, ErrBadCredentials):
+		return s.badCredentials()
+	}
+	s.srv.log.Error("authentication is not available", "client", s.client.Addr, "err", err)
+	return NewReply(454, EnhancedCode{4, 7, 0}, "Temporary authentication failure")
+}
+
+func (s *session) badCredentials() Reply {
+	s.srv.observer.Noted(&s.client, EventAuthFailed)
+	s.srv.pause(s.srv.cfg.ErrorDelay)
+	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {
+		return s.ended(EndLimit, NewReply(421, EnhancedCode{4, 7, 0}, "Too many failed attempts to sign in"))
+	}
+	return NewReply(535, EnhancedCode{5, 7, 8}, "Authentication credentials invalid")
+}

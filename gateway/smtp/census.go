@@ -1,0 +1,71 @@
+package smtp
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// census counts the connections, in all and by client network.
+type census struct {
+	total, perClient int // limits, 0: none
+
+	mu      sync.Mutex
+	n       int
+	clients map[netip.Prefix]int
+}
+
+// enter counts a connection, or says that there are enough.
+func (c *census) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.total > 0 && c.n >= c.total {
+		return false
+	}
+	c.n++
+	return true
+}
+
+func (c *census) leave() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n--
+}
+
+// enterClient counts a connection of a client network, or says that it has enough.
+func (c *census) enterClient(p netip.Prefix) bool {
+	if c.perClient == 0 || !p.IsValid() {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.clients == nil {
+		c.clients = map[netip.Prefix]int{}
+	}
+	if c.clients[p] >= c.perClient {
+		return false
+	}
+	c.clients[p]++
+	return true
+}
+
+func (c *census) leaveClient(p netip.Prefix) {
+	if c.perClient == 0 || !p.IsValid() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.clients[p]--; c.clients[p] <= 0 {
+		delete(c.clients, p)
+	}
+}
+
+// network is what a client is counted by: its /32, or the /64 that one
+// customer has of IPv6. Invalid for a unix socket.
+func network(a netip.Addr) netip.Prefix {
+	bits := 64
+	if a.Is4() {
+		bits = 32
+	}
+	p, _ := a.Prefix(bits)
+	return p
+}

@@ -1,0 +1,229 @@
+package smtp
+
+// mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
+func (s *session) mail(arg []byte) Reply {
+	if s.srv.closing.Load() {
+		return s.ended(EndShutdown, replyShutdown)
+	}
+	if reached(s.counts.messages, s.srv.cfg.MaxMessages) {
+		return s.ended(EndLimit, replyEnough)
+	}
+	rest, ok := cutKeyword(arg, "FROM:")
+	if !ok {
+		return replyFrom
+	}
+	from, params, f := parsePath(rest)
+	if f != faultNone {
+		return pathReply(f, replySenderBad)
+	}
+	if from.Domain == "" && from.Local != "" {
+		return replySenderBad
+	}
+	t := &Transaction{Client: &s.client, Verb: s.verb, From: from}
+	if r := s.mailParams(t, params); !r.Zero() {
+		return r
+	}
+	if !t.UTF8 && !from.ASCII() {
+		return replyNoUTF8
+	}
+	r := s.srv.handler.Mail(s.ctx(), t).verdict()
+	if r.Code >= 300 {
+		return r
+	}
+	s.t, s.state = t, stateMail
+	return or(r, replySender)
+}
+
+// or is the handler's reply, or the engine's where it has none.
+func or(r, own Reply) Reply {
+	if r.Zero() {
+		return own
+	}
+	return r
+}
+
+// cutKeyword takes "FROM:" or "TO:" off, and the space that many put behind it.
+func cutKeyword(b []byte, word string) (rest []byte, ok bool) {
+	if len(b) < len(word) || !fold(b[:len(word)], word) {
+		return nil, false
+	}
+	b = b[len(word):]
+	for len(b) > 0 && blank(b[0]) {
+		b = b[1:]
+	}
+	return b, true
+}
+
+// pathReply answers a path that can't be read.
+func pathReply(f fault, syntax Reply) Reply {
+	switch f {
+	case faultBrackets:
+		return replyPath
+	case faultLong:
+		return replyPathLong
+	}
+	return syntax
+}
+
+// mailParams reads the parameters of MAIL.
+func (s *session) mailParams(t *Transaction, b []byte) Reply {
+	var seen uint
+	for len(b) > 0 {
+		p, rest, ok := nextParam(b)
+		if !ok {
+			return replyBadParam
+		}
+		bit, r := s.mailParam(t, p)
+		if !r.Zero() {
+			return r
+		}
+		if seen&bit != 0 {
+			return replyTwice
+		}
+		seen, b = seen|bit, rest
+	}
+	return Reply{}
+}
+
+// mailParam reads one; bit tells it from the others.
+func (s *session) mailParam(t *Transaction, p param) (bit uint, r Reply) {
+	cfg := &s.srv.cfg
+	ok := true
+	switch {
+	case p.is("SIZE"):
+		return 1 << 0, s.sizeParam(t, p)
+	case p.is("BODY"):
+		return 1 << 1, bodyParam(t, p)
+	case p.is("SMTPUTF8"):
+		bit, t.UTF8, ok = 1<<2, true, !p.hasValue
+	case p.is("RET") && cfg.DSN:
+		bit, ok = 1<<3, true
+		switch {
+		case fold(p.value, "FULL"):
+			t.Ret = "FULL"
+		case fold(p.value, "HDRS"):
+			t.Ret = "HDRS"
+		default:
+			ok = false
+		}
+	case p.is("ENVID") && cfg.DSN:
+		bit = 1 << 4
+		t.EnvID, ok = decodeXtext(p.value)
+		ok = ok && p.hasValue && len(p.value) <= maxEnvID && printable(t.EnvID)
+	case p.is("BY") && cfg.DeliverBy:
+		bit, t.By, ok = 1<<5, string(p.value), parseBy(p.value)
+	case p.is("REQUIRETLS") && s.client.TLS != nil:
+		bit, t.RequireTLS, ok = 1<<6, true, !p.hasValue
+	case p.is("REQUIRETLS") && s.offersTLS():
+		return 0, replyNeedTLS
+	case p.is("AUTH") && s.srv.auth != nil:
+		bit = 1 << 7
+		t.AuthParam, ok = decodeXtext(p.value)
+		ok = ok && p.hasValue && printable(t.AuthParam)
+	default:
+		return 0, replyNoParam
+	}
+	if !ok {
+		return bit, replyBadParam
+	}
+	return bit, Reply{}
+}
+
+// sizeParam refuses what is announced to be too large before it is sent
+// (RFC 1870 section 6.1).
+func (s *session) sizeParam(t *Transaction, p param) Reply {
+	n, ok := parseNumber(p.value)
+	if !ok {
+		return replyBadParam
+	}
+	if limit := s.srv.cfg.MaxSize; limit > 0 && n > limit {
+		return replyTooBig
+	}
+	t.Size = n
+	return Reply{}
+}
+
+func bodyParam(t *Transaction, p param) Reply {
+	for _, kind := range [...]string{"7BIT", "8BITMIME", "BINARYMIME"} {
+		if fold(p.value, kind) {
+			t.Body = kind
+			return Reply{}
+		}
+	}
+	if !p.hasValue {
+		return replyBadParam
+	}
+	return replyBadValue
+}
+
+// rcpt adds a recipient.
+func (s *session) rcpt(arg []byte) Reply {
+	rest, ok := cutKeyword(arg, "TO:")
+	if !ok {
+		return replyTo
+	}
+	if limit := s.srv.cfg.MaxRecipients; limit > 0 && len(s.t.Recipients) >= limit {
+		return replyTooManyRcpt
+	}
+	to, params, f := parsePath(rest)
+	if r := s.checkRecipient(to, f); !r.Zero() {
+		s.t.Refused++
+		return r
+	}
+	rcpt := &Recipient{Address: to}
+	if r := s.rcptParams(rcpt, params); !r.Zero() {
+		s.t.Refused++
+		return r
+	}
+	r := s.srv.handler.Rcpt(s.ctx(), s.t, rcpt).verdict()
+	if r.Code >= 300 {
+		s.t.Refused++
+		return r
+	}
+	s.t.Recipients = append(s.t.Recipients, rcpt)
+	s.state = stateRcpt
+	return or(r, replyRcpt)
+}
+
+// checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
+func (s *session) checkRecipient(to Address, f fault) Reply {
+	switch {
+	case f != faultNone:
+		return pathReply(f, replyAddress)
+	case to.Local == "" && to.Domain == "":
+		return replyNullRcpt
+	case to.Domain == "" && (to.Quoted || !fold([]byte(to.Local), "POSTMASTER")), to.oddDots():
+		return replyAddress
+	case !s.t.UTF8 && !to.ASCII():
+		return replyNoUTF8
+	}
+	return Reply{}
+}
+
+// rcptParams reads the parameters of RCPT: those of RFC 3461.
+func (s *session) rcptParams(r *Recipient, b []byte) Reply {
+	for len(b) > 0 {
+		p, rest, ok := nextParam(b)
+		switch {
+		case !ok:
+			return replyBadParam
+		case p.is("NOTIFY") && s.srv.cfg.DSN:
+			if r.Notify != nil {
+				return replyTwice
+			}
+			r.Notify, ok = parseNotify(p.value)
+		case p.is("ORCPT") && s.srv.cfg.DSN:
+			if r.ORcpt != "" {
+				return replyTwice
+			}
+			r.ORcpt, ok = parseORcpt(p.value)
+		default:
+			return replyNoParam
+		}
+		if !ok {
+			return replyBadParam
+		}
+		b = rest
+	}
+	return Reply{}
+}

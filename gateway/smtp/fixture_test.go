@@ -1,0 +1,178 @@
+package smtp_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"log/slog"
+	"math/big"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postern/gateway/smtp"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fixture is a running server for one test.
+type fixture struct {
+	cfg    smtp.Config
+	srv    *smtp.Server
+	rec    *recorder
+	proto  smtp.Protocol
+	unix   bool
+	addr   net.Addr
+	hello  string
+	silent bool // no greeting comes by itself
+	cert   tls.Certificate
+	auth   bool
+	opts   []smtp.Option
+	vars   map[string]string
+}
+
+// newFixture starts a server as the keys say; it ends with the test.
+func newFixture(t testing.TB, keys ...string) *fixture {
+	f := &fixture{cfg: smtp.DefaultConfig("mx.here.example"), rec: &recorder{}, hello: "EHLO", vars: map[string]string{}}
+	f.cfg.ErrorDelay = 0
+	f.cfg.MaxSize = 1 << 20
+	for _, k := range keys {
+		f.set(t, k)
+	}
+	f.start(t)
+	return f
+}
+
+// set applies one key of a dialogue.
+func (f *fixture) set(t testing.TB, key string) {
+	name, value, _ := strings.Cut(key, "=")
+	set, ok := fixtureKeys[name]
+	if !ok {
+		t.Fatalf("unknown key %q", key)
+	}
+	set(f, value)
+}
+
+func (f *fixture) start(t testing.TB) {
+	if f.cert.Certificate == nil && (f.cfg.TLS != smtp.TLSOff || f.proto == smtp.SMTPS) {
+		f.cert = selfSigned(t)
+	}
+	if f.cert.Certificate != nil {
+		f.opts = append(f.opts, smtp.WithTLS(&tls.Config{Certificates: []tls.Certificate{f.cert}, ClientAuth: tls.RequestClientCert}))
+	}
+	if f.auth {
+		f.opts = append(f.opts, smtp.WithAuthenticator(users{}))
+	}
+	f.opts = append(f.opts, smtp.WithLogger(slog.New(slog.DiscardHandler)))
+	srv, err := smtp.NewServer(f.cfg, f.rec, f.opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.srv = srv
+	l := f.listen(t)
+	f.addr = l.Addr()
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(context.Background(), l, f.proto) }()
+	t.Cleanup(func() {
+		if err := srv.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; !errors.Is(err, smtp.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+}
+
+func (f *fixture) listen(t testing.TB) net.Listener {
+	network, addr := "tcp", "127.0.0.1:0"
+	if f.unix {
+		network, addr = "unix", filepath.Join(t.TempDir(), "s")
+	}
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (f *fixture) dial(t testing.TB) net.Conn {
+	conn, err := net.Dial(f.addr.Network(), f.addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.proto != smtp.SMTPS {
+		return conn
+	}
+	c := tls.Client(conn, f.clientTLS())
+	if err := c.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (f *fixture) clientTLS() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true}
+}
+
+// isHello tells a reply to EHLO, which carries no enhanced codes.
+func (f *fixture) isHello(lines []string) bool {
+	return strings.HasPrefix(lines[0][4:], f.cfg.Domain) && lines[0][:3] == "250"
+}
+
+var fixtureKeys = map[string]func(*fixture, string){
+	"lmtp":   func(f *fixture, _ string) { f.proto, f.hello = smtp.LMTP, "LHLO" },
+	"unix":   func(f *fixture, _ string) { f.unix = true },
+	"smtps":  func(f *fixture, _ string) { f.proto = smtp.SMTPS },
+	"tls":    func(f *fixture, v string) { f.cfg.TLS = map[string]smtp.TLSMode{"": smtp.TLSOffer, "require": smtp.TLSRequire}[v] },
+	"auth":   func(f *fixture, v string) { f.auth, f.cfg.AuthRequired = true, v == "required" },
+	"clear":  func(f *fixture, _ string) { f.cfg.AuthInsecure = true },
+	"legacy": func(f *fixture, _ string) { f.cfg.Legacy = true },
+	"turn":   func(f *fixture, _ string) { f.cfg.Turn = true },
+	"lookup": func(f *fixture, _ string) { f.cfg.Verify, f.cfg.Expand = true, true },
+	"dsn":    func(f *fixture, _ string) { f.cfg.DSN, f.cfg.DeliverBy = true, true },
+	"lf":     func(f *fixture, _ string) { f.cfg.BareLF = smtp.BareLFNormalize },
+	"silent": func(f *fixture, _ string) { f.silent = true },
+}
+
+// users is the Authenticator of the tests: ann with the password "secret".
+type users struct{}
+
+func (users) Mechanisms() []string { return []string{"PLAIN", "LOGIN"} }
+
+func (users) Plain(_ context.Context, user, password string) (smtp.Identity, error) {
+	switch {
+	case user == "down":
+		return smtp.Identity{}, errors.New("the users file can't be read")
+	case user != "ann" || password != "secret":
+		return smtp.Identity{}, smtp.ErrBadCredentials
+	}
+	return smtp.Identity{Name: user, Collect: []string{"one"}}, nil
+}
+
+func (users) SCRAM(context.Context, string) (smtp.SCRAMRecord, error) {
+	return smtp.SCRAMRecord{}, smtp.ErrBadCredentials
+}
+
+// selfSigned makes a certificate for the loopback.
+func selfSigned(t testing.TB) tls.Certificate {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mx.here.example"},
+		DNSNames: []string{"mx.here.example", "localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}

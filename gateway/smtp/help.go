@@ -1,0 +1,79 @@
+package smtp
+
+import "bytes"
+
+// vrfy asks the handler whether a user exists (RFC 5321 section 3.5).
+func (s *session) vrfy(arg []byte) Reply {
+	name, r := s.lookupArg(arg)
+	if !r.Zero() {
+		return r
+	}
+	if !s.srv.cfg.Verify {
+		return replyCannot
+	}
+	return or(s.srv.handler.Verify(s.ctx(), &s.client, name).verdict(), replyCannot)
+}
+
+// expn asks the handler for a list's members.
+func (s *session) expn(arg []byte) Reply {
+	name, r := s.lookupArg(arg)
+	if !r.Zero() {
+		return r
+	}
+	return or(s.srv.handler.Expand(s.ctx(), &s.client, name).verdict(), replyCannot)
+}
+
+// lookupArg is the argument of VRFY and EXPN without its parameter SMTPUTF8
+// (RFC 6531 section 3.7.4.2), which it needs where it is not ASCII.
+func (s *session) lookupArg(arg []byte) (string, Reply) {
+	const utf8 = "SMTPUTF8"
+	if i := bytes.LastIndexByte(arg, ' '); i > 0 && fold(arg[i+1:], utf8) {
+		return string(bytes.TrimRight(arg[:i], " ")), Reply{}
+	}
+	if !ascii(string(arg)) {
+		return "", replyNoUTF8
+	}
+	return string(arg), Reply{}
+}
+
+// help says what is on, one command's syntax, or how the server does.
+func (s *session) help(arg []byte) Reply {
+	switch {
+	case len(arg) == 0:
+		return s.helpAll()
+	case fold(arg, "STATUS"):
+		own := NewReply(211, EnhancedCode{2, 0, 0}, s.srv.cfg.Domain+" is up")
+		return or(s.srv.handler.Status(s.ctx(), &s.client).verdict(), own)
+	}
+	c := s.srv.find(arg)
+	if c == nil || !s.offered(c) {
+		return replyNoTopic
+	}
+	return NewReply(214, EnhancedCode{2, 0, 0}, c.help)
+}
+
+func (s *session) helpAll() Reply {
+	lines := []string{"Commands:"}
+	for i := range s.srv.commands {
+		c := &s.srv.commands[i]
+		if !s.offered(c) {
+			continue
+		}
+		if last := &lines[len(lines)-1]; len(*last) < 60 {
+			*last += " " + c.name
+		} else {
+			lines = append(lines, c.name)
+		}
+	}
+	lines = append(lines, "HELP <command> gives its syntax, HELP STATUS the server's state")
+	return Reply{Code: 214, Enhanced: EnhancedCode{2, 0, 0}, Lines: lines}
+}
+
+// offered reports whether the command would be understood here.
+func (s *session) offered(c *command) bool {
+	other := lmtpOnly
+	if s.proto == LMTP {
+		other = smtpOnly
+	}
+	return c.traits&(foreign|other) == 0 && (c.on == nil || c.on(s))
+}

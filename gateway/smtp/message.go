@@ -1,0 +1,192 @@
+package smtp
+
+import (
+	"errors"
+	"time"
+)
+
+// errFlood is the message that goes on and on behind its limit.
+var errFlood = errors.New("smtp: message far beyond the limit")
+
+// data takes a message by DATA (RFC 5321 section 4.1.1.4).
+func (s *session) data([]byte) Reply {
+	if s.t.Body == "BINARYMIME" {
+		return s.behind(replyNeedsBDAT)
+	}
+	if r := s.openBody(); !r.Zero() {
+		return s.behind(r)
+	}
+	if s.w > s.r {
+		s.srv.observer.Noted(&s.client, EventBehindDATA)
+	}
+	s.say(replyStart)
+	s.verb = verbMessage
+	s.send()
+	if r := s.receive(); !r.Zero() || r.Close {
+		s.reset()
+		return r
+	}
+	return s.complete()
+}
+
+// behind refuses DATA. What came behind it may be a message from a client that
+// didn't wait for the 354: it must not be taken for commands.
+func (s *session) behind(r Reply) Reply {
+	if s.w > s.r {
+		s.srv.observer.Noted(&s.client, EventBehindDATA)
+		return s.ended(EndProtocol, r)
+	}
+	return r
+}
+
+// openBody asks the handler for a sink. A refusal ends the transaction.
+func (s *session) openBody() Reply {
+	sink, r := s.srv.handler.Data(s.ctx(), s.t)
+	if r = r.verdict(); r.Code >= 300 || sink == nil {
+		if sink != nil {
+			sink.Abort()
+		}
+		s.reset()
+		return or(r, replyHandlerFault)
+	}
+	cfg := &s.srv.cfg
+	s.body = &intake{sink: sink, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
+	return Reply{}
+}
+
+// receive reads DATA to its end. The reply is zero when the end was seen.
+func (s *session) receive() Reply {
+	scanner := dataScanner{normalize: s.srv.cfg.BareLF == BareLFNormalize}
+	clock := s.newDataClock()
+	s.enlarge()
+	for {
+		n, done := scanner.scan(s.buffered(), s.body)
+		s.r += n
+		if scanner.bare && !scanner.normalize && s.body.fault.Zero() {
+			s.body.fault = replyBareLF
+		}
+		if done {
+			s.note(scanner.bare)
+			return Reply{}
+		}
+		if s.body.flood() {
+			return s.ended(EndProtocol, replyTooBig)
+		}
+		if err := clock.fill(); err != nil {
+			return s.cutOff(err)
+		}
+	}
+}
+
+func (s *session) note(bare bool) {
+	if bare {
+		s.srv.observer.Noted(&s.client, EventBareLFMessage)
+	}
+}
+
+// cutOff ends a session whose message never came to its end.
+func (s *session) cutOff(err error) Reply {
+	if isTimeout(err) {
+		return s.ended(EndTimeout, replyDataIdle)
+	}
+	return s.gone()
+}
+
+// dataClock gives a client its time for a message: DataTimeout for each block,
+// and no more in all than MinDataRate allows. Only the client's time counts,
+// not the sink's.
+type dataClock struct {
+	s      *session
+	waited time.Duration
+	got    int64
+}
+
+func (s *session) newDataClock() *dataClock { return &dataClock{s: s} }
+
+// fill reads once. The server's end doesn't disturb it: the grace is for those
+// who are in the middle of a message.
+func (c *dataClock) fill() error {
+	start := time.Now()
+	deadline := c.s.deadline(c.patience())
+	for {
+		_ = c.s.raw.SetReadDeadline(deadline)
+		before := c.s.w - c.s.r
+		err := c.s.wire.fill()
+		if now := time.Now(); err == nil {
+			c.got += int64(c.s.w - c.s.r - before)
+			c.waited += now.Sub(start)
+			return nil
+		} else if !isTimeout(err) || !now.Before(deadline) {
+			return err
+		}
+	}
+}
+
+// patience is how long the next block may take.
+func (c *dataClock) patience() time.Duration {
+	cfg := &c.s.srv.cfg
+	if cfg.MinDataRate == 0 {
+		return cfg.DataTimeout
+	}
+	earned := time.Duration(float64(c.got) / float64(cfg.MinDataRate) * float64(time.Second))
+	return min(cfg.DataTimeout, max(0, cfg.DataTimeout+earned-c.waited))
+}
+
+// complete hands the whole message over and answers for it.
+func (s *session) complete() Reply {
+	s.verb = verbMessage
+	t, body := s.t, s.body
+	s.body = nil
+	var replies []Reply
+	if fault := body.fault; !fault.Zero() {
+		if body.err != nil {
+			s.srv.log.Error("message could not be kept", "client", s.client.Addr, "err", body.err)
+		}
+		body.sink.Abort()
+		replies = []Reply{fault}
+		s.conclude(t, replies)
+		return Reply{}
+	}
+	replies = s.srv.handler.Message(s.ctx(), t, body.sink)
+	_, gone := peek(s.raw)
+	open := s.conclude(t, replies)
+	s.srv.handler.Answered(t, gone || s.broken)
+	if !open {
+		return Reply{Close: true}
+	}
+	return Reply{}
+}
+
+// conclude writes the replies to a message, one for SMTP, one for each
+// recipient for LMTP (RFC 2033 section 4.2), and ends the transaction.
+func (s *session) conclude(t *Transaction, replies []Reply) (open bool) {
+	n := 1
+	if s.proto == LMTP {
+		n = len(t.Recipients)
+	}
+	open = true
+	for i := range n {
+		r := messageReply(replies, i)
+		if r.OK() && i == 0 {
+			s.counts.messages++
+		}
+		if !s.answer(r) {
+			open = false
+		}
+	}
+	s.send()
+	s.reset()
+	return open
+}
+
+// messageReply is the i-th reply, the only one, or a 451: a handler that
+// doesn't answer has not taken the message.
+func messageReply(replies []Reply, i int) Reply {
+	switch {
+	case len(replies) == 1:
+		i = 0
+	case i >= len(replies):
+		return replyHandlerFault
+	}
+	return or(replies[i].verdict(), replyHandlerFault)
+}

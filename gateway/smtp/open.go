@@ -1,0 +1,91 @@
+package smtp
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+)
+
+// open takes a connection up to its greeting: PROXY header, limits, TLS, early
+// talk, the handler's opinion.
+//
+//go:noinline
+func (s *session) open() bool {
+	if r := s.readProxy(); !r.Zero() || r.Close {
+		return s.answer(r)
+	}
+	s.block = network(s.client.Addr.Addr())
+	if !s.srv.census.enterClient(s.block) {
+		s.block = networkNone
+		s.end = EndCrowded
+		return s.answer(replyClientCrowded)
+	}
+	if s.proto == SMTPS && !s.secure() {
+		return false
+	}
+	if r := s.earlyTalk(); !r.Zero() {
+		return s.answer(r)
+	}
+	return s.greet()
+}
+
+// greet says who we are, or that the client isn't welcome.
+func (s *session) greet() bool {
+	r := s.srv.handler.Connect(s.ctx(), &s.client).verdict()
+	switch {
+	case r.Code >= 400:
+		if s.end == EndGone {
+			s.end = EndRefused
+		}
+		return s.answer(r.closing())
+	case r.Zero() || len(r.Lines) == 0:
+		r.Lines = []string{"Postern"}
+	}
+	name := "ESMTP "
+	if s.proto == LMTP {
+		name = "LMTP "
+	}
+	lines := append([]string{s.srv.cfg.Domain + " " + name + r.Lines[0]}, r.Lines[1:]...)
+	return s.answer(Reply{Code: 220, Lines: lines})
+}
+
+// earlyTalk catches a client that doesn't wait for the greeting: malware, or a
+// web page that posts to us. Under TLS the client did speak first, and rightly.
+func (s *session) earlyTalk() Reply {
+	if s.srv.cfg.AllowEarlyTalk || s.client.Unix || s.proto == SMTPS {
+		return Reply{}
+	}
+	talked := s.w > s.r
+	if d := s.srv.cfg.GreetDelay; d > 0 && !talked {
+		s.arm(d)
+		err := s.fill()
+		if err != nil && (!isTimeout(err) || s.srv.closing.Load()) {
+			return s.lost(err)
+		}
+		talked = err == nil
+	} else if !talked {
+		talked, _ = peek(s.raw)
+	}
+	if !talked {
+		return Reply{}
+	}
+	s.srv.observer.Noted(&s.client, EventEarlyTalk)
+	return s.ended(EndRefused, replyEarly)
+}
+
+// secure makes the handshake, with its own clock.
+func (s *session) secure() bool {
+	conn := tls.Server(s.raw, s.srv.tls)
+	ctx, cancel := context.WithTimeout(s.ctx(), s.srv.cfg.HandshakeTimeout)
+	defer cancel()
+	_ = s.raw.SetDeadline(time.Time{})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		s.end, s.broken = EndTLS, true
+		s.srv.observer.Noted(&s.client, EventTLSFailed)
+		s.srv.log.Info("TLS handshake failed", "client", s.client.Addr, "err", err)
+		return false
+	}
+	state := conn.ConnectionState()
+	s.conn, s.client.TLS = conn, &state
+	return true
+}

@@ -1,0 +1,166 @@
+package smtp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"postern/gateway/smtp"
+)
+
+// recorder is the Handler of the tests: local parts say what it answers, and
+// it keeps what it was given.
+type recorder struct {
+	mu       sync.Mutex
+	messages []message
+	aborted  int
+	opened   int
+	gone     []bool
+	helloOK  smtp.Reply
+	onData   func() (smtp.Sink, smtp.Reply) // nil: a memory sink
+	onMsg    func(ctx context.Context) []smtp.Reply
+}
+
+type message struct {
+	verb, from string
+	to         []string
+	body       string
+	t          smtp.Transaction
+	rcpts      []smtp.Recipient
+}
+
+// memory is a Sink that keeps what it gets.
+type memory struct {
+	bytes.Buffer
+	r    *recorder
+	fail error
+}
+
+func (m *memory) Write(p []byte) (int, error) {
+	if m.fail != nil {
+		return 0, m.fail
+	}
+	return m.Buffer.Write(p)
+}
+
+func (m *memory) Abort() {
+	m.r.mu.Lock()
+	m.r.aborted++
+	m.r.mu.Unlock()
+}
+
+func (r *recorder) Connect(context.Context, *smtp.Client) smtp.Reply { return r.helloOK }
+
+func (r *recorder) Mail(_ context.Context, t *smtp.Transaction) smtp.Reply {
+	if t.From.Local == "spammer" {
+		return smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Not you")
+	}
+	return smtp.Reply{}
+}
+
+var byLocal = map[string]smtp.Reply{
+	"bad":       smtp.NewReply(550, smtp.EnhancedCode{5, 1, 1}, "No such user"),
+	"moved":     smtp.NewReply(251, smtp.EnhancedCode{2, 1, 5}, "User not local; will forward to <there@other.example>"),
+	"gone":      smtp.NewReply(551, smtp.EnhancedCode{5, 1, 6}, "User not local; please try <there@other.example>"),
+	"ambiguous": smtp.NewReply(553, smtp.EnhancedCode{5, 1, 4}, "Ambiguous"),
+	"full":      smtp.NewReply(552, smtp.EnhancedCode{5, 2, 2}, "Mailbox full"),
+	"later":     smtp.NewReply(450, smtp.EnhancedCode{4, 3, 0}, "Directory unavailable"),
+	"odd":       {Code: 354},
+	"shut":      {Code: 421, Enhanced: smtp.EnhancedCode{4, 3, 2}},
+}
+
+func (r *recorder) Rcpt(_ context.Context, _ *smtp.Transaction, rcpt *smtp.Recipient) smtp.Reply {
+	if rcpt.Address.Local == "panic" {
+		panic("the handler's own fault")
+	}
+	return byLocal[rcpt.Address.Local]
+}
+
+func (r *recorder) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, smtp.Reply) {
+	r.mu.Lock()
+	r.opened++
+	r.mu.Unlock()
+	if r.onData != nil {
+		return r.onData()
+	}
+	m := &memory{r: r}
+	switch t.From.Local {
+	case "nospace":
+		m.fail = smtp.ErrSinkFull
+	case "ioerror":
+		m.fail = errors.New("input/output error")
+	case "nosink":
+		return nil, smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Spool is full")
+	}
+	return m, smtp.Reply{}
+}
+
+var byMessage = map[string]smtp.Reply{
+	"reject":  smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "Rejected"),
+	"defer":   smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Not now"),
+	"busy":    smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Queue is full"),
+	"toolong": smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The app says too large"),
+	"utf8":    smtp.NewReply(550, smtp.EnhancedCode{}, "nö\r\n250 injected"),
+	"silent":  {},
+}
+
+func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
+	r.mu.Lock()
+	m := message{verb: t.Verb, from: t.From.String(), t: *t}
+	if sink, ok := s.(*memory); ok {
+		m.body = sink.String()
+	}
+	replies := make([]smtp.Reply, 0, len(t.Recipients))
+	for _, rcpt := range t.Recipients {
+		m.to = append(m.to, rcpt.Address.String())
+		m.rcpts = append(m.rcpts, *rcpt)
+		reply, ok := byMessage[rcpt.Address.Local]
+		if !ok {
+			reply = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Taken")
+		}
+		replies = append(replies, reply)
+	}
+	r.messages = append(r.messages, m)
+	r.mu.Unlock()
+	if r.onMsg != nil {
+		return r.onMsg(ctx)
+	}
+	return replies
+}
+
+func (r *recorder) Answered(_ *smtp.Transaction, gone bool) {
+	r.mu.Lock()
+	r.gone = append(r.gone, gone)
+	r.mu.Unlock()
+}
+
+func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
+	local, _, _ := strings.Cut(strings.Trim(arg, "<>"), "@")
+	if local == "smith" {
+		return smtp.Reply{Code: 553, Enhanced: smtp.EnhancedCode{5, 1, 4}, Lines: []string{"Ambiguous; one of", "John Smith <john@here.example>", "Jane Smith <jane@here.example>"}}
+	}
+	if local == "unsure" {
+		return smtp.Reply{}
+	}
+	if reply, ok := byLocal[local]; ok {
+		return reply
+	}
+	return smtp.NewReply(250, smtp.EnhancedCode{2, 1, 5}, "Somebody <"+strings.Trim(arg, "<>")+">")
+}
+
+func (r *recorder) Expand(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
+	if arg == "staff" {
+		return smtp.Reply{Code: 250, Enhanced: smtp.EnhancedCode{2, 1, 5}, Lines: []string{"Ann <ann@here.example>", "Bob <bob@here.example>"}}
+	}
+	return byLocal[arg]
+}
+
+func (r *recorder) Status(context.Context, *smtp.Client) smtp.Reply { return smtp.Reply{} }
+
+func (r *recorder) got() []message {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]message(nil), r.messages...)
+}

@@ -1,0 +1,347 @@
+package smtp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime/debug"
+	"time"
+)
+
+// state is where a session stands; commands name the states they are in order in.
+type state uint8
+
+const (
+	stateGreet state = 1 << iota // no HELO, EHLO or LHLO yet
+	stateReady                   // between transactions
+	stateMail                    // MAIL given, no recipient accepted
+	stateRcpt                    // a recipient accepted
+	stateBdat                    // a BDAT chunk taken, LAST to come
+)
+
+// session is one connection. All of it belongs to the session's goroutine,
+// but raw, on which Shutdown sets a deadline.
+type session struct {
+	wire
+	srv    *Server
+	raw    net.Conn // the socket under wire.conn, the same without TLS
+	proto  Protocol
+	state  state
+	end    End
+	broken bool // the output is dead: nothing more is written
+	client Client
+	counts struct{ errors, junk, refused, auth, messages int }
+	cmd    *command     // the command under way, nil: unknown
+	verb   string       // its name, or what stands for it in counts
+	ends   time.Time    // the session's own clock
+	block  netip.Prefix // counted in the census under this
+	t      *Transaction // nil outside a transaction
+	body   *intake      // of the message under way, until the handler has it
+}
+
+func newSession(srv *Server, conn net.Conn, p Protocol) *session {
+	s := &session{wire: wire{conn: conn, pool: srv.pool}, srv: srv, raw: conn, proto: p, state: stateGreet, end: EndGone, verb: verbConnect}
+	s.client.LMTP = p == LMTP
+	s.client.Addr, s.client.Local = addrPort(conn.RemoteAddr()), addrPort(conn.LocalAddr())
+	_, s.client.Unix = conn.LocalAddr().(*net.UnixAddr)
+	return s
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	t, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := t.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+}
+
+// serve is the session's life. Its frames, and those of loop and readLine,
+// stay small: thousands of them sleep in a read.
+func (s *session) serve() {
+	defer s.finish()
+	s.ends = time.Now().Add(s.srv.cfg.SessionTimeout)
+	if s.open() {
+		s.loop()
+	}
+}
+
+// loop answers one command after the other until a reply closes.
+func (s *session) loop() {
+	for {
+		line, err := s.readLine(s.commandLimit())
+		if !s.answer(s.step(line, err)) {
+			return
+		}
+	}
+}
+
+// step makes a reply of what was read.
+func (s *session) step(line []byte, err error) Reply {
+	s.cmd, s.verb = nil, verbUnknown
+	if err != nil {
+		return s.lost(err)
+	}
+	return s.dispatch(line)
+}
+
+// lost says what a failed read of a command means.
+func (s *session) lost(err error) Reply {
+	switch {
+	case errors.Is(err, errLineTooLong):
+		return replyLineTooLong
+	case errors.Is(err, errLineFlood):
+		return replyLineTooLong.closing()
+	case isTimeout(err) && s.srv.closing.Load():
+		return s.ended(EndShutdown, replyShutdown)
+	case isTimeout(err):
+		return s.ended(EndTimeout, replyIdle)
+	}
+	return s.gone()
+}
+
+// ended closes with a reply and notes why.
+func (s *session) ended(why End, r Reply) Reply {
+	s.end = why
+	return r.closing()
+}
+
+// gone ends a session that has nobody left to answer.
+func (s *session) gone() Reply {
+	s.end, s.broken = EndGone, true
+	return Reply{Close: true}
+}
+
+func isTimeout(err error) bool {
+	var t net.Error
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// answer writes, counts and logs a reply; open is false when it was the last.
+func (s *session) answer(r Reply) (open bool) {
+	if r.Zero() {
+		return !r.Close
+	}
+	r = s.limit(r)
+	s.say(r)
+	if r.Close || r.Code == 421 {
+		if s.end == EndGone && !s.broken {
+			s.end = EndHandler
+		}
+		return false
+	}
+	return true
+}
+
+// say is the one place where replies go out.
+func (s *session) say(r Reply) {
+	if s.broken {
+		return
+	}
+	st := styleEnhanced
+	switch {
+	case s.verb == verbConnect && r.Code == 220, r.Code == 250 && isHello(s.verb):
+		st = styleBare
+	case s.t != nil && s.t.UTF8:
+		st = styleUTF8
+	}
+	s.put(r, st)
+	s.srv.observer.Replied(&s.client, s.verb, r.Code)
+	if s.srv.log.Enabled(s.srv.base, slog.LevelDebug) {
+		s.logReply(r)
+	}
+	if s.pending() > flushAt/2 {
+		s.send()
+	}
+}
+
+func (s *session) logReply(r Reply) {
+	s.srv.log.Debug("smtp reply", "client", s.client.Addr, "verb", s.verb, "code", r.Code, "enhanced", r.Enhanced)
+}
+
+// send writes what waits to be written. A client that doesn't take it is gone.
+func (s *session) send() {
+	if s.pending() == 0 || s.broken {
+		return
+	}
+	_ = s.raw.SetWriteDeadline(time.Now().Add(s.srv.cfg.WriteTimeout))
+	if err := s.flush(); err != nil {
+		s.broken = true
+	}
+}
+
+// readLine reads a line of at most limit octets and returns it without its
+// end. The line is valid until the next read.
+func (s *session) readLine(limit int) ([]byte, error) {
+	if line, ok := s.takeLine(); ok {
+		return s.trimLine(line, limit)
+	}
+	s.send()
+	if s.broken {
+		return nil, io.ErrClosedPipe
+	}
+	if s.r == s.w && len(s.in) != smallBuffer {
+		s.release()
+	}
+	s.arm(s.srv.cfg.CommandTimeout)
+	for {
+		if s.w-s.r > limit {
+			return nil, s.dropLine()
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+		if s.notSMTP() {
+			return nil, errLineFlood
+		}
+		if line, ok := s.takeLine(); ok {
+			return s.trimLine(line, limit)
+		}
+	}
+}
+
+// trimLine takes the line's end off. A bare LF ends a command line too: no
+// message can be smuggled by it, since all of DATA is behind us.
+func (s *session) trimLine(line []byte, limit int) ([]byte, error) {
+	if len(line) > limit {
+		return nil, errLineTooLong
+	}
+	line = line[:len(line)-1]
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		return line[:n-1], nil
+	}
+	s.srv.observer.Noted(&s.client, EventBareLFCommand)
+	return line, nil
+}
+
+// dropLine reads an over-long line to its end.
+func (s *session) dropLine() error {
+	for dropped := 0; dropped < maxOverrun; {
+		dropped += s.w - s.r
+		s.r = s.w
+		if err := s.fill(); err != nil {
+			return err
+		}
+		if _, ok := s.takeLine(); ok {
+			return errLineTooLong
+		}
+	}
+	return errLineFlood
+}
+
+// notSMTP recognises a TLS hello, which has no line end to wait for.
+func (s *session) notSMTP() bool {
+	const tlsHandshake = 0x16
+	if s.state != stateGreet || s.buffered()[0] != tlsHandshake {
+		return false
+	}
+	s.end = EndProtocol
+	s.srv.observer.Noted(&s.client, EventCrossProtocol)
+	return true
+}
+
+// arm sets the clock for what the client owes us: a whole line, not a read,
+// so that a trickle doesn't hold it. A closing server waits for nothing.
+func (s *session) arm(d time.Duration) {
+	_ = s.raw.SetReadDeadline(s.deadline(d))
+	if s.srv.closing.Load() && s.state != stateBdat {
+		_ = s.raw.SetReadDeadline(past)
+	}
+}
+
+// deadline is d from now, or the session's end.
+func (s *session) deadline(d time.Duration) time.Time {
+	t := time.Now().Add(d)
+	if t.After(s.ends) {
+		return s.ends
+	}
+	return t
+}
+
+// reset forgets the transaction (RFC 5321 section 4.1.1.5).
+func (s *session) reset() {
+	s.abort()
+	s.t = nil
+	if s.state != stateGreet {
+		s.state = stateReady
+	}
+}
+
+// abort drops a message that the handler doesn't have yet.
+func (s *session) abort() {
+	if s.body != nil {
+		body := s.body
+		s.body = nil
+		body.sink.Abort()
+	}
+}
+
+// finish is the session's end, a panic's too.
+func (s *session) finish() {
+	if p := recover(); p != nil {
+		s.panicked(p)
+	}
+	s.abandon()
+	s.send()
+	s.hangUp()
+	s.release()
+	s.srv.census.leaveClient(s.block)
+	s.srv.observer.SessionEnded(&s.client, s.end)
+	s.srv.forget(s)
+}
+
+// abandon aborts an open message, and survives a sink that panics.
+func (s *session) abandon() {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(p)
+		}
+	}()
+	s.abort()
+}
+
+func (s *session) panicked(p any) {
+	s.end = EndFault
+	s.srv.observer.Noted(&s.client, EventPanic)
+	s.srv.log.Error("smtp session panicked", "verb", s.verb, "panic", p, "stack", string(debug.Stack()))
+	s.say(replyPanic)
+}
+
+// hangUp closes the connection. Where the client may have more under way, what
+// it sends is read for a moment, so that our last reply isn't lost to a reset.
+func (s *session) hangUp() {
+	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && !s.broken && s.end != EndQuit && half.CloseWrite() == nil {
+		_ = s.raw.SetReadDeadline(time.Now().Add(lingerTime))
+		if !s.srv.closing.Load() {
+			_, _ = io.CopyN(io.Discard, onlyReader{s.raw}, maxLinger)
+		}
+	}
+	_ = s.raw.Close()
+}
+
+// lingerTime is how long hangUp reads.
+const lingerTime = 500 * time.Millisecond
+
+// onlyReader hides a socket's other methods, so that io.CopyN takes the
+// buffer that io.Discard has pooled.
+type onlyReader struct{ io.Reader }
+
+// turnAway refuses a connection that is one too many, on the raw socket even
+// where TLS is due: there is no place to negotiate it.
+func (s *session) turnAway() {
+	s.end = EndCrowded
+	_ = s.conn.SetDeadline(time.Now().Add(turnAwayTime))
+	s.say(replyCrowded)
+	_ = s.flush()
+	_ = s.conn.Close()
+	s.srv.observer.SessionEnded(&s.client, s.end)
+}
+
+// turnAwayTime bounds a write that the socket's empty buffer takes at once.
+const turnAwayTime = 100 * time.Millisecond
+
+// ctx is what handlers are called with: it ends with the server's grace.
+func (s *session) ctx() context.Context { return s.srv.base }

@@ -1,0 +1,23 @@
+package smtp
+
+// starttls moves the session into TLS (RFC 3207). Octets that came behind the
+// command are somebody else's: they end the session, and are never answered
+// inside TLS (CVE-2011-0411).
+func (s *session) starttls([]byte) Reply {
+	if s.client.TLS != nil {
+		return replyOrder
+	}
+	if s.w > s.r {
+		s.srv.observer.Noted(&s.client, EventBehindSTARTTLS)
+		return s.ended(EndProtocol, replyBehind)
+	}
+	s.say(replyTLSGo)
+	s.send()
+	s.release()
+	if s.broken || !s.secure() {
+		return Reply{Close: true}
+	}
+	s.state = stateGreet
+	s.client.Hello, s.client.Extended, s.client.Auth, s.client.Collect = "", false, "", nil
+	return Reply{}
+}
