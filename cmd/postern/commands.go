@@ -5,6 +5,7 @@ func commands() []command {
 	return []command{
 		{"send", "send mails to an SMTP server", cmdSend},
 		{"listen", "be a webhook that prints what it is sent", cmdListen},
+		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
 		{"config", "print the effective configuration", cmdConfig},
 		{"healthcheck", "ask a running gateway whether it is ready", cmdHealthcheck},
 		{"version", "print the version", cmdVersion},

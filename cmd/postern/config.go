@@ -41,7 +41,7 @@ type TLSConfig struct {
 // SMTPConfig bounds sessions and turns commands on.
 type SMTPConfig struct {
 	MaxSize                 Size          `env:"MAX_SIZE" envDefault:"50MiB" min:"1" doc:"largest message; a larger one is answered 552"`
-	MaxRecipients           int           `env:"MAX_RECIPIENTS" envDefault:"1000" min:"1" doc:"recipients of one message; more are answered 452"`
+	MaxRecipients           int           `env:"MAX_RECIPIENTS" envDefault:"1000" min:"100" doc:"recipients of one message; more are answered 452"`
 	MaxConnections          int           `env:"MAX_CONNECTIONS" envDefault:"1000" min:"1" doc:"connections at once; more are answered 421"`
 	MaxConnectionsPerClient int           `env:"MAX_CONNECTIONS_PER_CLIENT" envDefault:"50" min:"0" doc:"connections at once from one IPv4 address or IPv6 /64; 0 for no bound"`
 	Timeout                 time.Duration `env:"TIMEOUT" envDefault:"5m" doc:"longest wait for a client's next command or data; then 421"`
@@ -64,7 +64,7 @@ type DirectoryConfig struct {
 type WebhookConfig struct {
 	URL          URL           `env:"URL" doc:"where mail is POSTed; all that must be set"`
 	Name         string        `env:"NAME" default:"default, or webhook-<n>" doc:"name in ids, logs, metrics and the queue; keep it when the URL changes"`
-	Match        List          `env:"MATCH" default:"*" doc:"recipients: a@b, @b or *@b, a@, support+*@b, *; separated by commas"`
+	Match        List          `env:"MATCH" default:"*" doc:"recipients: sales@in.example.com (with any tag), *@in.example.com, support+*@in.example.com, sales@*, *; separated by commas"`
 	Copy         bool          `env:"COPY" envDefault:"false" doc:"takes a copy; matching goes on"`
 	Format       string        `env:"FORMAT" oneof:"postern raw postmark sendgrid sendgrid-raw mailgun mailgun-mime mandrill cloudmailin ses-sns cloudevents" envDefault:"postern" doc:"shape of the POST"`
 	Secret       Secret        `env:"SECRET" secret:"yes" doc:"signing secret, whsec_… for the native format; two, separated by a space, while it is rotated"`

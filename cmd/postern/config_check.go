@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"postern/webhook"
 )
 
 // complete fills what has a default that depends on something else.
@@ -89,8 +91,16 @@ func (c *Config) check() []error {
 	}
 	k.refuse(c.Listen.SMTPAddr == "" && c.Listen.SMTPSAddr == "" && c.Listen.LMTPAddr == "", "SMTP_ADDR",
 		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
+	k.patterns("RECIPIENTS", c.Directory.Recipients)
 	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
 	return k.errs
+}
+
+func (k *checker) patterns(variable string, list List) {
+	for _, word := range list {
+		_, err := webhook.ParsePattern(word)
+		k.refuse(err != nil, variable, "%v", err)
+	}
 }
 
 func (c *Config) checkTLS(k *checker) {
@@ -128,9 +138,7 @@ func (c *Config) checkEndpoint(k *checker, w *WebhookConfig, prefix string, seen
 	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", envPrefix, prefix)
 	byURL := w.Attachments == "url" || w.Raw == "url"
 	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
-	for _, m := range w.Match {
-		k.refuse(m != "*" && !strings.Contains(m, "@"), prefix+"MATCH", "%q is no pattern: a@b, @b, *@b, a@, support+*@b or *", m)
-	}
+	k.patterns(prefix+"MATCH", w.Match)
 }
 
 // warnings says what is allowed but seldom meant.

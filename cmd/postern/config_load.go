@@ -287,7 +287,7 @@ func (s setting) want() string {
 	case Headers:
 		return "lines of Name: value"
 	case Statuses:
-		return "statuses from 400 to 599 such as 404,422, or 4xx"
+		return "statuses such as 404,422, or 4xx"
 	}
 	if s.field.Tag.Get("min") != "" {
 		return "a whole number, at least " + s.field.Tag.Get("min")

@@ -242,10 +242,8 @@ func (h Headers) String() string {
 	return webhook.Secret("x").String()
 }
 
-// Statuses are HTTP statuses, each a number from 400 to 599 or the word 4xx.
+// Statuses are HTTP statuses that reject mail: 404, 422 or the word 4xx.
 type Statuses []string
-
-var statusWord = regexp.MustCompile(`^([45][0-9][0-9]|4xx)$`)
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Statuses) UnmarshalText(text []byte) error {
@@ -253,13 +251,9 @@ func (s *Statuses) UnmarshalText(text []byte) error {
 	if err := words.UnmarshalText(text); err != nil {
 		return err
 	}
-	for _, w := range words {
-		if !statusWord.MatchString(w) {
-			return fmt.Errorf("%q is not a status", w)
-		}
-	}
 	*s = Statuses(words)
-	return nil
+	_, err := webhook.ParseStatuses(words)
+	return err
 }
 
 func (s Statuses) String() string { return strings.Join(s, ",") }

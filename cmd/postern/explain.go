@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"postern/webhook"
+)
+
+// cmdExplain prints what a webhook's answer means for the mail.
+func cmdExplain(_ context.Context, s *stdio, args []string) error {
+	fs := newFlags(s, "explain", "[--reject 404,422] [STATUS|WORD]\n\nSays what a webhook's answer means for the mail; without one, for all that differ.")
+	reject := fs.String("reject", "", "the endpoint's REJECT `statuses`")
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	var words List
+	if err := words.UnmarshalText([]byte(*reject)); err != nil {
+		return err
+	}
+	rejects, err := webhook.ParseStatuses(words)
+	if err != nil {
+		return err
+	}
+	if fs.NArg() == 0 {
+		return explainAll(s.Out)
+	}
+	for _, answer := range fs.Args() {
+		row, err := webhook.Explain(answer, rejects)
+		if err != nil {
+			return err
+		}
+		if err := explainRow(s.Out, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func explainRow(w io.Writer, r webhook.Row) error {
+	_, err := fmt.Fprintf(w, "%s (%s)\n  sender is waiting, queue on  %s\n  queue off, or DEFER=false    %s\n  already queued               %s\n", r.Answer, r.Reason, r.Waiting, r.NoQueue, r.Queued)
+	if err == nil && r.Note != "" {
+		_, err = fmt.Fprintf(w, "  %s\n", r.Note)
+	}
+	return err
+}
+
+func explainAll(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "answer\tsender is waiting, queue on\tqueue off\talready queued")
+	for _, r := range webhook.Table() {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Answer, r.Waiting, r.NoQueue, r.Queued)
+	}
+	return t.Flush()
+}
