@@ -17,6 +17,8 @@ var (
 	ErrCorrupt = errors.New("retry: stored body is corrupt")
 	// ErrNotFound is returned when no delivery has the id.
 	ErrNotFound = errors.New("retry: no such delivery")
+	// ErrNoFilter is returned when Replay or Delete would take everything and All isn't set.
+	ErrNoFilter = errors.New("retry: the filter is empty: name ids, a state, an endpoint, or set all")
 	// ErrUnhealthy is returned after an fsync or commit failed: nothing more is accepted, answer 451.
 	ErrUnhealthy = errors.New("retry: the store can't write")
 )
@@ -33,12 +35,13 @@ type Queue interface {
 	Discard(ctx context.Context, ref BodyRef) error
 	// Enqueue stores the message and its deliveries in one commit; nil means
 	// durable, and only then may 250 be said. A delivery whose ID is open
-	// already is left as it is and counted in Result.Duplicates. After any
-	// error the caller must not assume absence.
+	// already is left as it is and counted in Result.Duplicates; a dead letter
+	// with that ID comes back to life with the new message. After any error
+	// the caller must not assume absence.
 	Enqueue(ctx context.Context, m Message, ds []NewDelivery) (Result, error)
 	// Lease takes due deliveries, oldest due first within an endpoint, fair
-	// over endpoints, skipping paused ones and those of req.Skip. A lease that
-	// expires makes its delivery due again.
+	// over endpoints, skipping paused ones and those without req.Room. A lease
+	// that expires makes its delivery due again.
 	Lease(ctx context.Context, req LeaseRequest) ([]Lease, error)
 	// LeaseID takes one delivery by id, due or not, dead too (TURN, replay now).
 	LeaseID(ctx context.Context, id string, ttl time.Duration) (Lease, error)
@@ -46,30 +49,49 @@ type Queue interface {
 	// Open reads the body and verifies its checksum: ErrCorrupt at the latest
 	// instead of io.EOF.
 	Open(ctx context.Context, ref BodyRef) (StoredBody, error)
-	// Ack, Retry and Dead settle a lease; ErrLeaseLost when its token is stale.
+	// Ack, Retry and Dead settle a lease; ErrLeaseLost when its token is stale:
+	// somebody else took the delivery, or it is settled.
 	Ack(ctx context.Context, l Lease, a Attempt) error
 	Retry(ctx context.Context, l Lease, due time.Time, a Attempt) error
 	Dead(ctx context.Context, l Lease, why string, a Attempt) error
 	// Release gives a lease back unspent, in the state it was leased from; a
 	// non-zero attempt is recorded.
 	Release(ctx context.Context, l Lease, a Attempt) error
+	// NextDue is when Lease may have something to give to endpoints with room
+	// that it doesn't have now; zero: nothing waits.
+	NextDue(ctx context.Context, room func(endpoint string) int) (time.Time, error)
 	// Notify is a hint that something became due; polling stays correct.
 	Notify() <-chan struct{}
+
+	// Keep stores a message that no delivery needs (any more), for content by
+	// url, until the time; a message that is stored already is kept as long at
+	// least. A zero time drops it as soon as no delivery needs it.
+	Keep(ctx context.Context, m Message, until time.Time) error
+	// OpenMessage reads a stored message; ErrNotFound when it is gone. The
+	// caller closes the body.
+	OpenMessage(ctx context.Context, messageID string) (Message, StoredBody, error)
 
 	// Pause keeps an endpoint's deliveries from being leased until the time
 	// (zero: until Resume). It is kept over restarts and shared by replicas.
 	Pause(ctx context.Context, endpoint string, until time.Time, why string) error
 	Resume(ctx context.Context, endpoint string) error
 	Endpoints(ctx context.Context) ([]EndpointState, error)
+	// SaveBreaker keeps an endpoint's breaker over restarts.
+	SaveBreaker(ctx context.Context, endpoint string, state []byte) error
 
 	List(ctx context.Context, f Filter, page Page) ([]Info, Page, error)
 	Get(ctx context.Context, id string) (Info, []Attempt, error)
-	// Replay makes dead deliveries due again, to the endpoint "to" where it is
-	// not "", keeping id and history; it returns how many.
+	// Replay makes dead deliveries due again with a new life as long as their
+	// first, to the endpoint "to" where it is not "", keeping id and history;
+	// it returns how many. ErrNoFilter when f selects everything without All.
 	Replay(ctx context.Context, f Filter, to string, due time.Time) (int, error)
 	// Delete removes deliveries that nobody has leased; it returns how many.
 	Delete(ctx context.Context, f Filter) (int, error)
 	Stats(ctx context.Context) (Stats, error)
+	// Meta reads a small value that belongs to the store, nil when absent;
+	// SetMeta writes it.
+	Meta(ctx context.Context, key string) ([]byte, error)
+	SetMeta(ctx context.Context, key string, value []byte) error
 	// Health is nil while the store can write.
 	Health(ctx context.Context) error
 	Close() error
@@ -126,6 +148,9 @@ type Message struct {
 	Subject  string    // for lists, at most 200 octets
 	Envelope []byte    // JSON, opaque to the engine
 	Body     BodyRef
+	// Retain keeps the message so long after each of its deliveries was
+	// acknowledged, for content by url.
+	Retain time.Duration
 }
 
 // NewDelivery is one delivery to store with its message.
@@ -146,11 +171,13 @@ type Result struct {
 
 // LeaseRequest says what a worker can take now.
 type LeaseRequest struct {
-	Max         int            // deliveries at most
-	TTL         time.Duration  // how long the lease lasts without Extend
-	PerEndpoint int            // at most so many of one endpoint, 0 no bound
-	Room        map[string]int // endpoint -> at most so many; absent: PerEndpoint
-	Skip        []string       // endpoints that can't take anything now
+	Max int           // deliveries at most
+	TTL time.Duration // how long the lease lasts without Extend
+	// Room says how many more an endpoint can take now, 0 none; nil is no bound.
+	Room func(endpoint string) int
+	// Expired takes deliveries past their Expires instead, of every endpoint,
+	// paused ones and those without room too: to make dead letters of them.
+	Expired bool
 }
 
 // Lease is the right to attempt one delivery, until it expires.
@@ -158,8 +185,12 @@ type Lease struct {
 	Info
 	Token    int64 // fencing token
 	Until    time.Time
+	Tries    int // attempts since it was stored or replayed: the backoff's count
 	Envelope []byte
 	Body     BodyRef
+	// Damaged says that the stored record doesn't match its checksum: make it
+	// a dead letter, never deliver it.
+	Damaged bool
 }
 
 // State of a delivery.

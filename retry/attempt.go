@@ -1,0 +1,196 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// start has a leased delivery attempted or expired on a goroutine of its own.
+func (w *Worker) start(attempts context.Context, l Lease, do func(context.Context, Lease)) {
+	ctx, cancel := context.WithCancelCause(attempts)
+	w.mu.Lock()
+	w.inFlight[l.ID] = &flight{lease: l, cancel: cancel}
+	w.perEnd[l.Endpoint]++
+	w.mu.Unlock()
+	w.wg.Add(1)
+	go func() {
+		defer w.wg.Done()
+		defer cancel(nil)
+		do(ctx, l)
+		w.finish(l)
+	}()
+}
+
+func (w *Worker) finish(l Lease) {
+	w.mu.Lock()
+	delete(w.inFlight, l.ID)
+	if w.perEnd[l.Endpoint]--; w.perEnd[l.Endpoint] <= 0 {
+		delete(w.perEnd, l.Endpoint)
+	}
+	w.mu.Unlock()
+	select {
+	case w.ended <- struct{}{}:
+	default:
+	}
+}
+
+func (w *Worker) expire(ctx context.Context, l Lease) { w.die(ctx, l, ReasonExpired, Attempt{}) }
+
+func (w *Worker) attempt(ctx context.Context, l Lease) {
+	if err := w.verify(ctx, l); err != nil {
+		w.unreadable(ctx, l, err)
+		return
+	}
+	began := w.o.Now()
+	v := w.d.Deliver(ctx, l)
+	took := w.o.Now().Sub(began)
+	if v.Attempt.At.IsZero() {
+		v.Attempt.At = began
+	}
+	if v.Attempt.Took == 0 {
+		v.Attempt.Took = took
+	}
+	if v.Attempt.Reason == "" {
+		v.Attempt.Reason = v.Reason
+	}
+	if o := w.o.Observer; o != nil && v.Kind != Skip {
+		o.Attempted(l, v, took)
+	}
+	w.settle(ctx, l, v)
+}
+
+// verify reads the stored body once, so that damaged mail is never sent.
+func (w *Worker) verify(ctx context.Context, l Lease) error {
+	if l.Damaged {
+		return ErrCorrupt
+	}
+	body, err := w.q.Open(ctx, l.Body)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return body.Verify()
+}
+
+// unreadable quarantines a damaged message and gives back one that can't be
+// read now.
+func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
+	at := Attempt{At: w.o.Now(), Reason: ReasonCorrupt, Error: err.Error()}
+	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
+		w.o.Logger.Error("a stored message is damaged and was put aside as a dead letter", "id", l.ID, "message", l.MessageID, "err", err)
+		w.die(ctx, l, ReasonCorrupt, at)
+		return
+	}
+	w.o.Logger.Error("a stored message can't be read now", "id", l.ID, "message", l.MessageID, "err", err)
+	w.settle(ctx, l, Verdict{Kind: Skip, After: errorPause})
+}
+
+// settle writes the verdict down. An attempt that was cut short is given back:
+// its outcome is unknown, so it is made again.
+func (w *Worker) settle(ctx context.Context, l Lease, v Verdict) {
+	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
+		w.o.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "id", l.ID)
+		return
+	}
+	if v.Kind == Later && errors.Is(context.Cause(ctx), errShutdown) {
+		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, v.Attempt) })
+		return
+	}
+	switch v.Kind {
+	case Done:
+		w.write(ctx, l, "acknowledged", func(ctx context.Context) error { return w.q.Ack(ctx, l, v.Attempt) })
+	case GiveUp:
+		w.die(ctx, l, v.Reason, v.Attempt)
+	case Skip:
+		w.restEndpoint(l.Endpoint, v.After)
+		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, Attempt{}) })
+	default:
+		w.later(ctx, l, v)
+	}
+}
+
+func (w *Worker) later(ctx context.Context, l Lease, v Verdict) {
+	// The delivery's own end counts: a replayed one has a second life.
+	received := l.Expires.Add(-w.o.Policy.MaxAge)
+	due, dead := w.o.Policy.Next(l.Tries+1, received, w.o.Now(), v.After, w.o.Rand())
+	if dead {
+		w.die(ctx, l, ReasonExpired, v.Attempt)
+		return
+	}
+	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, due, v.Attempt) })
+}
+
+// die makes a dead letter and tells who wants to know.
+func (w *Worker) die(ctx context.Context, l Lease, reason string, a Attempt) {
+	if !w.write(ctx, l, "made a dead letter", func(ctx context.Context) error { return w.q.Dead(ctx, l, reason, a) }) {
+		return
+	}
+	w.o.Logger.Warn("a delivery became a dead letter", "id", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
+	if w.o.Observer != nil {
+		w.o.Observer.Died(l, reason)
+	}
+	if w.o.DeadLetter != nil {
+		w.o.DeadLetter(ctx, l, reason, a)
+	}
+}
+
+// write settles a lease even while the worker is told to end. What can't be
+// written comes back when the lease runs out.
+func (w *Worker) write(ctx context.Context, l Lease, what string, f func(context.Context) error) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
+	defer cancel()
+	err := f(ctx)
+	if err != nil {
+		w.o.Logger.Error("a delivery couldn't be "+what+"; it is attempted again when its lease runs out", "id", l.ID, "endpoint", l.Endpoint, "err", err)
+	}
+	return err == nil
+}
+
+// restEndpoint leaves an endpoint alone for a while after a Skip.
+func (w *Worker) restEndpoint(endpoint string, d time.Duration) {
+	if d <= 0 {
+		d = skipRest
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rest[endpoint] = w.o.Now().Add(d)
+}
+
+// keepLeases extends the leases of attempts under way; an attempt whose lease
+// is lost is cut short.
+func (w *Worker) keepLeases(ctx context.Context) {
+	t := time.NewTicker(leaseTTL / 4)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			w.extendAll(ctx)
+		}
+	}
+}
+
+func (w *Worker) extendAll(ctx context.Context) {
+	w.mu.Lock()
+	flights := make([]*flight, 0, len(w.inFlight))
+	soon := w.o.Now().Add(leaseTTL * 3 / 4)
+	for _, f := range w.inFlight {
+		if f.lease.Until.Before(soon) {
+			flights = append(flights, f)
+		}
+	}
+	w.mu.Unlock()
+	for _, f := range flights {
+		err := w.q.Extend(ctx, f.lease, leaseTTL)
+		switch {
+		case err == nil:
+			f.lease.Until = w.o.Now().Add(leaseTTL) // only this goroutine touches it after start
+		case errors.Is(err, ErrLeaseLost):
+			f.cancel(ErrLeaseLost)
+		default:
+			w.o.Logger.Warn("a lease wasn't extended", "id", f.lease.ID, "err", err)
+		}
+	}
+}

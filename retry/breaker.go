@@ -1,0 +1,173 @@
+package retry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// BreakerState is where a breaker stands.
+type BreakerState string
+
+// The states. An open breaker lets nothing through until its probe is due;
+// half-open lets one attempt through, then two, four, … until closed.
+const (
+	BreakerClosed   BreakerState = "closed"
+	BreakerOpen     BreakerState = "open"
+	BreakerHalfOpen BreakerState = "half-open"
+)
+
+// When a breaker opens and how it recovers.
+const (
+	breakerConsecutive = 5                // failures in a row that open it
+	breakerRate        = 0.5              // or this share of failures …
+	breakerSample      = 20               // … of at least so many attempts …
+	breakerWindow      = 60 * time.Second // … within this time
+	breakerFirstProbe  = 10 * time.Second // from opening to the first probe
+	breakerMaxProbe    = 5 * time.Minute  // the wait doubles up to this
+	breakerSlowStart   = 64               // in flight at once that count as recovered
+	breakerBuckets     = 6                // the window's resolution
+)
+
+// Breaker is one endpoint's circuit breaker: a plain value without clock or
+// lock, so that its whole behaviour can be tested as a table.
+type Breaker struct {
+	State    BreakerState  `json:"state"`
+	Since    time.Time     `json:"since"`     // of the last change of state
+	Until    time.Time     `json:"until"`     // open: when a probe may go
+	Wait     time.Duration `json:"wait_ns"`   // open: how long this time
+	Limit    int           `json:"limit"`     // half-open: in flight at most
+	Good     int           `json:"good"`      // half-open: successes at this limit
+	Failures int           `json:"failures"`  // closed: failures in a row
+	InFlight int           `json:"in_flight"` // half-open: under way
+	// Epoch changes with every opening and closing: an attempt that began in
+	// an earlier one says nothing about this one.
+	Epoch  int                   `json:"epoch"`
+	Window [breakerBuckets]tally `json:"window"`
+}
+
+// tally counts a slice of the window.
+type tally struct {
+	At       int64 `json:"at"` // the slice's number since the epoch
+	Total    int   `json:"total"`
+	Failures int   `json:"failures"`
+}
+
+// Room is how many attempts may begin now; -1 is no bound.
+func (b *Breaker) Room(now time.Time) int {
+	switch b.State {
+	case BreakerOpen:
+		if now.Before(b.Until) {
+			return 0
+		}
+		return 1
+	case BreakerHalfOpen:
+		return max(b.Limit-b.InFlight, 0)
+	default:
+		return -1
+	}
+}
+
+// Begin asks for leave to attempt; the epoch goes back to End.
+func (b *Breaker) Begin(now time.Time) (epoch int, allowed bool) {
+	if b.Room(now) == 0 {
+		return 0, false
+	}
+	if b.State == BreakerOpen {
+		b.enter(BreakerHalfOpen, now)
+		b.Limit, b.Good, b.InFlight = 1, 0, 0
+	}
+	if b.State == BreakerHalfOpen {
+		b.InFlight++
+	}
+	return b.Epoch, true
+}
+
+// End records how an attempt ended.
+func (b *Breaker) End(now time.Time, epoch int, ok bool) {
+	if epoch != b.Epoch {
+		return
+	}
+	if b.State == BreakerHalfOpen {
+		b.endProbe(now, ok)
+		return
+	}
+	b.count(now, ok)
+	if b.tripped(now) {
+		b.open(now, breakerFirstProbe)
+	}
+}
+
+func (b *Breaker) endProbe(now time.Time, ok bool) {
+	b.InFlight = max(b.InFlight-1, 0)
+	if !ok {
+		b.open(now, min(max(2*b.Wait, breakerFirstProbe), breakerMaxProbe))
+		return
+	}
+	if b.Good++; b.Good < b.Limit {
+		return
+	}
+	b.Good, b.Limit = 0, 2*b.Limit
+	if b.Limit > breakerSlowStart {
+		*b = Breaker{State: BreakerClosed, Since: now, Epoch: b.Epoch + 1}
+	}
+}
+
+func (b *Breaker) open(now time.Time, wait time.Duration) {
+	b.enter(BreakerOpen, now)
+	b.Wait, b.Until = wait, now.Add(wait)
+	b.Failures, b.InFlight, b.Window = 0, 0, [breakerBuckets]tally{}
+	b.Epoch++
+}
+
+func (b *Breaker) enter(s BreakerState, now time.Time) { b.State, b.Since = s, now }
+
+func (b *Breaker) count(now time.Time, ok bool) {
+	at := slice(now)
+	t := &b.Window[at%breakerBuckets]
+	if t.At != at {
+		*t = tally{At: at}
+	}
+	t.Total++
+	if ok {
+		b.Failures = 0
+		return
+	}
+	t.Failures++
+	b.Failures++
+}
+
+func (b *Breaker) tripped(now time.Time) bool {
+	if b.Failures >= breakerConsecutive {
+		return true
+	}
+	var total, failures int
+	for _, t := range b.Window {
+		if age := slice(now) - t.At; age >= 0 && age < breakerBuckets {
+			total, failures = total+t.Total, failures+t.Failures
+		}
+	}
+	return total >= breakerSample && float64(failures) >= breakerRate*float64(total)
+}
+
+// slice numbers the part of the window that now lies in.
+func slice(now time.Time) int64 {
+	return max(now.UnixNano(), 0) / int64(breakerWindow/breakerBuckets)
+}
+
+// MarshalBreaker is the form in which a store keeps a breaker.
+func MarshalBreaker(b Breaker) []byte {
+	out, err := json.Marshal(b)
+	if err != nil { // plain numbers and times between years 0 and 9999 only
+		return nil
+	}
+	return out
+}
+
+// UnmarshalBreaker reads what MarshalBreaker wrote. What was in flight then is
+// not any more.
+func UnmarshalBreaker(data []byte) (Breaker, error) {
+	var b Breaker
+	err := json.Unmarshal(data, &b)
+	b.InFlight = 0
+	return b, err
+}

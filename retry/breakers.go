@@ -1,0 +1,204 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Breakers holds the breaker of every endpoint. Whoever is about to ask an
+// endpoint, for fresh or for queued mail, calls Begin first and reports the
+// end; it is safe for concurrent use.
+type Breakers struct {
+	now      func() time.Time
+	onChange func(BreakerChange)
+
+	mu      sync.Mutex
+	all     map[string]*Breaker
+	dirty   map[string]bool
+	changed chan struct{} // a hint that a state changed
+}
+
+// BreakerChange is a change of state, for the log and the metrics.
+type BreakerChange struct {
+	Endpoint string
+	From, To BreakerState
+	Until    time.Time // of an open one: its next probe
+}
+
+// BreakerInfo is a breaker as an operator sees it.
+type BreakerInfo struct {
+	Endpoint string       `json:"endpoint"`
+	State    BreakerState `json:"state"`
+	Since    time.Time    `json:"since"`
+	Until    time.Time    `json:"next_probe"`
+	Failures int          `json:"failures"`
+}
+
+// NewBreakers returns closed breakers. now is nil for time.Now; onChange, nil
+// for none, is called for each change of state and must not call back.
+func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
+	if now == nil {
+		now = time.Now
+	}
+	if onChange == nil {
+		onChange = func(BreakerChange) {}
+	}
+	return &Breakers{now: now, onChange: onChange, all: map[string]*Breaker{},
+		dirty: map[string]bool{}, changed: make(chan struct{}, 1)}
+}
+
+// Begin asks for leave to send to the endpoint. When allowed, done must be
+// called once with whether the endpoint works: a rejection of a message is ok,
+// a time-out or a 503 is not. Without done a half-open breaker would wait for
+// its probe for ever, so an attempt cut short says done(false).
+func (s *Breakers) Begin(endpoint string) (done func(ok bool), allowed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.get(endpoint)
+	before := b.State
+	epoch, allowed := b.Begin(s.now())
+	if !allowed {
+		return func(bool) {}, false
+	}
+	s.note(endpoint, before, b)
+	var once sync.Once
+	return func(ok bool) {
+		once.Do(func() { s.end(endpoint, epoch, ok) })
+	}, true
+}
+
+func (s *Breakers) end(endpoint string, epoch int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.get(endpoint)
+	before := b.State
+	b.End(s.now(), epoch, ok)
+	s.note(endpoint, before, b)
+	if b.State == BreakerHalfOpen {
+		s.hint() // there is room for the next probe
+	}
+}
+
+// Allowed says whether Begin would give leave now.
+func (s *Breakers) Allowed(endpoint string) bool { return s.Room(endpoint) != 0 }
+
+// Room is how many attempts may begin now; -1 is no bound.
+func (s *Breakers) Room(endpoint string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b, ok := s.all[endpoint]; ok {
+		return b.Room(s.now())
+	}
+	return -1
+}
+
+// limits lists the endpoints whose breaker isn't closed with their room, and
+// when the first open one may be probed.
+func (s *Breakers) limits() (room map[string]int, probe time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room = map[string]int{}
+	for name, b := range s.all {
+		if b.State == BreakerClosed {
+			continue
+		}
+		room[name] = b.Room(s.now())
+		if b.State == BreakerOpen && (probe.IsZero() || b.Until.Before(probe)) {
+			probe = b.Until
+		}
+	}
+	return room, probe
+}
+
+// Snapshot lists the breakers that have ever failed or changed.
+func (s *Breakers) Snapshot() []BreakerInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]BreakerInfo, 0, len(s.all))
+	for name, b := range s.all {
+		i := BreakerInfo{Endpoint: name, State: b.State, Since: b.Since, Failures: b.Failures}
+		if b.State == BreakerOpen {
+			i.Until = b.Until
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// Changed is a hint that a breaker changed: Save it, look for work again.
+func (s *Breakers) Changed() <-chan struct{} { return s.changed }
+
+// Restore reads the breakers that the store kept.
+func (s *Breakers) Restore(ctx context.Context, q Queue, log *slog.Logger) error {
+	states, err := q.Endpoints(ctx)
+	if err != nil {
+		return fmt.Errorf("restoring breakers: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range states {
+		if len(e.Breaker) == 0 {
+			continue
+		}
+		b, err := UnmarshalBreaker(e.Breaker)
+		if err != nil {
+			log.Warn("a stored breaker can't be read and starts closed", "endpoint", e.Endpoint, "err", err)
+			continue
+		}
+		if limit := s.now().Add(breakerMaxProbe); b.Until.After(limit) {
+			b.Until = limit // the clock went back
+		}
+		s.all[e.Endpoint] = &b
+	}
+	return nil
+}
+
+// Save writes the breakers that changed since the last Save.
+func (s *Breakers) Save(ctx context.Context, q Queue) error {
+	s.mu.Lock()
+	changed := map[string][]byte{}
+	for name := range s.dirty {
+		changed[name] = MarshalBreaker(*s.all[name])
+	}
+	clear(s.dirty)
+	s.mu.Unlock()
+	var errs []error
+	for name, data := range changed {
+		if err := q.SaveBreaker(ctx, name, data); err != nil {
+			errs = append(errs, fmt.Errorf("saving the breaker of %s: %w", name, err))
+			s.mu.Lock()
+			s.dirty[name] = true
+			s.mu.Unlock()
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Breakers) get(endpoint string) *Breaker {
+	b, ok := s.all[endpoint]
+	if !ok {
+		b = &Breaker{State: BreakerClosed}
+		s.all[endpoint] = b
+	}
+	return b
+}
+
+func (s *Breakers) note(endpoint string, before BreakerState, b *Breaker) {
+	if b.State == before {
+		return
+	}
+	s.dirty[endpoint] = true
+	s.onChange(BreakerChange{Endpoint: endpoint, From: before, To: b.State, Until: b.Until})
+	s.hint()
+}
+
+func (s *Breakers) hint() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,5 @@
+package queuetest
+
+import "testing"
+
+func model(*testing.T, Factory) {}

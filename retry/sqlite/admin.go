@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"postern/retry"
+)
+
+// bulk is how many rows one transaction of Replay or Delete touches, so that
+// mail comes in between.
+const bulk = 500
+
+// Replay implements retry.Queue.
+func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.Time) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	f.State = retry.Dead
+	return q.each(ctx, f, "replaying", func(ctx context.Context, t *tx, n int64) error {
+		now := q.now()
+		if due.IsZero() {
+			due = now
+		}
+		var id, endpoint, recipients string
+		if err := t.queryRow(ctx, "SELECT id, endpoint, recipients FROM delivery WHERE n = ?", n).Scan(&id, &endpoint, &recipients); err != nil {
+			return err
+		}
+		if to != "" {
+			endpoint = to
+			if err := q.nameEndpoint(ctx, t, to); err != nil {
+				return err
+			}
+			if err := t.exec(ctx, "UPDATE delivery SET endpoint = ?, sum = ? WHERE n = ?", to, deliverySum(id, to, recipients), n); err != nil {
+				return err
+			}
+		}
+		return t.exec(ctx, `UPDATE delivery SET state = 0, leased_from = 0, due_ms = ?, base = attempts, reason = '', lease_until_ms = 0, token = token + 1,
+			expires_ms = ? + (SELECT max(expires_ms - received_ms, 0) FROM message WHERE n = delivery.message) WHERE n = ?`, ms(due), ms(due), n)
+	})
+}
+
+// Delete implements retry.Queue.
+func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
+	return q.each(ctx, f, "deleting", func(ctx context.Context, t *tx, n int64) error {
+		var message int64
+		if err := t.queryRow(ctx, "DELETE FROM delivery WHERE n = ? RETURNING message", n).Scan(&message); err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, t, message)
+	})
+}
+
+// each does something to every delivery that the filter selects and nobody
+// has leased, a few hundred to a transaction. do must make the filter false
+// for the row or the row disappear, or each would meet it again; rows it has
+// seen are passed by their number.
+func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(context.Context, *tx, int64) error) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	total, last := 0, int64(0)
+	for {
+		var rows []int64
+		err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+			if err := q.endLeases(ctx, t); err != nil {
+				return err
+			}
+			cond, args := where(f, q.now())
+			var err error
+			rows, err = column[int64](ctx, t.writer, "SELECT d.n FROM delivery d JOIN message m ON m.n = d.message WHERE d.state <> 1 AND d.n > ? AND "+
+				cond+" ORDER BY d.n LIMIT ?", append(append([]any{last}, args...), bulk)...)
+			if err != nil {
+				return err
+			}
+			for _, n := range rows {
+				if err := do(ctx, t, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return total, fmt.Errorf("%s: %w", what, err)
+		}
+		total += len(rows)
+		if len(rows) < bulk {
+			q.hint()
+			return total, nil
+		}
+		last = rows[len(rows)-1]
+	}
+}
+
+// empty says that the filter selects everything.
+func empty(f retry.Filter) bool {
+	return len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
+}
+
+// Pause implements retry.Queue.
+func (q *Queue) Pause(ctx context.Context, endpoint string, until time.Time, why string) error {
+	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", ms(until), clip(why, 200))
+}
+
+// Resume implements retry.Queue.
+func (q *Queue) Resume(ctx context.Context, endpoint string) error {
+	return q.setEndpoint(ctx, endpoint, "paused = 0, until_ms = 0, why = ''")
+}
+
+// SaveBreaker implements retry.Queue.
+func (q *Queue) SaveBreaker(ctx context.Context, endpoint string, state []byte) error {
+	return q.setEndpoint(ctx, endpoint, "breaker = ?", state)
+}
+
+func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...any) error {
+	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		if err := q.nameEndpoint(ctx, t, endpoint); err != nil {
+			return err
+		}
+		return t.exec(ctx, "UPDATE endpoint SET "+set+" WHERE name = ?", append(args[:len(args):len(args)], endpoint)...)
+	})
+	if err == nil {
+		q.hint()
+	}
+	return err
+}
+
+// Endpoints implements retry.Queue.
+func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
+	rows, err := q.read.QueryContext(ctx, "SELECT name, paused, until_ms, why, breaker FROM endpoint ORDER BY name")
+	if err != nil {
+		return nil, fmt.Errorf("listing endpoints: %w", err)
+	}
+	defer rows.Close()
+	var out []retry.EndpointState
+	now := ms(q.now())
+	for rows.Next() {
+		var e retry.EndpointState
+		var until int64
+		if err := rows.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker); err != nil {
+			return nil, fmt.Errorf("listing endpoints: %w", err)
+		}
+		if e.Paused && until > 0 && until <= now {
+			e.Paused, until, e.Why = false, 0, ""
+		}
+		e.PausedUntil = fromMS(until)
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}
+
+// Stats implements retry.Queue.
+func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
+	s := retry.Stats{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages, Endpoints: map[string]retry.Counts{}, DeadByReason: map[string]int64{}}
+	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
+	if err := q.read.QueryRowContext(ctx, "SELECT bytes, messages FROM usage").Scan(&s.Bytes, &s.Messages); err != nil {
+		return fail(err)
+	}
+	if err := q.countStates(ctx, &s); err != nil {
+		return fail(err)
+	}
+	rows, err := q.read.QueryContext(ctx, "SELECT reason, count(*) FROM delivery WHERE state = 2 GROUP BY reason")
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var reason string
+		var n int64
+		if err := rows.Scan(&reason, &n); err != nil {
+			return fail(err)
+		}
+		s.DeadByReason[reason] = n
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	var oldest int64
+	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT received_ms FROM message WHERE live > 0 ORDER BY n LIMIT 1), 0)").Scan(&oldest)
+	s.OldestDue = fromMS(oldest)
+	if err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+func (q *Queue) countStates(ctx context.Context, s *retry.Stats) error {
+	rows, err := q.read.QueryContext(ctx, "SELECT endpoint, state, count(*) FROM delivery GROUP BY endpoint, state")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var state int
+		var n int64
+		if err := rows.Scan(&name, &state, &n); err != nil {
+			return err
+		}
+		c := s.Endpoints[name]
+		switch state {
+		case stateDue:
+			c.Due = n
+		case stateLeased:
+			c.Leased = n
+		case stateDead:
+			c.Dead = n
+		}
+		s.Endpoints[name] = c
+	}
+	return rows.Err()
+}
+
+// Health implements retry.Queue.
+func (q *Queue) Health(context.Context) error {
+	if err := q.fatal.get(); err != nil {
+		return err
+	}
+	return q.checkDisk(0)
+}

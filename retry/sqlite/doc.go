@@ -1,0 +1,22 @@
+// Package sqlite is the embedded retry queue: one folder, one owner.
+//
+// A nil error of Enqueue means that the message is in a committed and fsynced
+// transaction and, above 64 KiB, that its body is an fsynced file in an
+// fsynced folder: it survives kill -9 and power cuts. A failed fsync or commit
+// is never retried: from then on every write answers retry.ErrUnhealthy and
+// Options.OnFatal is called, so that the program ends and recovery decides. A
+// full disk is rolled back and answered retry.ErrFull, and the queue lives on.
+//
+// All writes go through one goroutine that puts whatever waits into one
+// transaction (group commit); reads have connections of their own.
+//
+// The folder:
+//
+//	queue.lock               flock: one owner
+//	queue.db -wal -shm       the database, readable with sqlite3
+//	bodies/00 … bodies/ff    bodies over 64 KiB, one file each
+//	bodies/tmp               bodies being written
+//
+// An operator's command opens the same folder with Options.Admin beside the
+// running owner, which notices within a second.
+package sqlite

@@ -1,0 +1,325 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"time"
+
+	"postern/retry"
+)
+
+// Enqueue implements retry.Queue.
+func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error) {
+	var res retry.Result
+	e := enqueue{q: q, m: m, ds: ds, res: &res}
+	err := q.w.do(ctx, true, int64(len(m.Body.Inline)), e.run)
+	if err != nil {
+		return retry.Result{}, fmt.Errorf("queueing %s: %w", m.ID, err)
+	}
+	q.hint()
+	return res, nil
+}
+
+// Keep implements retry.Queue.
+func (q *Queue) Keep(ctx context.Context, m retry.Message, until time.Time) error {
+	e := enqueue{q: q, m: m, keep: &until, res: new(retry.Result)}
+	if err := q.w.do(ctx, true, int64(len(m.Body.Inline)), e.run); err != nil {
+		return fmt.Errorf("keeping %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// enqueue stores a message, its deliveries, and how long it is kept.
+type enqueue struct {
+	q    *Queue
+	m    retry.Message
+	ds   []retry.NewDelivery
+	keep *time.Time
+	res  *retry.Result
+}
+
+// old is a delivery that has the new one's id.
+type old struct {
+	n, message int64
+	state      int
+	attempts   int
+}
+
+func (e *enqueue) run(ctx context.Context, t *tx) error {
+	*e.res = retry.Result{}
+	fresh, revived, err := e.sort(ctx, t)
+	if err != nil {
+		return err
+	}
+	n, inserted, err := e.message(ctx, t, fresh, len(revived) > 0)
+	if err != nil {
+		return err
+	}
+	for _, d := range fresh {
+		if err := e.insert(ctx, t, n, d); err != nil {
+			return err
+		}
+	}
+	for _, r := range revived {
+		if err := e.revive(ctx, t, n, r.old, r.d); err != nil {
+			return err
+		}
+	}
+	e.res.Stored = len(fresh) + len(revived)
+	e.res.Duplicates = len(e.ds) - e.res.Stored
+	t.onCommit(func() { e.settleBody(inserted) })
+	return nil
+}
+
+type revival struct {
+	old old
+	d   retry.NewDelivery
+}
+
+// sort tells new deliveries from those that are open already (left as they
+// are) and dead letters that come back to life.
+func (e *enqueue) sort(ctx context.Context, t *tx) (fresh []retry.NewDelivery, revived []revival, err error) {
+	for _, d := range e.ds {
+		var o old
+		err := t.queryRow(ctx, "SELECT n, message, state, attempts FROM delivery WHERE id = ?", d.ID).Scan(&o.n, &o.message, &o.state, &o.attempts)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			fresh = append(fresh, d)
+		case err != nil:
+			return nil, nil, err
+		case o.state == stateDead && d.Dead == "":
+			revived = append(revived, revival{o, d})
+		}
+	}
+	return fresh, revived, nil
+}
+
+// message finds or stores the message's row. Without anything to deliver or to
+// keep there is none.
+func (e *enqueue) message(ctx context.Context, t *tx, fresh []retry.NewDelivery, revived bool) (n int64, inserted bool, err error) {
+	err = t.queryRow(ctx, "SELECT n FROM message WHERE id = ?", e.m.ID).Scan(&n)
+	if err == nil {
+		return n, false, e.extend(ctx, t, n, fresh)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return 0, false, err
+	}
+	if len(fresh) == 0 && !revived && (e.keep == nil || e.keep.IsZero()) {
+		return 0, false, nil
+	}
+	n, err = e.insertMessage(ctx, t, fresh)
+	return n, true, err
+}
+
+func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDelivery) (n int64, err error) {
+	m := e.m
+	var file any
+	if m.Body.Inline == nil {
+		file = m.Body.ID
+	}
+	keep := int64(0)
+	if e.keep != nil {
+		keep = ms(*e.keep)
+	}
+	live, dead := count(fresh)
+	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, retain_ms, keep_ms, live, dead, sum)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
+		m.ID, m.Key, ms(m.Received), ms(m.Expires), m.From, clip(m.Subject, 200), m.Body.Size, m.Body.SHA256[:], file,
+		nonNil(m.Envelope), m.Retain.Milliseconds(), keep, live, dead, messageSum(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+	if err != nil || m.Body.Inline == nil {
+		return n, err
+	}
+	return n, t.exec(ctx, "INSERT INTO body (message, bytes) VALUES (?,?)", n, m.Body.Inline)
+}
+
+// extend adds deliveries and time to a message that is stored already.
+func (e *enqueue) extend(ctx context.Context, t *tx, n int64, fresh []retry.NewDelivery) error {
+	live, dead := count(fresh)
+	if live+dead > 0 {
+		err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ?, retain_ms = max(retain_ms, ?) WHERE n = ?",
+			live, dead, e.m.Retain.Milliseconds(), n)
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case e.keep == nil:
+		return nil
+	case e.keep.IsZero():
+		if err := t.exec(ctx, "UPDATE message SET keep_ms = 0 WHERE n = ?", n); err != nil {
+			return err
+		}
+		return e.q.dropMessage(ctx, t, n)
+	default:
+		return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", ms(*e.keep), n)
+	}
+}
+
+func (e *enqueue) insert(ctx context.Context, t *tx, message int64, d retry.NewDelivery) error {
+	rcpt, err := json.Marshal(d.Recipients)
+	if err != nil {
+		return err
+	}
+	state, attempts, status, text := stateDue, 0, 0, ""
+	if d.Dead != "" {
+		state = stateDead
+	}
+	if d.First != nil {
+		attempts, status, text = 1, d.First.Status, clip(d.First.Error, errorMax)
+	}
+	var n int64
+	err = t.queryRow(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,0,0,?,?,?,?,?) RETURNING n`,
+		d.ID, message, d.Endpoint, string(rcpt), state, ms(d.Due), ms(e.m.Expires), attempts, firstToken(e.q.now()), d.Dead, status, text,
+		deliverySum(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
+	if err != nil {
+		return err
+	}
+	if err := e.q.nameEndpoint(ctx, t, d.Endpoint); err != nil {
+		return err
+	}
+	if d.First == nil {
+		return nil
+	}
+	return recordAttempt(ctx, t, n, 1, *d.First)
+}
+
+// firstToken is beyond the tokens of any earlier delivery with the same id.
+func firstToken(now time.Time) int64 { return ms(now) << 12 }
+
+// revive gives a dead letter a new life with the new message.
+func (e *enqueue) revive(ctx context.Context, t *tx, message int64, o old, d retry.NewDelivery) error {
+	if o.message != message {
+		// The trigger counts with the row's message: move it while it is dead.
+		if err := t.exec(ctx, "UPDATE message SET dead = dead - 1 WHERE n = ?", o.message); err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "UPDATE message SET dead = dead + 1 WHERE n = ?", message); err != nil {
+			return err
+		}
+	}
+	attempts, status, text := o.attempts, 0, ""
+	if d.First != nil {
+		attempts, status, text = attempts+1, d.First.Status, clip(d.First.Error, errorMax)
+		if err := recordAttempt(ctx, t, o.n, attempts, *d.First); err != nil {
+			return err
+		}
+	}
+	err := t.exec(ctx, `UPDATE delivery SET message = ?, state = 0, due_ms = ?, expires_ms = ?, attempts = ?, base = ?, reason = '', token = token + 1,
+		last_status = ?, last_error = ? WHERE n = ?`, message, ms(d.Due), ms(e.m.Expires), attempts, o.attempts, status, text, o.n)
+	if err != nil || o.message == message {
+		return err
+	}
+	return e.q.dropMessage(ctx, t, o.message)
+}
+
+// settleBody tells the staged body's fate once the transaction is durable.
+func (e *enqueue) settleBody(stored bool) {
+	b, ok := e.q.staged.take(e.m.Body.ID)
+	if !ok {
+		return
+	}
+	if stored || b.own {
+		b.res.Release() // the books count it now
+	}
+	if b.file && !stored {
+		if err := e.q.removeBody(e.m.Body.ID); err != nil {
+			e.q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
+		}
+	}
+}
+
+// nameEndpoint makes sure that the endpoint has a row: Lease goes by them.
+func (q *Queue) nameEndpoint(ctx context.Context, t *tx, name string) error {
+	if q.names.has(name) {
+		return nil
+	}
+	if err := t.exec(ctx, "INSERT INTO endpoint (name) VALUES (?) ON CONFLICT DO NOTHING", name); err != nil {
+		return err
+	}
+	t.onCommit(func() { q.names.add(name) })
+	return nil
+}
+
+// dropMessage removes a message that nothing needs any more, and its file
+// after the commit.
+func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
+	var file sql.NullString
+	err := t.queryRow(ctx, "DELETE FROM message WHERE n = ? AND live = 0 AND dead = 0 AND keep_ms <= ? RETURNING file", n, ms(q.now())).Scan(&file)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if file.Valid {
+		t.onCommit(func() {
+			if err := q.removeBody(file.String); err != nil {
+				q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+const (
+	errorMax     = 500 // octets of an error's text that are kept
+	attemptsKept = 20
+)
+
+func recordAttempt(ctx context.Context, t *tx, delivery int64, n int, a retry.Attempt) error {
+	err := t.exec(ctx, "INSERT OR REPLACE INTO attempt (delivery, n, at_ms, status, took_ns, reason, error) VALUES (?,?,?,?,?,?,?)",
+		delivery, n, ms(a.At), a.Status, int64(a.Took), a.Reason, clip(a.Error, errorMax))
+	if err != nil || n <= attemptsKept {
+		return err
+	}
+	return t.exec(ctx, "DELETE FROM attempt WHERE delivery = ? AND n <= ?", delivery, n-attemptsKept)
+}
+
+func count(ds []retry.NewDelivery) (live, dead int) {
+	for _, d := range ds {
+		if d.Dead != "" {
+			dead++
+		} else {
+			live++
+		}
+	}
+	return live, dead
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// messageSum guards what is delivered besides the body, which has its SHA-256.
+func messageSum(id, key string, sha, envelope []byte) int64 {
+	h := crc32.New(castagnoli)
+	for _, b := range [][]byte{[]byte(id), {0}, []byte(key), {0}, sha, envelope} {
+		h.Write(b)
+	}
+	return int64(h.Sum32())
+}
+
+// deliverySum guards where a delivery goes.
+func deliverySum(id, endpoint, recipients string) int64 {
+	return int64(crc32.Checksum([]byte(id+"\x00"+endpoint+"\x00"+recipients), castagnoli))
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 { // not within a character
+		n--
+	}
+	return s[:n]
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

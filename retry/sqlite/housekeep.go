@@ -1,0 +1,152 @@
+package sqlite
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+
+	"postern/retry"
+)
+
+// When the files are tidied.
+const (
+	tidyEvery     = time.Minute
+	checkpointAt  = 16 << 20  // log grown by so much: copy it into the database
+	checkpointNow = 256 << 20 // log so large: the writer itself does it
+)
+
+// sweepFiles removes body files that no message names.
+func (q *Queue) sweepFiles(ctx context.Context) error {
+	named := keySet{}
+	if err := named.load(ctx, q.w.conn, "SELECT file FROM message WHERE file IS NOT NULL"); err != nil {
+		return err
+	}
+	bodies := filepath.Join(q.dir, "bodies")
+	dirs, err := os.ReadDir(bodies)
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		files, err := os.ReadDir(filepath.Join(bodies, d.Name()))
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if d.Name() != "tmp" && named.has(f.Name()) {
+				continue
+			}
+			if err := os.Remove(filepath.Join(bodies, d.Name(), f.Name())); err != nil && !isMissing(err) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// housekeep checkpoints the log off the writer's path and tidies up what time
+// has overtaken, until ctx ends.
+func (q *Queue) housekeep(ctx context.Context) {
+	tidy := time.NewTicker(tidyEvery)
+	defer tidy.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-q.w.full:
+			q.checkpoint(ctx, "PASSIVE")
+		case <-tidy.C:
+			if q.usage.get().messages > 0 || q.ledger.size() > 0 {
+				q.tidy(ctx)
+			}
+		}
+	}
+}
+
+func (q *Queue) checkpoint(ctx context.Context, mode string) {
+	if _, err := q.check.ExecContext(ctx, "PRAGMA wal_checkpoint("+mode+")"); err != nil && ctx.Err() == nil {
+		if err := q.w.classify(err, false); err != nil {
+			q.o.Logger.Warn("the log wasn't copied into the database", "err", err)
+		}
+	}
+}
+
+// tidy removes kept messages and ledger entries whose time is over, and holds
+// due times within reach after the clock was set back.
+func (q *Queue) tidy(ctx context.Context) {
+	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		now := q.now()
+		over, err := t.ints(ctx, "SELECT n FROM message WHERE live = 0 AND dead = 0 AND keep_ms <= ? LIMIT 1000", ms(now))
+		if err != nil {
+			return err
+		}
+		for _, n := range over {
+			if err := q.dropMessage(ctx, t, n); err != nil {
+				return err
+			}
+		}
+		if err := q.forgetExpired(ctx, t, now); err != nil {
+			return err
+		}
+		return q.clampDue(ctx, t, now)
+	})
+	if err != nil && ctx.Err() == nil {
+		q.o.Logger.Warn("tidying the queue failed", "err", err)
+	}
+}
+
+func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
+	keys, err := t.strings(ctx, "SELECT key FROM taken WHERE expires_ms <= ? LIMIT 1000", ms(now))
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	for _, k := range keys {
+		if err := t.exec(ctx, "DELETE FROM taken WHERE key = ? AND expires_ms <= ?", k, ms(now)); err != nil {
+			return err
+		}
+		var left int
+		if err := t.queryRow(ctx, "SELECT count(*) FROM taken WHERE key = ?", k).Scan(&left); err != nil {
+			return err
+		}
+		if left == 0 {
+			t.onCommit(func() { q.ledger.drop(k) })
+		}
+	}
+	return nil
+}
+
+func (q *Queue) clampDue(ctx context.Context, t *tx, now time.Time) error {
+	limit := ms(now.Add(retry.MaxAfter))
+	names, err := t.strings(ctx, "SELECT name FROM endpoint")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := t.exec(ctx, "UPDATE delivery SET due_ms = ? WHERE endpoint = ? AND state = 0 AND due_ms > ?", limit, name, limit)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// relieve copies the log into the database while nobody writes: with a busy
+// writer the copy beside it never catches up, and the log never shrinks.
+func (w *writer) relieve(ctx context.Context) {
+	if w.grown >= checkpointAt {
+		select {
+		case w.full <- struct{}{}:
+			w.total += w.grown
+			w.grown = 0
+		default:
+		}
+	}
+	if w.total+w.grown < checkpointNow {
+		return
+	}
+	var busy, log, done int64
+	if err := w.queryRow(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done); err != nil {
+		_ = w.classify(err, false)
+	}
+	w.total, w.grown = 0, 0
+}

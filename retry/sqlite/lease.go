@@ -1,0 +1,256 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"postern/retry"
+)
+
+// Lease implements retry.Queue.
+func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
+	if !req.Expired && q.idle(ctx) {
+		return nil, q.fatal.get()
+	}
+	if req.Expired {
+		if due, err := q.anyExpired(ctx); err != nil || !due {
+			return nil, err
+		}
+	}
+	var out []retry.Lease
+	// A lease that a power cut takes back was never acted upon by a program
+	// that survived: it needs no fsync.
+	err := q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
+		out = out[:0]
+		picked, err := q.pick(ctx, t, req)
+		if err != nil {
+			return err
+		}
+		until := q.now().Add(req.TTL)
+		for _, n := range picked {
+			l, err := q.leaseRow(ctx, t, n, until)
+			if err != nil {
+				return err
+			}
+			out = append(out, l)
+		}
+		return nil
+	})
+	q.longest.see(req.TTL)
+	return out, err
+}
+
+// idle says, from the books in memory, that nothing alive is stored.
+func (q *Queue) idle(context.Context) bool {
+	b := q.usage.get()
+	return b.messages == b.deadMessages && q.fatal.get() == nil
+}
+
+func (q *Queue) anyExpired(ctx context.Context) (bool, error) {
+	if q.idle(ctx) {
+		return false, q.fatal.get()
+	}
+	var n int64
+	err := q.read.QueryRowContext(ctx, "SELECT n FROM delivery WHERE state < 2 AND expires_ms <= ? LIMIT 1", ms(q.now())).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// pick chooses the rows to lease.
+func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest) ([]int64, error) {
+	if err := q.endLeases(ctx, t); err != nil {
+		return nil, err
+	}
+	now := ms(q.now())
+	if req.Expired {
+		return t.ints(ctx, "SELECT n FROM delivery WHERE state < 2 AND state = 0 AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", now, req.Max)
+	}
+	names, err := t.strings(ctx, "SELECT name FROM endpoint WHERE paused = 0 OR (until_ms > 0 AND until_ms <= ?) ORDER BY name", now)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	var queues [][]int64
+	q.turn++
+	for i := range names {
+		name := names[(i+q.turn)%len(names)]
+		n := req.Max
+		if req.Room != nil {
+			n = min(n, req.Room(name))
+		}
+		if n <= 0 {
+			continue
+		}
+		due, err := t.ints(ctx, "SELECT n FROM delivery WHERE endpoint = ? AND state = 0 AND due_ms <= ? ORDER BY due_ms, n LIMIT ?", name, now, n)
+		if err != nil {
+			return nil, err
+		}
+		if len(due) > 0 {
+			queues = append(queues, due)
+		}
+	}
+	return interleave(queues, req.Max), nil
+}
+
+// interleave takes one of each queue in turn.
+func interleave(queues [][]int64, limit int) []int64 {
+	var out []int64
+	for round := 0; len(out) < limit; round++ {
+		before := len(out)
+		for _, rows := range queues {
+			if round < len(rows) && len(out) < limit {
+				out = append(out, rows[round])
+			}
+		}
+		if len(out) == before {
+			break
+		}
+	}
+	return out
+}
+
+// endLeases gives back what ran out. A lease that seems to last longer than
+// any that was given was made before the clock was set back.
+func (q *Queue) endLeases(ctx context.Context, t *tx) error {
+	now := q.now()
+	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", ms(now))
+	if err != nil {
+		return err
+	}
+	if longest := q.longest.see(0); longest > 0 {
+		limit := ms(now.Add(longest))
+		return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
+	}
+	return nil
+}
+
+func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
+	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", ms(until), n)
+	if err != nil {
+		return retry.Lease{}, err
+	}
+	r := t.queryRow(ctx, "SELECT "+infoColumns+`, d.token, d.lease_until_ms, d.base, d.sum, m.n, m.sum, m.sha256, m.file, m.envelope
+		FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?`, n)
+	return scanLease(r)
+}
+
+func scanLease(r row) (retry.Lease, error) {
+	var (
+		l                     retry.Lease
+		s                     scanned
+		base                  int
+		until, mn, dsum, msum int64
+		sha                   []byte
+		file                  sql.NullString
+	)
+	err := r.Scan(append(s.dest(), &l.Token, &until, &base, &dsum, &mn, &msum, &sha, &file, &l.Envelope)...)
+	if err != nil {
+		return l, err
+	}
+	l.Info = s.info()
+	l.Until, l.Tries = fromMS(until), l.Attempts-base
+	l.Body = storedRef(mn, l.Size, sha, file)
+	l.Damaged = dsum != deliverySum(l.ID, l.Endpoint, s.recipients) || msum != messageSum(l.MessageID, l.Key, sha, l.Envelope) ||
+		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
+	return l, nil
+}
+
+func storedRef(n, size int64, sha []byte, file sql.NullString) retry.BodyRef {
+	ref := retry.BodyRef{ID: rowID(n), Size: size}
+	if file.Valid {
+		ref.ID = file.String
+	}
+	copy(ref.SHA256[:], sha)
+	return ref
+}
+
+// LeaseID implements retry.Queue.
+func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retry.Lease, error) {
+	var l retry.Lease
+	err := q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
+		if err := q.endLeases(ctx, t); err != nil {
+			return err
+		}
+		var n int64
+		var state int
+		err := t.queryRow(ctx, "SELECT n, state FROM delivery WHERE id = ?", id).Scan(&n, &state)
+		if errors.Is(err, sql.ErrNoRows) {
+			return errGone
+		}
+		if err != nil {
+			return err
+		}
+		if state == stateLeased {
+			return errTaken
+		}
+		l, err = q.leaseRow(ctx, t, n, q.now().Add(ttl))
+		return err
+	})
+	q.longest.see(ttl)
+	return l, err
+}
+
+// Extend implements retry.Queue.
+func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
+	q.longest.see(ttl)
+	return q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
+		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", ms(q.now().Add(ttl)), l.ID, l.Token))
+	})
+}
+
+// held turns "no row" into the loss of the lease.
+func held(n int64, err error) error {
+	if err == nil && n == 0 {
+		return retry.ErrLeaseLost
+	}
+	return err
+}
+
+// NextDue implements retry.Queue.
+func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, error) {
+	if q.idle(ctx) {
+		return time.Time{}, q.fatal.get()
+	}
+	var next int64
+	sooner := func(v sql.NullInt64) {
+		if v.Valid && (next == 0 || v.Int64 < next) {
+			next = v.Int64
+		}
+	}
+	var v sql.NullInt64
+	err := q.read.QueryRowContext(ctx, "SELECT min(lease_until_ms) FROM delivery WHERE state = 1").Scan(&v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	sooner(v)
+	err = q.read.QueryRowContext(ctx, "SELECT min(expires_ms) FROM delivery WHERE state < 2").Scan(&v)
+	if err != nil {
+		return time.Time{}, err
+	}
+	sooner(v)
+	states, err := q.Endpoints(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, e := range states {
+		if room != nil && room(e.Endpoint) <= 0 {
+			continue
+		}
+		if e.Paused {
+			if !e.PausedUntil.IsZero() {
+				sooner(sql.NullInt64{Int64: ms(e.PausedUntil), Valid: true})
+			}
+			continue
+		}
+		err := q.read.QueryRowContext(ctx, "SELECT min(due_ms) FROM delivery WHERE endpoint = ? AND state = 0", e.Endpoint).Scan(&v)
+		if err != nil {
+			return time.Time{}, err
+		}
+		sooner(v)
+	}
+	return fromMS(next), nil
+}

@@ -1,0 +1,72 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Taken implements retry.Ledger; a key without records costs no query.
+func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
+	if !q.ledger.has(key) {
+		return nil, nil
+	}
+	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, ms(q.now()))
+	if err != nil {
+		return nil, fmt.Errorf("reading who took the message: %w", err)
+	}
+	defer rows.Close()
+	var ids []string
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("reading who took the message: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
+}
+
+// Remember implements retry.Ledger.
+func (q *Queue) Remember(ctx context.Context, key string, ids []string, expires time.Time) error {
+	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		for _, id := range ids {
+			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, ms(expires))
+			if err != nil {
+				return err
+			}
+		}
+		t.onCommit(func() { q.ledger.add(key) })
+		return nil
+	})
+}
+
+// Forget implements retry.Ledger; a key without records costs nothing.
+func (q *Queue) Forget(ctx context.Context, key string) error {
+	if !q.ledger.has(key) {
+		return nil
+	}
+	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		t.onCommit(func() { q.ledger.drop(key) })
+		return t.exec(ctx, "DELETE FROM taken WHERE key = ?", key)
+	})
+}
+
+// Meta implements retry.Queue.
+func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
+	var v []byte
+	err := q.read.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = ?", key).Scan(&v)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// SetMeta implements retry.Queue.
+func (q *Queue) SetMeta(ctx context.Context, key string, value []byte) error {
+	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		return t.exec(ctx, "INSERT INTO meta (k, v) VALUES (?,?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, nonNil(value))
+	})
+}

@@ -1,0 +1,318 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"postern/retry"
+)
+
+// Sentinels of Open.
+var (
+	// ErrLocked is returned when another process owns the folder.
+	ErrLocked = errors.New("sqlite: another process has the queue open")
+	// ErrNewerSchema is returned when a newer program wrote the database.
+	ErrNewerSchema = errors.New("sqlite: the queue's schema is newer than this program")
+)
+
+// Options bound a queue. Zero fields take the defaults named.
+type Options struct {
+	MaxBytes    int64 // of bodies, dead letters' share aside; 4 GiB
+	MaxMessages int64 // 1,000,000
+	MaxMessage  int64 // the largest message, for MinFree's default; 50 MiB
+	// MinFree is how much of the disk must stay free: 0 takes the larger of
+	// 5 % of the disk and 256 MiB + 2 x MaxMessage, -1 no floor.
+	MinFree int64
+	// Admin opens the queue beside its running owner: no lock, no sweep, no
+	// recovery. The database must exist.
+	Admin   bool
+	Logger  *slog.Logger
+	Now     func() time.Time // nil: retry.SteadyClock
+	OnFatal func(error)      // called once when the store can't write any more
+	// Fault is called at each named point between a body's first byte and the
+	// commit; an error is what the system call there would have returned. For
+	// tests.
+	Fault func(point string) error
+	// Unsafe turns fsync of the database off, for a test's negative control.
+	Unsafe bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 4 << 30
+	}
+	if o.MaxMessages == 0 {
+		o.MaxMessages = 1_000_000
+	}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 50 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = retry.SteadyClock(time.Now)
+	}
+	if o.OnFatal == nil {
+		o.OnFatal = func(error) {}
+	}
+	if o.Fault == nil {
+		o.Fault = func(string) error { return nil }
+	}
+	return o
+}
+
+// Queue is a retry.Queue in a folder.
+type Queue struct {
+	dir    string
+	o      Options
+	lock   *os.File
+	read   *sql.DB // several connections, read only
+	write  *sql.DB // one connection, the writer's
+	check  *sql.DB // one connection, for checkpoints
+	w      *writer
+	notify chan struct{}
+
+	usage  usage
+	ledger keySet
+	names  keySet // endpoints that have a row
+	staged stagedBodies
+
+	longest  durationMax // longest lease given
+	fatal    fatal
+	stop     context.CancelFunc
+	wg       sync.WaitGroup
+	closed   sync.Once
+	closeErr error
+	turn     int // whose turn it is to be leased first; the writer's own
+}
+
+var _ retry.Queue = (*Queue)(nil)
+
+// Open opens the queue in dir, creating it where there is none.
+func Open(ctx context.Context, dir string, o Options) (*Queue, error) {
+	q := &Queue{dir: dir, o: o.withDefaults(), notify: make(chan struct{}, 1)}
+	if err := q.open(ctx); err != nil {
+		_ = q.closeFiles()
+		return nil, fmt.Errorf("opening the queue in %s: %w", dir, err)
+	}
+	return q, nil
+}
+
+func (q *Queue) open(ctx context.Context) error {
+	if err := q.prepareFolder(); err != nil {
+		return err
+	}
+	if err := q.openDatabase(ctx); err != nil {
+		return err
+	}
+	if !q.o.Admin {
+		if err := q.recover(ctx); err != nil {
+			return err
+		}
+	}
+	if err := q.loadCaches(ctx); err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	q.w.start(run)
+	if !q.o.Admin {
+		q.wg.Add(1)
+		go func() { defer q.wg.Done(); q.housekeep(run) }()
+	}
+	return nil
+}
+
+// prepareFolder makes the folders, private to us, and takes the lock.
+func (q *Queue) prepareFolder() error {
+	db := filepath.Join(q.dir, "queue.db")
+	if q.o.Admin {
+		if _, err := os.Stat(db); err != nil {
+			return fmt.Errorf("there is no queue here: %w", err)
+		}
+		return nil
+	}
+	if err := os.MkdirAll(q.dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(q.dir, "queue.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	q.lock = lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("%w: stop it first, or use another folder (%v)", ErrLocked, err)
+	}
+	if err := q.makeBodyFolders(); err != nil {
+		return err
+	}
+	// SQLite's own files take the database's mode.
+	f, err := os.OpenFile(db, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return err
+	}
+	return syncDir(q.dir)
+}
+
+func (q *Queue) makeBodyFolders() error {
+	bodies := filepath.Join(q.dir, "bodies")
+	if err := os.MkdirAll(filepath.Join(bodies, "tmp"), 0o700); err != nil {
+		return err
+	}
+	for i := range 256 {
+		err := os.Mkdir(filepath.Join(bodies, fmt.Sprintf("%02x", i)), 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return syncDir(bodies)
+}
+
+// openDatabase opens the connections and migrates. The page size and vacuum
+// mode take effect on an empty database only, before WAL.
+func (q *Queue) openDatabase(ctx context.Context) error {
+	sync := "FULL"
+	if q.o.Unsafe {
+		sync = "OFF"
+	}
+	var err error
+	q.write, err = q.connect(1, "page_size(8192)", "auto_vacuum(2)", "journal_mode(WAL)", "synchronous("+sync+")",
+		"foreign_keys(1)", "wal_autocheckpoint(0)", "cache_size(-8192)", "journal_size_limit(67108864)")
+	if err != nil {
+		return err
+	}
+	c, err := q.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	q.w = newWriter(q, c)
+	if err := migrate(ctx, c); err != nil {
+		return err
+	}
+	if err := q.w.prepare(ctx); err != nil {
+		return err
+	}
+	if q.check, err = q.connect(1, "synchronous("+sync+")", "wal_autocheckpoint(0)", "cache_size(-512)"); err != nil {
+		return err
+	}
+	q.read, err = q.connect(4, "query_only(1)", "cache_size(-4096)")
+	return err
+}
+
+func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
+	path, err := filepath.Abs(filepath.Join(q.dir, "queue.db"))
+	if err != nil {
+		return nil, err
+	}
+	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: v.Encode()}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxIdleTime(0)
+	return db, nil
+}
+
+// recover puts right what the last owner left: leases end with their owner,
+// and body files without a row go.
+func (q *Queue) recover(ctx context.Context) error {
+	now, limit := ms(q.now()), ms(q.now().Add(retry.MaxAfter))
+	for _, s := range []struct {
+		sql  string
+		args []any
+	}{
+		{"UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1", nil},
+		// The clock may have been set back while we were away.
+		{"UPDATE delivery SET due_ms = ? WHERE state = 0 AND due_ms > ?", []any{limit, limit}},
+		{"DELETE FROM taken WHERE expires_ms <= ?", []any{now}},
+	} {
+		if _, err := q.w.conn.ExecContext(ctx, s.sql, s.args...); err != nil {
+			return fmt.Errorf("recovering: %w", err)
+		}
+	}
+	return q.sweepFiles(ctx)
+}
+
+// loadCaches reads what is kept in memory beside the database.
+func (q *Queue) loadCaches(ctx context.Context) error {
+	if err := q.names.load(ctx, q.w.conn, "SELECT name FROM endpoint"); err != nil {
+		return err
+	}
+	if err := q.ledger.load(ctx, q.w.conn, "SELECT DISTINCT key FROM taken"); err != nil {
+		return err
+	}
+	return q.usage.load(ctx, q.w.conn)
+}
+
+// Close ends the writer after what is under way and closes the files.
+func (q *Queue) Close() error {
+	q.closed.Do(func() {
+		q.stop()
+		q.w.wait()
+		q.wg.Wait()
+		q.closeErr = q.closeFiles()
+	})
+	return q.closeErr
+}
+
+func (q *Queue) closeFiles() error {
+	var errs []error
+	if q.w != nil {
+		errs = append(errs, q.w.close())
+	}
+	for _, db := range []*sql.DB{q.read, q.check, q.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if q.lock != nil {
+		errs = append(errs, q.lock.Close()) // and with it the flock
+	}
+	return errors.Join(errs...)
+}
+
+// Notify implements retry.Queue.
+func (q *Queue) Notify() <-chan struct{} { return q.notify }
+
+func (q *Queue) hint() {
+	select {
+	case q.notify <- struct{}{}:
+	default:
+	}
+}
+
+func (q *Queue) now() time.Time { return q.o.Now() }
+
+// ms is how times are stored: milliseconds since 1970, 0 for the zero time.
+func ms(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMS(v int64) time.Time {
+	if v == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(v).UTC()
+}

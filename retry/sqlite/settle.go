@@ -1,0 +1,83 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/retry"
+)
+
+// Refusals of LeaseID.
+var (
+	errGone  = fmt.Errorf("leasing: %w", retry.ErrNotFound)
+	errTaken = fmt.Errorf("somebody has the delivery: %w", retry.ErrLeaseLost)
+)
+
+// Ack implements retry.Queue.
+func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
+	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		var message int64
+		err := t.queryRow(ctx, "DELETE FROM delivery WHERE id = ? AND token = ? RETURNING message", l.ID, l.Token).Scan(&message)
+		if errors.Is(err, sql.ErrNoRows) {
+			return retry.ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		err = t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ? + retain_ms) WHERE n = ? AND retain_ms > 0", ms(q.now()), message)
+		if err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, t, message)
+	})
+}
+
+// Retry implements retry.Queue.
+func (q *Queue) Retry(ctx context.Context, l retry.Lease, due time.Time, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{ms(due)}, &a)
+}
+
+// Dead implements retry.Queue.
+func (q *Queue) Dead(ctx context.Context, l retry.Lease, why string, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 2, reason = ?", []any{why}, attempted(a))
+}
+
+// Release implements retry.Queue.
+func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = leased_from", nil, attempted(a))
+}
+
+// attempted is nil for the zero attempt: none was made.
+func attempted(a retry.Attempt) *retry.Attempt {
+	if a == (retry.Attempt{}) {
+		return nil
+	}
+	return &a
+}
+
+// settle ends a lease and writes the attempt down, if there was one. The token
+// alone decides: an outcome that comes after the lease ran out, but before
+// anybody else took the delivery, is still the truth.
+func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []any, a *retry.Attempt) error {
+	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		set, args := set+", lease_until_ms = 0, token = token + 1", args
+		if a != nil {
+			set += ", attempts = attempts + 1, last_status = ?, last_error = ?"
+			args = append(args[:len(args):len(args)], a.Status, clip(a.Error, errorMax))
+		}
+		var n int64
+		var attempts int
+		err := t.queryRow(ctx, "UPDATE delivery SET "+set+" WHERE id = ? AND token = ? RETURNING n, attempts",
+			append(args[:len(args):len(args)], l.ID, l.Token)...).Scan(&n, &attempts)
+		switch {
+		case errors.Is(err, sql.ErrNoRows):
+			return retry.ErrLeaseLost
+		case err != nil || a == nil:
+			return err
+		}
+		return recordAttempt(ctx, t, n, attempts, *a)
+	})
+}

@@ -1,0 +1,37 @@
+package sqlite
+
+import (
+	"context"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"postern/retry"
+	"postern/retry/queuetest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestSuite(t *testing.T) {
+	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
+		return tidied{open(t, t.TempDir(), Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages})}
+	})
+}
+
+// tidied lets the suite tidy up at once.
+type tidied struct{ *Queue }
+
+func (q tidied) Tidy() { q.tidy(context.Background()) }
+
+func open(t *testing.T, dir string, o Options) *Queue {
+	t.Helper()
+	if o.MinFree == 0 {
+		o.MinFree = -1
+	}
+	q, err := Open(context.Background(), dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	return q
+}

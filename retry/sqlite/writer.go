@@ -1,0 +1,337 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"postern/retry"
+)
+
+// Bounds of one group commit.
+const (
+	batchOps   = 1024
+	batchBytes = 16 << 20
+)
+
+// pollForeign is how often the writer looks for another process's changes.
+const pollForeign = 500 * time.Millisecond
+
+// op is one caller's part of a transaction. run may be called again after a
+// rollback, so it sets its results from scratch.
+type op struct {
+	run     func(ctx context.Context, t *tx) error
+	durable bool  // fsynced before the caller goes on
+	weight  int64 // bytes it adds to the log
+	done    chan error
+	after   []func() // once committed: files to unlink, caches to update
+}
+
+// tx is the transaction under way as an op sees it.
+type tx struct {
+	*writer
+	op *op
+}
+
+// onCommit runs f once the transaction is durable.
+func (t *tx) onCommit(f func()) { t.op.after = append(t.op.after, f) }
+
+// writer owns the one connection that writes.
+type writer struct {
+	q     *Queue
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+	ops   chan *op
+	quit  chan struct{} // closed when run has ended
+	sync  bool          // the connection is at synchronous=FULL
+	ver   int64         // data_version: changes when another process commits
+	grown int64         // bytes written since the last checkpoint was asked for
+	total int64         // and before, since the writer's own last one
+	full  chan struct{} // asks for a checkpoint
+}
+
+func newWriter(q *Queue, c *sql.Conn) *writer {
+	return &writer{q: q, conn: c, stmts: map[string]*sql.Stmt{}, ops: make(chan *op, batchOps), quit: make(chan struct{}),
+		full: make(chan struct{}, 1), sync: true}
+}
+
+func (w *writer) prepare(ctx context.Context) error {
+	return w.conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&w.ver)
+}
+
+func (w *writer) start(ctx context.Context) { go w.run(ctx) }
+
+func (w *writer) wait() { <-w.quit }
+
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range w.stmts {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+// errClosed is returned after Close.
+var errClosed = errors.New("sqlite: the queue is closed")
+
+// do has run executed in a transaction and returns once it is committed. A
+// caller whose context ends goes away; the op may still be done.
+func (w *writer) do(ctx context.Context, durable bool, weight int64, run func(context.Context, *tx) error) error {
+	if err := w.q.fatal.get(); err != nil {
+		return err
+	}
+	o := &op{run: run, durable: durable, weight: weight, done: make(chan error, 1)}
+	select {
+	case w.ops <- o:
+	case <-w.quit:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("the outcome is unknown: %w", ctx.Err())
+	case <-w.quit:
+		select {
+		case err := <-o.done:
+			return err
+		default:
+			return errClosed
+		}
+	}
+}
+
+func (w *writer) run(ctx context.Context) {
+	defer close(w.quit)
+	poll := time.NewTicker(pollForeign)
+	defer poll.Stop()
+	for {
+		select {
+		case o := <-w.ops:
+			w.commit(w.collect(o))
+		case <-poll.C:
+			w.lookForForeign()
+		case <-ctx.Done():
+			w.drain()
+			return
+		}
+	}
+}
+
+// drain commits what callers have already handed in.
+func (w *writer) drain() {
+	for {
+		select {
+		case o := <-w.ops:
+			w.commit(w.collect(o))
+		default:
+			return
+		}
+	}
+}
+
+// collect takes what waits already into one batch.
+func (w *writer) collect(first *op) []*op {
+	batch, bytes := []*op{first}, first.weight
+	for len(batch) < batchOps && bytes < batchBytes {
+		select {
+		case o := <-w.ops:
+			batch, bytes = append(batch, o), bytes+o.weight
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs a batch in one transaction. When one op spoils it, all are
+// rolled back and run again each in its own.
+func (w *writer) commit(batch []*op) {
+	errs, err := w.try(batch)
+	if err != nil && len(batch) > 1 && w.q.fatal.get() == nil {
+		for _, o := range batch {
+			w.commit([]*op{o})
+		}
+		return
+	}
+	for i, o := range batch {
+		if err != nil {
+			o.done <- err
+			continue
+		}
+		for _, f := range o.after {
+			f()
+		}
+		o.done <- errs[i]
+	}
+}
+
+// try runs a batch in one transaction. errs are the ops' own refusals, which
+// wrote nothing; err says that nothing of the batch is stored, or, where the
+// queue turned unhealthy, that it isn't known.
+func (w *writer) try(batch []*op) (errs []error, err error) {
+	if err := w.q.fatal.get(); err != nil {
+		return nil, err
+	}
+	ctx := context.Background() // a batch has many callers
+	if err := w.begin(ctx, batch); err != nil {
+		return nil, w.classify(err, false)
+	}
+	errs = make([]error, len(batch))
+	var grown int64
+	for i, o := range batch {
+		t := &tx{writer: w, op: o}
+		o.after = nil
+		errs[i] = o.run(ctx, t)
+		if errs[i] != nil && !isRefusal(errs[i]) {
+			w.rollback(ctx)
+			return nil, w.classify(errs[i], false)
+		}
+		grown += o.weight
+	}
+	use, err := readUsage(ctx, w)
+	if err == nil {
+		err = w.q.o.Fault("commit")
+	}
+	if err != nil {
+		w.rollback(ctx)
+		return nil, w.classify(err, false)
+	}
+	if err := w.exec(ctx, "COMMIT"); err != nil {
+		w.rollback(ctx)
+		return nil, w.classify(err, true)
+	}
+	if err := w.q.o.Fault("committed"); err != nil {
+		return nil, w.classify(err, true)
+	}
+	w.q.usage.set(use)
+	w.grown += grown + int64(len(batch))*1024
+	w.relieve(ctx)
+	return errs, nil
+}
+
+// begin opens the transaction; one without durable ops needs no fsync.
+func (w *writer) begin(ctx context.Context, batch []*op) error {
+	durable := false
+	for _, o := range batch {
+		durable = durable || o.durable
+	}
+	if durable != w.sync && !w.q.o.Unsafe {
+		mode := "NORMAL"
+		if durable {
+			mode = "FULL"
+		}
+		if _, err := w.conn.ExecContext(ctx, "PRAGMA synchronous="+mode); err != nil {
+			return err
+		}
+		w.sync = durable
+	}
+	return w.exec(ctx, "BEGIN IMMEDIATE")
+}
+
+func (w *writer) rollback(ctx context.Context) { _ = w.exec(ctx, "ROLLBACK") }
+
+// lookForForeign refreshes what is cached when another process committed.
+func (w *writer) lookForForeign() {
+	ctx := context.Background()
+	var ver int64
+	if err := w.queryRow(ctx, "PRAGMA data_version").Scan(&ver); err != nil || ver == w.ver {
+		return
+	}
+	w.ver = ver
+	if use, err := readUsage(ctx, w); err == nil {
+		w.q.usage.set(use)
+	}
+	w.q.hint()
+}
+
+// stmt prepares each statement once.
+func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(ctx, query)
+	if err == nil {
+		w.stmts[query] = s
+	}
+	return s, err
+}
+
+func (w *writer) exec(ctx context.Context, query string, args ...any) error {
+	_, err := w.execN(ctx, query, args...)
+	return err
+}
+
+func (w *writer) execN(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+func (w *writer) queryRow(ctx context.Context, query string, args ...any) row {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{row: s.QueryRowContext(ctx, args...)}
+}
+
+// row is a *sql.Row that may have failed before.
+type row struct {
+	row *sql.Row
+	err error
+}
+
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.row.Scan(dest...)
+}
+
+// isRefusal says that an op declined before it wrote anything, so that the
+// rest of its batch stands.
+func isRefusal(err error) bool {
+	return errors.Is(err, retry.ErrFull) || errors.Is(err, retry.ErrLeaseLost) || errors.Is(err, retry.ErrNotFound)
+}
+
+// ints reads a column of numbers.
+func (w *writer) ints(ctx context.Context, query string, args ...any) ([]int64, error) {
+	return column[int64](ctx, w, query, args...)
+}
+
+// strings reads a column of text.
+func (w *writer) strings(ctx context.Context, query string, args ...any) ([]string, error) {
+	return column[string](ctx, w, query, args...)
+}
+
+func column[T any](ctx context.Context, w *writer, query string, args ...any) ([]T, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}

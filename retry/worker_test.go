@@ -1,0 +1,266 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postern/retry"
+	"postern/retry/sqlite"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// script answers each attempt; it stands in for the gateway.
+type script func(ctx context.Context, l retry.Lease) retry.Verdict
+
+func (s script) Deliver(ctx context.Context, l retry.Lease) retry.Verdict { return s(ctx, l) }
+
+func openQueue(t *testing.T) *sqlite.Queue {
+	t.Helper()
+	q, err := sqlite.Open(context.Background(), t.TempDir(), sqlite.Options{MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// stringBody is a message's bytes.
+type stringBody string
+
+func (b stringBody) Open() (io.ReadSeekCloser, error) {
+	return nopCloser{strings.NewReader(string(b))}, nil
+}
+func (b stringBody) Size() int64 { return int64(len(b)) }
+
+type nopCloser struct{ *strings.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+func put(t *testing.T, q retry.Queue, id, endpoint string) {
+	t.Helper()
+	ref, err := q.Stage(context.Background(), nil, stringBody(id+strings.Repeat("x", 100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	m := retry.Message{ID: id, Received: now, Expires: now.Add(72 * time.Hour), Body: ref}
+	if _, err := q.Enqueue(context.Background(), m, []retry.NewDelivery{{ID: id, Endpoint: endpoint, Due: now}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run has a worker work until stop is called.
+func run(t *testing.T, q retry.Queue, d retry.Deliverer, o retry.WorkerOptions) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- retry.NewWorker(q, d, o).Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+func TestWorkerRetriesByPolicyUntilDelivered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "m", "a")
+		start := time.Now()
+		var at []time.Duration
+		done := make(chan struct{})
+		stop := run(t, q, script(func(_ context.Context, l retry.Lease) retry.Verdict {
+			at = append(at, time.Since(start).Round(time.Second))
+			if len(at) < 5 {
+				return retry.Verdict{Kind: retry.Later, Reason: "unavailable", Attempt: retry.Attempt{Status: 503}}
+			}
+			close(done)
+			return retry.Verdict{Kind: retry.Done}
+		}), retry.WorkerOptions{Rand: func() float64 { return 0.5 }})
+		<-done
+		stop()
+		want := []time.Duration{0, 5, 20, 65, 200}
+		for i, w := range want {
+			if at[i] != w*time.Second {
+				t.Errorf("attempt %d after %v, want %v", i+1, at[i], w*time.Second)
+			}
+		}
+		if list, _, err := q.List(context.Background(), retry.Filter{}, retry.Page{}); err != nil || len(list) != 0 {
+			t.Errorf("left: %v, %v", list, err)
+		}
+	})
+}
+
+func TestWorkerExpiresToDeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "m", "a")
+		put(t, q, "paused", "b")
+		if err := q.Pause(context.Background(), "b", time.Time{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		attempts := 0
+		var mu sync.Mutex
+		died := map[string]string{}
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+			attempts++
+			return retry.Verdict{Kind: retry.Later, Reason: "connect"}
+		}), retry.WorkerOptions{DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
+			mu.Lock()
+			defer mu.Unlock()
+			died[l.ID] = reason
+		}})
+		time.Sleep(73 * time.Hour)
+		stop()
+		if died["m"] != "expired" || died["paused"] != "expired" {
+			t.Errorf("dead letters: %v", died)
+		}
+		if attempts < 75 || attempts > 82 {
+			t.Errorf("%d attempts in three days", attempts)
+		}
+		for _, id := range []string{"m", "paused"} {
+			if i, _, err := q.Get(context.Background(), id); err != nil || i.State != retry.Dead || i.Reason != "expired" {
+				t.Errorf("%s: %+v, %v", id, i, err)
+			}
+		}
+	})
+}
+
+func TestWorkerGraceAndCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "quick", "a")
+		put(t, q, "slow", "b")
+		started := make(chan string, 2)
+		stop := run(t, q, script(func(ctx context.Context, l retry.Lease) retry.Verdict {
+			started <- l.ID
+			wait := time.Second
+			if l.ID == "slow" {
+				wait = time.Hour
+			}
+			select {
+			case <-time.After(wait):
+				return retry.Verdict{Kind: retry.Done}
+			case <-ctx.Done():
+				return retry.Verdict{Kind: retry.Later, Reason: "connect"}
+			}
+		}), retry.WorkerOptions{Grace: 10 * time.Second})
+		<-started
+		<-started
+		began := time.Now()
+		stop()
+		if d := time.Since(began); d != 10*time.Second {
+			t.Errorf("Run ended after %v, want the grace", d)
+		}
+		if _, _, err := q.Get(context.Background(), "quick"); !errors.Is(err, retry.ErrNotFound) {
+			t.Errorf("the attempt that finished within the grace isn't settled: %v", err)
+		}
+		if i, _, err := q.Get(context.Background(), "slow"); err != nil || i.State != retry.Due || i.Attempts != 1 || i.DueAt.After(began) {
+			t.Errorf("the attempt cut short: %+v, %v", i, err)
+		}
+	})
+}
+
+func TestWorkerExtendsLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "m", "a")
+		attempts := 0
+		done := make(chan struct{})
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+			attempts++
+			time.Sleep(20 * time.Minute)
+			close(done)
+			return retry.Verdict{Kind: retry.Done}
+		}), retry.WorkerOptions{})
+		<-done
+		stop()
+		if attempts != 1 {
+			t.Errorf("%d attempts", attempts)
+		}
+	})
+}
+
+func TestWorkerBreakerSparesAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		for i := range 40 {
+			put(t, q, fmt.Sprint("m", i), "a")
+		}
+		b := retry.NewBreakers(nil, nil)
+		attempts, down := 0, true
+		var mu sync.Mutex
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+			done, ok := b.Begin("a")
+			if !ok {
+				return retry.Verdict{Kind: retry.Skip}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			attempts++
+			done(!down)
+			if down {
+				return retry.Verdict{Kind: retry.Later}
+			}
+			return retry.Verdict{Kind: retry.Done}
+		}), retry.WorkerOptions{Breakers: b, Concurrency: func(string) int { return 1 }})
+		time.Sleep(9 * time.Second)
+		mu.Lock()
+		if attempts != 5 {
+			t.Errorf("%d attempts before the breaker opened, want 5", attempts)
+		}
+		mu.Unlock()
+		time.Sleep(time.Hour)
+		mu.Lock()
+		// Probes after 10, 20, 40, 80, 160 s, then every 5 min.
+		if attempts < 16 || attempts > 24 {
+			t.Errorf("%d attempts in an hour of an open breaker", attempts)
+		}
+		down = false
+		mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		stop()
+		if s, err := q.Stats(context.Background()); err != nil || s.Messages != 0 {
+			t.Errorf("left after recovery: %+v, %v", s, err)
+		}
+	})
+}
+
+func TestWorkerQuarantinesDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "m", "a")
+		stop := run(t, damaged{q}, script(func(context.Context, retry.Lease) retry.Verdict {
+			t.Error("a damaged body was delivered")
+			return retry.Verdict{Kind: retry.Done}
+		}), retry.WorkerOptions{})
+		time.Sleep(time.Second)
+		stop()
+		if i, _, err := q.Get(context.Background(), "m"); err != nil || i.State != retry.Dead || i.Reason != "corrupt" {
+			t.Errorf("%+v, %v", i, err)
+		}
+	})
+}
+
+// damaged is a queue whose bodies are all corrupt.
+type damaged struct{ retry.Queue }
+
+func (damaged) Open(context.Context, retry.BodyRef) (retry.StoredBody, error) {
+	return nil, retry.ErrCorrupt
+}
