@@ -8,8 +8,10 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // ErrSpoolFull is returned when the bytes of all messages in flight reach the
@@ -51,6 +53,24 @@ func NewSpooler(dir string, memory, maxBytes int64) (*Spooler, error) {
 	s.small.New = func() any { b := make([]byte, 0, min(smallSpool, memory)); return &b }
 	return s, nil
 }
+
+// Sweep removes files that a killed process left, last written before a time.
+func (s *Spooler) Sweep(before time.Time) error {
+	files, err := filepath.Glob(filepath.Join(s.dir, spoolPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, f := range files {
+		if info, err := os.Stat(f); err == nil && info.ModTime().Before(before) {
+			errs = append(errs, os.Remove(f))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// spoolPrefix begins the names of spool files.
+const spoolPrefix = "spool-"
 
 // Used is the octets of all open spools.
 func (s *Spooler) Used() int64 { return s.used.Load() }
@@ -121,7 +141,7 @@ func (p *Spool) fits(n int64) bool {
 // spill moves what is in memory to the file, once, and appends b.
 func (p *Spool) spill(b []byte) error {
 	if p.file == nil {
-		f, err := os.CreateTemp(p.owner.dir, "spool-*")
+		f, err := os.CreateTemp(p.owner.dir, spoolPrefix+"*")
 		if err != nil {
 			return fmt.Errorf("mail: spool: %w", err)
 		}
