@@ -1,0 +1,80 @@
+package directory
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// classify is the total function from a directory's answer to ours
+// (product.md's table). Refusals and redirects count only where the body
+// repeats the address that was asked.
+func classify(r response, asked string) Answer {
+	if r.status/100 == 2 {
+		a := known(asked)
+		a.Name, a.Members, a.Endpoint = r.Name, r.Members, r.Endpoint
+		if plain(r.Address) {
+			a.Address = r.Address
+		}
+		return a
+	}
+	if r.status == http.StatusInsufficientStorage {
+		return Answer{Code: 452, Enhanced: [3]uint8{4, 2, 2}, Address: asked}
+	}
+	if !strings.EqualFold(r.Address, asked) || asked == "" {
+		return unavailable(asked)
+	}
+	refuse := func(code int, e [3]uint8) Answer {
+		return Answer{Code: code, Enhanced: e, Address: asked, Name: r.Name, Members: r.Members}
+	}
+	switch r.status {
+	case http.StatusNotFound:
+		return unknown(asked)
+	case http.StatusGone:
+		return refuse(550, [3]uint8{5, 1, 6})
+	case http.StatusForbidden:
+		return refuse(550, [3]uint8{5, 7, 1})
+	case http.StatusConflict:
+		return refuse(553, [3]uint8{5, 1, 4})
+	case http.StatusRequestEntityTooLarge:
+		return refuse(552, [3]uint8{5, 2, 2})
+	case http.StatusFound, http.StatusTemporaryRedirect:
+		if to, ok := mailto(r.location); ok {
+			return Answer{Code: 251, Enhanced: [3]uint8{2, 1, 5}, Address: to}
+		}
+	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
+		if to, ok := mailto(r.location); ok {
+			return notLocal(to)
+		}
+	}
+	return unavailable(asked)
+}
+
+func unavailable(asked string) Answer {
+	return Answer{Code: 450, Enhanced: [3]uint8{4, 3, 0}, Address: asked, Text: "The directory is unavailable, please try again"}
+}
+
+// notLocal sends the client elsewhere (RFC 5321, 3.4).
+func notLocal(to string) Answer {
+	return Answer{Code: 551, Enhanced: [3]uint8{5, 1, 6}, Address: to, Text: "User not local; please try <" + to + ">"}
+}
+
+// mailto reads the address of a "mailto:" Location.
+func mailto(location string) (string, bool) {
+	u, err := url.Parse(location)
+	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
+		return "", false
+	}
+	to, err := url.PathUnescape(u.Opaque)
+	if err != nil {
+		return "", false
+	}
+	return to, plain(to)
+}
+
+// plain reports whether an address is complete and safe to write on the wire.
+func plain(address string) bool {
+	local, domain, found := cutAddress(address)
+	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }
+	return found && local != "" && domain != "" && strings.IndexFunc(address, bad) < 0
+}

@@ -1,0 +1,97 @@
+// Package directory says who is a recipient: by static patterns, or by asking
+// a directory webhook at RCPT, VRFY and EXPN.
+//
+// A directory that can't be reached never refuses mail for good: its answer is
+// 450, and the sender comes back. A refusal counts only where the answer's JSON
+// body repeats the address that was asked, so that an ingress's default page or
+// a rotated secret can't bounce mail.
+package directory
+
+import (
+	"context"
+	"strings"
+)
+
+// Config says who is a recipient.
+type Config struct {
+	Static   func(address string) bool // POSTERN_RECIPIENTS; nil: whoever Serves says
+	Serves   func(address string) bool // an endpoint matches the address
+	Accepted func(domain string) bool  // the domain stands in a pattern of ours
+	Last     string                    // the endpoint that takes postmaster's mail where none matches
+	Remote   *Remote                   // nil: patterns alone
+	Domain   string                    // our host name, completes the bare <postmaster>
+}
+
+// Directory answers for addresses.
+type Directory struct{ cfg Config }
+
+// New returns a directory.
+func New(cfg Config) *Directory { return &Directory{cfg: cfg} }
+
+// Recipient answers RCPT. Postmaster skips the directory (RFC 5321, 4.5.1);
+// whoever the static patterns name needs no asking.
+func (d *Directory) Recipient(ctx context.Context, q Query) Answer {
+	switch {
+	case d.postmaster(q.Address):
+		return d.toPostmaster(q.Address)
+	case d.cfg.Static != nil && d.cfg.Static(q.Address):
+		return known(q.Address)
+	case d.cfg.Remote != nil:
+		return d.cfg.Remote.Recipient(ctx, q, d.cfg.Serves)
+	case d.cfg.Static == nil && d.cfg.Serves(q.Address):
+		return known(q.Address)
+	}
+	return unknown(q.Address)
+}
+
+// Verify answers VRFY for an address or a name.
+func (d *Directory) Verify(ctx context.Context, q Query) Answer {
+	switch {
+	case d.cfg.Remote != nil:
+		return d.cfg.Remote.Verify(ctx, q, d.cfg.Serves)
+	case !strings.Contains(q.Address, "@") && !strings.EqualFold(q.Address, "postmaster"):
+		return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot verify a name, but will try to deliver to an address"}
+	}
+	return d.Recipient(ctx, q)
+}
+
+// Expand answers EXPN; without a directory there are no lists.
+func (d *Directory) Expand(ctx context.Context, q Query) Answer {
+	if d.cfg.Remote != nil {
+		return d.cfg.Remote.Expand(ctx, q)
+	}
+	return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot expand: there is no directory of lists"}
+}
+
+func (d *Directory) postmaster(address string) bool {
+	local, domain, found := cutAddress(address)
+	return strings.EqualFold(local, "postmaster") && (!found || strings.EqualFold(domain, d.cfg.Domain) || d.cfg.Accepted(domain))
+}
+
+func (d *Directory) toPostmaster(address string) Answer {
+	a := known(address)
+	if !strings.Contains(address, "@") {
+		a.Address = address + "@" + d.cfg.Domain
+	}
+	if !d.cfg.Serves(a.Address) {
+		a.Endpoint = d.cfg.Last
+	}
+	return a
+}
+
+func known(address string) Answer {
+	return Answer{Code: 250, Enhanced: [3]uint8{2, 1, 5}, Address: address}
+}
+
+func unknown(address string) Answer {
+	return Answer{Code: 550, Enhanced: [3]uint8{5, 1, 1}, Address: address}
+}
+
+// cutAddress splits at the last "@"; found is false for a bare local part.
+func cutAddress(address string) (local, domain string, found bool) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address, "", false
+	}
+	return address[:at], address[at+1:], true
+}
