@@ -1,0 +1,389 @@
+package gateway_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"postern/gateway"
+	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/retry/sqlite"
+	"postern/webhook"
+)
+
+// expected is the SMTP reply's beginning that the product promises for a
+// webhook's status.
+func expected(status int, queue bool) string {
+	transient := func(reply string) string {
+		if queue {
+			return "250 2.0.0"
+		}
+		return reply
+	}
+	switch {
+	case status/100 == 2:
+		return "250 2.0.0"
+	case status == 406:
+		return "554 5.7.1"
+	case status == 413:
+		return "552 5.3.4"
+	case status == 429, status == 507:
+		return transient("452 4.3.1")
+	case status == 408, status == 425, status >= 500:
+		return transient("451 4.3.0")
+	}
+	return transient("451 4.3.5")
+}
+
+// TestEveryStatus has a webhook answer every status, with the queue on and off.
+func TestEveryStatus(t *testing.T) {
+	for _, queue := range []bool{true, false} {
+		h := newHarness(t, setting{noQueue: !queue, endpoints: everyStatusEndpoints()})
+		k := h.dial(h.addr, "EHLO")
+		for code := 200; code < 600; code++ {
+			h.answers(status(code))
+			// an endpoint for each status, so that no breaker hides the table
+			got := k.send("MAIL", "", fmt.Sprintf("s%d@in.example", code))
+			if want := expected(code, queue); !strings.HasPrefix(got, want) {
+				t.Errorf("queue %v, status %d: %q, want %s", queue, code, got, want)
+			}
+		}
+		if !queue {
+			continue
+		}
+		stored, dead := 0, 0
+		for _, i := range allWaiting(t, h) {
+			if stored++; i.State == retry.Dead {
+				dead++
+			}
+		}
+		if want := 400 - 100 - 2; stored != want || dead != 0 {
+			t.Errorf("%d deliveries wait, %d dead; want %d, 0", stored, dead, want)
+		}
+	}
+}
+
+func everyStatusEndpoints() (all []webhook.Config) {
+	for code := 200; code < 600; code++ {
+		all = append(all, webhook.Config{Name: fmt.Sprintf("e%d", code), Match: []string{fmt.Sprintf("s%d@in.example", code)}, Defer: true})
+	}
+	return all
+}
+
+func allWaiting(t *testing.T, h *harness) []retry.Info {
+	t.Helper()
+	var all []retry.Info
+	page := retry.Page{Size: 200}
+	for {
+		list, next, err := h.queue.List(context.Background(), retry.Filter{All: true}, page)
+		h.must(err)
+		all = append(all, list...)
+		if next.After == "" || len(list) == 0 {
+			return all
+		}
+		page = next
+	}
+}
+
+// TestRetry follows a message that is refused for now: 250, the queue, and the
+// same POST again.
+func TestRetry(t *testing.T) {
+	policy := retry.Policy{First: time.Millisecond, Factor: 1, MaxDelay: time.Millisecond, MaxAge: time.Hour}
+	h := newHarness(t, setting{worker: true, gateway: gateway.Config{Policy: policy},
+		endpoints: []webhook.Config{{Name: "default", Defer: true, Raw: "inline"}}})
+	var n atomic.Int64
+	h.answers(func(w http.ResponseWriter, _ post) {
+		if n.Add(1) < 3 {
+			w.WriteHeader(503)
+		}
+	})
+	if got := h.dial(h.addr, "EHLO").send("MAIL", "m1@client.example", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+		t.Fatalf("got %q", got)
+	}
+	posts := h.waitFor(3)
+	for i, p := range posts {
+		if p.ID == "" || p.ID != posts[0].ID || p.Attempt != fmt.Sprint(i+1) || string(p.Body) != string(posts[0].Body) {
+			t.Errorf("post %d: id %s attempt %s, %d octets; the first: id %s, %d octets", i, p.ID, p.Attempt, len(p.Body), posts[0].ID, len(posts[0].Body))
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); len(h.waiting()) > 0 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	}
+	if left := h.waiting(); len(left) > 0 {
+		t.Errorf("delivered, and still waiting: %+v", left)
+	}
+}
+
+// TestOneOwner: an explicit 4xx of one webhook leaves the mail with the sender,
+// whose next try reaches only those who haven't got it.
+func TestOneOwner(t *testing.T) {
+	for _, queue := range []bool{true, false} {
+		h := newHarness(t, setting{noQueue: !queue, endpoints: []webhook.Config{
+			{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: true},
+		}})
+		h.answers(func(w http.ResponseWriter, p post) {
+			if p.Path == "/main" {
+				w.Header().Set("SMTP-Reply", "450 4.2.1 come back")
+			}
+			w.WriteHeader(map[bool]int{true: 503, false: 200}[p.Path == "/main"])
+		})
+		k := h.dial(h.addr, "EHLO")
+		if got := k.send("MAIL", "m2@client.example", "a@in.example"); got != "450 4.2.1 come back" {
+			t.Fatalf("queue %v: %q, want the webhook's own 450", queue, got)
+		}
+		if queue && len(h.waiting()) > 0 {
+			t.Errorf("the sender keeps the mail, and so does the queue: %+v", h.waiting())
+		}
+		first := h.got()
+		h.answers(nil)
+		if got := k.send("MAIL", "m2@client.example", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+			t.Errorf("queue %v: %q on the second try", queue, got)
+		}
+		second := h.got()
+		if len(first) != 2 || len(second) != 1 || second[0].Path != "/main" {
+			t.Errorf("queue %v: first %v, second %v; want both, then main alone", queue, paths(first), paths(second))
+		}
+		id := first[slices.IndexFunc(first, func(p post) bool { return p.Path == "/main" })].ID
+		if second[0].ID != id {
+			t.Errorf("the webhook-id changed from %s to %s", id, second[0].ID)
+		}
+		h.answers(nil)
+		k.send("MAIL", "m2@client.example", "a@in.example")
+		if third := h.got(); len(third) != 2 {
+			t.Errorf("queue %v: after the 250 the same mail is a new one for both, got %v", queue, paths(third))
+		}
+	}
+}
+
+func paths(posts []post) (out []string) {
+	for _, p := range posts {
+		out = append(out, p.Path)
+	}
+	return out
+}
+
+// TestPartlyRejected: what one webhook rejects and another takes is a dead
+// letter that the operator sees, and with all rejecting the sender hears it.
+func TestPartlyRejected(t *testing.T) {
+	h := newHarness(t, setting{endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: true}}})
+	k := h.dial(h.addr, "EHLO")
+	h.answers(func(w http.ResponseWriter, p post) {
+		if p.Path == "/main" {
+			w.WriteHeader(406)
+		}
+	})
+	if got := k.send("MAIL", "m3@client.example", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("one of two rejected: %q", got)
+	}
+	if w := h.waiting(); len(w) != 1 || w[0].State != retry.Dead || w[0].Endpoint != "main" || w[0].Reason != "rejected" {
+		t.Errorf("the queue holds %+v, want main's dead letter", w)
+	}
+	h.answers(status(406))
+	if got := k.send("MAIL", "m4@client.example", "a@in.example"); !strings.HasPrefix(got, "554 5.7.1") {
+		t.Errorf("all rejected: %q", got)
+	}
+	if w := h.waiting(); len(w) != 1 {
+		t.Errorf("what the sender keeps is stored: %+v", w)
+	}
+}
+
+func TestDeferFalse(t *testing.T) {
+	h := newHarness(t, setting{endpoints: []webhook.Config{{Name: "default", Defer: false}}})
+	h.answers(status(503))
+	if got := h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "451 4.3.0") || len(h.waiting()) > 0 {
+		t.Errorf("%q, and %d wait", got, len(h.waiting()))
+	}
+}
+
+func TestQueueFirst(t *testing.T) {
+	h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: true}, worker: true})
+	release := make(chan struct{})
+	h.answers(func(http.ResponseWriter, post) { <-release })
+	if got := h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("got %q while the webhook hangs", got)
+	}
+	if p := h.waitFor(1)[0]; p.Attempt != "1" {
+		t.Errorf("attempt %s", p.Attempt)
+	}
+	close(release)
+}
+
+func TestQueueFull(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: first}, queue: sqlite.Options{MaxMessages: 1}})
+		h.answers(status(503))
+		k := h.dial(h.addr, "EHLO")
+		if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+			t.Errorf("queue first %v: %q for the first", first, got)
+		}
+		if !first {
+			if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "452 4.3.1") {
+				t.Errorf("%q for the second", got)
+			}
+			h.answers(nil)
+			if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+				t.Errorf("a full queue refuses mail that a healthy webhook takes: %q", got)
+			}
+			continue
+		}
+		k.say("MAIL FROM:<s@client.example>", 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		if got := k.say("DATA", 452); !strings.HasPrefix(got, "452 4.3.1") {
+			t.Errorf("ACCEPT=queue, full: %q", got)
+		}
+	}
+}
+
+func TestOneEndpoint(t *testing.T) {
+	h := newHarness(t, setting{gateway: gateway.Config{OneEndpoint: true}, endpoints: []webhook.Config{
+		{Name: "sales", Match: []string{"sales@in.example"}}, {Name: "rest"},
+	}})
+	k := h.dial(h.addr, "EHLO")
+	k.say("MAIL FROM:<>", 250)
+	k.say("RCPT TO:<a@in.example>", 250)
+	if got := k.say("RCPT TO:<sales@in.example>", 452); !strings.HasPrefix(got, "452 4.5.3") {
+		t.Error(got)
+	}
+	k.say("RCPT TO:<b@in.example>", 250)
+}
+
+// TestEachRecipient: LMTP gives each recipient a reply of its own.
+func TestEachRecipient(t *testing.T) {
+	h := newHarness(t, setting{endpoints: []webhook.Config{
+		{Name: "up", Match: []string{"up@in.example"}, Defer: true},
+		{Name: "down", Match: []string{"down@in.example"}, Defer: true},
+		{Name: "each", Match: []string{"*@each.example"}, Defer: true},
+		{Name: "never"},
+	}})
+	h.answers(func(w http.ResponseWriter, p post) {
+		switch p.Path {
+		case "/down":
+			w.WriteHeader(503)
+		case "/never":
+			w.WriteHeader(406)
+		case "/each":
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"smtp":{"recipients":{"b@each.example":{"code":550,"enhanced":"5.1.1","message":"no b here"}}}}`)
+		}
+	})
+	k := h.dial(h.lmtp, "LHLO")
+	k.say("MAIL FROM:<s@client.example>", 250)
+	want := []string{"250 ", "250 ", "554 5.7.1", "250 ", "550 5.1.1", "250 "}
+	for _, to := range []string{"up@in.example", "down@in.example", "never@in.example", "a@each.example", "b@each.example", "up@in.example"} {
+		k.say("RCPT TO:<"+to+">", 250)
+	}
+	k.say("DATA", 354)
+	fmt.Fprintf(k.c, "Message-ID: <lmtp@client.example>\r\n\r\nx\r\n.\r\n")
+	for i, w := range want {
+		if _, got := k.reply(); !strings.HasPrefix(got, w) {
+			t.Errorf("recipient %d: %q, want %s", i, got, w)
+		}
+	}
+	if w := h.waiting(); len(w) != 1 || w[0].Endpoint != "down" || w[0].State != retry.Due {
+		t.Errorf("the queue holds %+v, want down's delivery alone", w)
+	}
+}
+
+// TestTerminals walks the RFC 821 verbs: which endpoints see the mail and what
+// the sender hears, with the terminal up and down.
+func TestTerminals(t *testing.T) {
+	for _, c := range []struct {
+		verb string
+		down bool
+		want string
+		seen []string
+	}{
+		{"MAIL", false, "250 ", []string{"/mailbox"}},
+		{"SEND", false, "250 ", []string{"/live"}},
+		{"SOML", false, "250 ", []string{"/live"}},
+		{"SAML", false, "250 ", []string{"/live", "/mailbox"}},
+		{"SEND", true, "451 4.4.1", []string{"/live"}},
+		{"SOML", true, "250 ", []string{"/live", "/mailbox"}},
+		{"SAML", true, "250 ", []string{"/live", "/mailbox"}},
+	} {
+		h := newHarness(t, setting{endpoints: []webhook.Config{{Name: "live", Terminal: true, Defer: true}, {Name: "mailbox", Defer: true}}})
+		h.answers(func(w http.ResponseWriter, p post) {
+			if c.down && p.Path == "/live" {
+				w.WriteHeader(503)
+			}
+		})
+		got := h.dial(h.addr, "EHLO").send(c.verb, "v@client.example", "a@in.example")
+		seen := paths(h.got())
+		slices.Sort(seen)
+		if !strings.HasPrefix(got, c.want) || !slices.Equal(seen, c.seen) || len(h.waiting()) > 0 {
+			t.Errorf("%s, terminal down %v: %q, seen by %v, %d wait; want %s, %v", c.verb, c.down, got, seen, len(h.waiting()), c.want, c.seen)
+		}
+	}
+	none := newHarness(t, setting{})
+	k := none.dial(none.addr, "EHLO")
+	k.say("SEND FROM:<s@client.example>", 250)
+	k.say("RCPT TO:<a@in.example>", 450)
+}
+
+func TestPauseReachesFreshMail(t *testing.T) {
+	h := newHarness(t, setting{})
+	h.must(h.queue.Pause(context.Background(), "default", time.Time{}, "a deploy"))
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		h.answers(nil)
+		h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example")
+		if len(h.got()) == 0 {
+			if w := h.waiting(); len(w) == 0 || w[0].Attempts != 0 {
+				t.Errorf("a pause spent attempts, or lost the mail: %+v", w)
+			}
+			return
+		}
+	}
+	t.Error("the paused endpoint still sees fresh mail")
+}
+
+// TestHungUp: a client that hangs up behind the dot doesn't cancel the POST,
+// and its next try asks nobody again.
+func TestHungUp(t *testing.T) {
+	h := newHarness(t, setting{})
+	entered, release := make(chan struct{}, 2), make(chan struct{})
+	h.answers(func(http.ResponseWriter, post) { entered <- struct{}{}; <-release })
+	k := h.dial(h.addr, "EHLO")
+	k.say("MAIL FROM:<s@client.example>", 250)
+	k.say("RCPT TO:<a@in.example>", 250)
+	k.say("DATA", 354)
+	fmt.Fprintf(k.c, "Message-ID: <gone@client.example>\r\n\r\nx\r\n.\r\n")
+	<-entered
+	k.c.Close()
+	time.Sleep(50 * time.Millisecond) // for the FIN to arrive
+	close(release)
+	key := messageKey("s@client.example", "Message-ID: <gone@client.example>\r\n\r\nx\r\n")
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if ids, err := h.queue.Taken(context.Background(), key); err != nil || time.Now().After(end) {
+			t.Fatalf("who took the message isn't remembered (%v)", err)
+		} else if len(ids) > 0 {
+			break
+		}
+	}
+	again := h.dial(h.addr, "EHLO")
+	again.say("MAIL FROM:<s@client.example>", 250)
+	again.say("RCPT TO:<a@in.example>", 250)
+	again.say("DATA", 354)
+	fmt.Fprintf(again.c, "Message-ID: <gone@client.example>\r\n\r\nx\r\n.\r\n")
+	again.want(250)
+	if posts := h.got(); len(posts) != 1 {
+		t.Errorf("%d posts: the second try asked again", len(posts))
+	}
+}
+
+// messageKey is the message key of product terms: SHA-256 over the
+// length-prefixed reverse-path and the octets of DATA.
+func messageKey(from, data string) string {
+	sum := sha256.Sum256(append(binary.BigEndian.AppendUint64(nil, uint64(len(from))), from+data...))
+	return hex.EncodeToString(sum[:])
+}
+
+var _ smtp.Handler = (*gateway.Gateway)(nil)
+var _ retry.Deliverer = (*gateway.Gateway)(nil)

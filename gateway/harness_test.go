@@ -1,0 +1,273 @@
+package gateway_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"postern/gateway"
+	"postern/gateway/directory"
+	"postern/gateway/mail"
+	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/retry/sqlite"
+	"postern/webhook"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// post is one request that a webhook of the harness got.
+type post struct {
+	Path    string
+	ID      string
+	Attempt string
+	Body    []byte
+}
+
+// harness is a whole gateway on real sockets: SMTP in front, a webhook behind,
+// a queue in a temporary folder.
+type harness struct {
+	t       *testing.T
+	hook    *httptest.Server
+	gateway *gateway.Gateway
+	queue   *sqlite.Queue // nil: off
+	server  *smtp.Server
+	addr    string
+	lmtp    string
+	stop    func()
+
+	mu     sync.Mutex
+	posts  []post
+	answer func(w http.ResponseWriter, p post) // nil: 200
+}
+
+type setting struct {
+	endpoints []webhook.Config // URL is completed with the hook's
+	gateway   gateway.Config
+	smtp      func(*smtp.Config)
+	noQueue   bool
+	queue     sqlite.Options
+	worker    bool
+}
+
+func newHarness(t *testing.T, s setting) *harness {
+	t.Helper()
+	h := &harness{t: t}
+	h.hook = httptest.NewServer(http.HandlerFunc(h.serveHook))
+	t.Cleanup(h.hook.Close)
+	router := h.router(s.endpoints)
+	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
+	h.must(err)
+	t.Cleanup(sender.Close)
+	spooler, err := mail.NewSpooler(t.TempDir(), mail.DefaultSpoolMemory, 0)
+	h.must(err)
+	breakers := retry.NewBreakers(nil, nil)
+	deps := gateway.Deps{
+		Router: router, Sender: sender, Spooler: spooler, Breakers: breakers, Ledger: retry.NewMemoryLedger(100),
+		Directory: directory.New(directory.Config{
+			Serves:   func(a string) bool { return router.Match(a) != nil },
+			Accepted: func(string) bool { return false }, Domain: "mx.example",
+		}),
+	}
+	if !s.noQueue {
+		s.queue.MinFree = -1
+		h.queue, err = sqlite.Open(context.Background(), t.TempDir(), s.queue)
+		h.must(err)
+		t.Cleanup(func() { h.queue.Close() })
+		deps.Queue, deps.Ledger = h.queue, h.queue
+	}
+	s.gateway.Domain = "mx.example"
+	if s.gateway.Policy == (retry.Policy{}) {
+		s.gateway.Policy = retry.DefaultPolicy()
+	}
+	h.gateway, err = gateway.New(s.gateway, deps)
+	h.must(err)
+	h.serve(s, breakers)
+	return h
+}
+
+func (h *harness) router(configs []webhook.Config) *webhook.Router {
+	if len(configs) == 0 {
+		configs = []webhook.Config{{Name: "default", Defer: true}}
+	}
+	var endpoints []*webhook.Endpoint
+	for _, c := range configs {
+		c.URL = h.hook.URL + "/" + c.Name
+		ep, err := webhook.NewEndpoint(c)
+		h.must(err)
+		endpoints = append(endpoints, ep)
+	}
+	return webhook.NewRouter(endpoints)
+}
+
+// serve starts what waits for mail, and ends it with the test.
+func (h *harness) serve(s setting, breakers *retry.Breakers) {
+	cfg := smtp.DefaultConfig("mx.example")
+	cfg.ErrorDelay, cfg.Legacy, cfg.HardErrors, cfg.MaxRefused, cfg.SoftErrors = 0, true, 10_000, 10_000, 10_000
+	if s.smtp != nil {
+		s.smtp(&cfg)
+	}
+	server, err := smtp.NewServer(cfg, h.gateway)
+	h.must(err)
+	h.server = server
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for to, protocol := range map[*string]smtp.Protocol{&h.addr: smtp.SMTP, &h.lmtp: smtp.LMTP} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		h.must(err)
+		*to = l.Addr().String()
+		wg.Go(func() { _ = server.Serve(ctx, l, protocol) })
+	}
+	wg.Go(func() { h.gateway.WatchPauses(ctx) })
+	if s.worker {
+		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerOptions{Policy: h.gateway.Policy, Breakers: breakers, Logger: slog.New(slog.DiscardHandler)})
+		wg.Go(func() {
+			if err := worker.Run(ctx); err != nil {
+				h.t.Error(err)
+			}
+		})
+	}
+	var once sync.Once
+	h.stop = func() {
+		once.Do(func() {
+			_ = server.Close()
+			cancel()
+			wg.Wait()
+		})
+	}
+	h.t.Cleanup(h.stop)
+}
+
+func (h *harness) serveHook(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	p := post{Path: r.URL.Path, ID: r.Header.Get("webhook-id"), Attempt: r.Header.Get("webhook-attempt"), Body: body}
+	h.mu.Lock()
+	h.posts = append(h.posts, p)
+	answer := h.answer
+	h.mu.Unlock()
+	if answer != nil {
+		answer(w, p)
+	}
+}
+
+// answers sets what the webhook says from now on and forgets what it got.
+func (h *harness) answers(f func(w http.ResponseWriter, p post)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.answer, h.posts = f, nil
+}
+
+func status(code int) func(http.ResponseWriter, post) {
+	return func(w http.ResponseWriter, _ post) { w.WriteHeader(code) }
+}
+
+func (h *harness) got() []post {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]post(nil), h.posts...)
+}
+
+// waitFor waits until the webhook got n posts.
+func (h *harness) waitFor(n int) []post {
+	h.t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if got := h.got(); len(got) >= n {
+			return got
+		}
+	}
+	h.t.Fatalf("the webhook got %d posts, want %d", len(h.got()), n)
+	return nil
+}
+
+func (h *harness) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// waiting lists what the queue holds.
+func (h *harness) waiting() []retry.Info {
+	h.t.Helper()
+	list, _, err := h.queue.List(context.Background(), retry.Filter{All: true}, retry.Page{})
+	h.must(err)
+	return list
+}
+
+// client is an SMTP client that shows every reply.
+type client struct {
+	t *testing.T
+	c net.Conn
+	r *bufio.Reader
+}
+
+func (h *harness) dial(addr, hello string) *client {
+	h.t.Helper()
+	c, err := net.Dial("tcp", addr)
+	h.must(err)
+	h.t.Cleanup(func() { c.Close() })
+	k := &client{t: h.t, c: c, r: bufio.NewReader(c)}
+	k.want(220)
+	k.say(hello+" client.example", 250)
+	return k
+}
+
+// reply reads one reply and returns its code and text.
+func (k *client) reply() (code int, text string) {
+	k.t.Helper()
+	_ = k.c.SetReadDeadline(time.Now().Add(40 * time.Second))
+	for {
+		line, err := k.r.ReadString('\n')
+		if err != nil {
+			k.t.Fatalf("reading a reply: %v (so far %q)", err, text)
+		}
+		text += line
+		if len(line) > 3 && line[3] == ' ' {
+			fmt.Sscanf(line, "%d", &code)
+			return code, strings.TrimSpace(text)
+		}
+	}
+}
+
+func (k *client) want(code int) string {
+	k.t.Helper()
+	got, text := k.reply()
+	if got != code {
+		k.t.Errorf("got %q, want %d", text, code)
+	}
+	return text
+}
+
+func (k *client) say(line string, code int) string {
+	k.t.Helper()
+	fmt.Fprintf(k.c, "%s\r\n", line)
+	return k.want(code)
+}
+
+// send gives a message for the recipients and returns the reply to the dot.
+func (k *client) send(verb, messageID string, to ...string) string {
+	k.t.Helper()
+	k.say(verb+" FROM:<sender@client.example>", 250)
+	for _, r := range to {
+		k.say("RCPT TO:<"+r+">", 250)
+	}
+	k.say("DATA", 354)
+	header := ""
+	if messageID != "" {
+		header = "Message-ID: <" + messageID + ">\r\n"
+	}
+	fmt.Fprintf(k.c, "%sFrom: sender@client.example\r\nSubject: hello\r\n\r\nbody\r\n.\r\n", header)
+	_, text := k.reply()
+	return text
+}

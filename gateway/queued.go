@@ -1,0 +1,100 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/retry"
+	"postern/webhook"
+)
+
+// Deliver implements retry.Deliverer: the same message, rendered and POSTed by
+// the same deliver as fresh mail.
+func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
+	at := g.Now()
+	m, err := g.load(ctx, l)
+	if err != nil {
+		return retry.Verdict{Kind: retry.Later, Reason: string(webhook.ReasonRender),
+			Attempt: retry.Attempt{N: l.Attempts + 1, At: at, Reason: string(webhook.ReasonRender), Error: err.Error()}}
+	}
+	ep := g.Router.Endpoint(l.Endpoint)
+	if ep == nil {
+		return retry.Verdict{Kind: retry.Skip, After: time.Minute, Reason: "no_endpoint"}
+	}
+	d := &delivery{m: m, ep: ep, to: recipients(m.env, l.Recipients), id: l.ID, attempt: l.Attempts + 1, queued: true}
+	o := g.deliver(ctx, d)
+	v := retry.Verdict{After: o.After, Reason: string(o.Reason), Attempt: *attempt(d.attempt, at, o)}
+	switch {
+	case !asked(o):
+		v.Kind = retry.Skip
+	case o.Result == webhook.Delivered:
+		v.Kind = retry.Done
+	case o.Result == webhook.Rejected:
+		v.Kind = retry.GiveUp
+	default:
+		v.Kind = retry.Later
+	}
+	return v
+}
+
+// load makes a message of a lease: the frozen envelope and trace lines, the
+// stored octets, and what today's parser reads in them.
+func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
+	m := &message{env: &mail.Envelope{}}
+	if err := json.Unmarshal(l.Envelope, m.env); err != nil {
+		return nil, fmt.Errorf("gateway: the stored envelope of %s can't be read: %w", l.MessageID, err)
+	}
+	var err error
+	if m.data, err = g.stored(ctx, l.Body); err != nil {
+		return nil, err
+	}
+	m.raw = mail.Prepend(m.env.Trace, m.data)
+	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
+		return nil, fmt.Errorf("gateway: the stored message %s can't be read: %w", l.MessageID, err)
+	}
+	return m, nil
+}
+
+// stored is a queued body as a Source; a small one is read at once.
+func (g *Gateway) stored(ctx context.Context, ref retry.BodyRef) (mail.Source, error) {
+	if ref.Size > mail.DefaultSpoolMemory {
+		return storedSource{ctx, g.Queue, ref}, nil
+	}
+	r, err := g.Queue.Open(ctx, ref)
+	if err != nil {
+		return nil, fmt.Errorf("gateway: stored body: %w", err)
+	}
+	defer r.Close()
+	b := make(mail.Bytes, ref.Size)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return nil, fmt.Errorf("gateway: stored body: %w", err)
+	}
+	return b, nil
+}
+
+// storedSource reads a large body from the store each time it is opened, for
+// as long as the attempt's context lives.
+type storedSource struct {
+	ctx   context.Context
+	queue retry.Queue
+	ref   retry.BodyRef
+}
+
+// Open implements mail.Source.
+func (s storedSource) Open() (io.ReadSeekCloser, error) { return s.queue.Open(s.ctx, s.ref) }
+
+// Size implements mail.Source.
+func (s storedSource) Size() int64 { return s.ref.Size }
+
+// recipients finds the delivery's recipients in the envelope, in its order.
+func recipients(e *mail.Envelope, of []string) []mail.Recipient {
+	set := make(map[string]bool, len(of))
+	for _, a := range of {
+		set[a] = true
+	}
+	return without(e.To, func(to mail.Recipient) bool { return !set[to.Address] })
+}

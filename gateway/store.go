@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/retry"
+	"postern/webhook"
+)
+
+// storeTimeout bounds a write to the store: the sender waits, and its own ten
+// minutes are far away.
+const storeTimeout = 30 * time.Second
+
+// maxListedSubject is the octets of a subject that lists show.
+const maxListedSubject = 200
+
+// store makes what is left of a message durable in one commit. A deferred
+// delivery is due by the policy, a rejected one is a dead letter at once.
+func (g *Gateway) store(ctx context.Context, m *message, ds []*delivery, booked retry.Reservation) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if booked == nil {
+		own, err := g.Queue.Reserve(ctx, m.data.Size())
+		if err != nil {
+			return g.storeFailed(m, "reserve", err)
+		}
+		defer own.Release()
+		booked = own
+	}
+	envelope, err := json.Marshal(m.env)
+	if err != nil {
+		return g.storeFailed(m, "envelope", err)
+	}
+	body, err := g.Queue.Stage(ctx, booked, m.data)
+	if err != nil {
+		return g.storeFailed(m, "stage", err)
+	}
+	_, err = g.Queue.Enqueue(ctx, retry.Message{
+		ID: m.env.ID, Key: m.env.Key, Received: m.env.Received, Expires: m.env.Received.Add(g.Policy.MaxAge),
+		From: m.env.From, Subject: clip(m.parsed.Subject, maxListedSubject), Envelope: envelope, Body: body,
+	}, g.newDeliveries(m.env, ds))
+	if err != nil {
+		// The commit's outcome may be unknown, so the body stays for the sweep.
+		return g.storeFailed(m, "enqueue", err)
+	}
+	for _, d := range ds {
+		g.Observer.Queued(d.ep.Name(), d.fate.outcome.Result == webhook.Rejected)
+	}
+	return nil
+}
+
+func (g *Gateway) storeFailed(m *message, step string, err error) error {
+	g.Logger.Error("the message can't be queued, the sender keeps it", "id", m.env.ID, "step", step, "error", err)
+	return fmt.Errorf("gateway: %s: %w", step, err)
+}
+
+func (g *Gateway) newDeliveries(env *mail.Envelope, ds []*delivery) []retry.NewDelivery {
+	out := make([]retry.NewDelivery, len(ds))
+	for i, d := range ds {
+		o := d.fate.outcome
+		n := retry.NewDelivery{ID: d.id, Endpoint: d.ep.Name(), Recipients: addresses(d.to), Due: env.Received}
+		if o.Reason != "" {
+			n.First = attempt(1, env.Received, o)
+		}
+		switch {
+		case o.Result == webhook.Rejected:
+			n.Dead = string(o.Reason)
+		case n.First != nil && asked(o):
+			n.Due, _ = g.Policy.Next(1, env.Received, g.Now(), o.After, g.Rand())
+		case n.First != nil:
+			n.First = nil // not attempted: the breaker was open or the endpoint paused
+		}
+		out[i] = n
+	}
+	return out
+}
+
+// asked reports whether the endpoint saw an attempt.
+func asked(o webhook.Outcome) bool {
+	switch o.Reason {
+	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot:
+		return false
+	}
+	return true
+}
+
+// attempt is an outcome as the queue keeps it.
+func attempt(n int, at time.Time, o webhook.Outcome) *retry.Attempt {
+	a := &retry.Attempt{N: n, At: at, Status: o.Status, Took: o.Elapsed, Reason: string(o.Reason)}
+	if o.Err != nil {
+		a.Error = o.Err.Error()
+	}
+	return a
+}
+
+// taken looks up who took the message in an earlier try of the sender's.
+func (g *Gateway) taken(ctx context.Context, m *message) (map[string]bool, error) {
+	if !m.env.Keyed {
+		return nil, nil
+	}
+	ids, err := g.Ledger.Taken(ctx, m.env.Key)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set, nil
+}
+
+// note keeps who has the message, in case the sender comes back with it: at
+// once where it was refused, and after a 250 that nobody heard (Answered).
+func (g *Gateway) note(ctx context.Context, m *message, ds []*delivery, refused bool) {
+	if !m.env.Keyed {
+		return
+	}
+	var ids []string
+	for _, d := range ds {
+		for _, to := range d.to {
+			if !refused || d.fate.of(to.Address).delivered() {
+				ids = append(ids, ledgerKey(d.ep, to))
+			}
+		}
+	}
+	if !refused {
+		m.ids = ids
+		return
+	}
+	if len(ids) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
+	defer cancel()
+	if err := g.Ledger.Remember(ctx, m.env.Key, ids, g.Now().Add(g.Policy.MaxAge)); err != nil {
+		g.Logger.Warn("who took a message could not be noted; a re-send may be delivered again, with the same webhook-id", "id", m.env.ID, "error", err)
+	}
+}
+
+// clip cuts a string to n octets at a character's border.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xC0 == 0x80 {
+		n--
+	}
+	return s[:n]
+}

@@ -1,0 +1,65 @@
+package gateway
+
+import (
+	"testing"
+
+	"postern/webhook"
+)
+
+// TestDecide walks every set of up to three ends of deliveries, with the queue
+// on and off, and holds the verdict to the rules instead of to a list.
+func TestDecide(t *testing.T) {
+	reply := func(code int) *webhook.Reply { return &webhook.Reply{Code: code, Enhanced: "", Text: "said so"} }
+	ends := map[string]fate{
+		"delivered":    {outcome: webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200}},
+		"taken before": {taken: true},
+		"deferred":     {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}},
+		"asked":        {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: 503, Reply: reply(450)}},
+		"DEFER=false":  {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
+		"rejected":     {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
+		"rejected 550": {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406, Reply: reply(550)}},
+	}
+	var sets [][]string
+	for a := range ends {
+		sets = append(sets, []string{a})
+		for b := range ends {
+			sets = append(sets, []string{a, b})
+			for c := range ends {
+				sets = append(sets, []string{a, b, c})
+			}
+		}
+	}
+	for _, set := range sets {
+		for _, queueOn := range []bool{true, false} {
+			has := map[string]int{}
+			var fates []fate
+			for _, name := range set {
+				has[name]++
+				fates = append(fates, ends[name])
+			}
+			v := decide(fates, queueOn)
+			rejected := has["rejected"] + has["rejected 550"]
+			keeps := has["asked"]+has["DEFER=false"] > 0 || has["deferred"] > 0 && !queueOn
+			switch {
+			case keeps:
+				if v.reply.Code/100 != 4 || v.store {
+					t.Errorf("%v queue=%v: %+v, want a 4xx and nothing stored", set, queueOn, v)
+				}
+				if has["asked"] > 0 && v.reply.Code != 450 {
+					t.Errorf("%v queue=%v: %+v, want the webhook's own 450", set, queueOn, v)
+				}
+			case rejected == len(set), rejected > 0 && !queueOn:
+				if v.reply.Code/100 != 5 || v.store {
+					t.Errorf("%v queue=%v: %+v, want a 5xx and nothing stored", set, queueOn, v)
+				}
+				if has["rejected 550"] > 0 && v.reply.Code != 550 {
+					t.Errorf("%v queue=%v: %+v, want the webhook's own 550", set, queueOn, v)
+				}
+			default:
+				if want := rejected+has["deferred"] > 0; v.reply.Code != 0 || v.store != want {
+					t.Errorf("%v queue=%v: %+v, want 250 and store=%v", set, queueOn, v, want)
+				}
+			}
+		}
+	}
+}
