@@ -3,6 +3,7 @@ package main
 // commands are the subcommands in the order in which help lists them.
 func commands() []command {
 	return []command{
+		{"serve", "receive mail and POST it to webhooks", cmdServe},
 		{"send", "send mails to an SMTP server", cmdSend},
 		{"listen", "be a webhook that prints what it is sent", cmdListen},
 		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
