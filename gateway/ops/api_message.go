@@ -1,0 +1,45 @@
+package ops
+
+import (
+	"net/http"
+
+	"postern/retry"
+)
+
+// exportDelivery answers with a delivery's message as an .eml file.
+func (s *Server) exportDelivery(w http.ResponseWriter, r *http.Request) {
+	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.export(w, r, info.MessageID)
+}
+
+// exportMessage is the same by the message's id.
+func (s *Server) exportMessage(w http.ResponseWriter, r *http.Request) {
+	s.export(w, r, r.PathValue("id"))
+}
+
+// export sends the octets as they were received, with our trace lines before
+// them. Damaged ones only where ?damaged=true asks for what is left.
+func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string) {
+	m, err := openStored(r.Context(), s.deps.Queue, messageID)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	defer m.close()
+	if err := m.body.Verify(); err != nil && r.URL.Query().Get("damaged") != "true" {
+		s.deps.Logger.Error("a stored message is damaged", "id", messageID, "error", err)
+		fail(w, http.StatusInternalServerError, retry.ErrCorrupt.Error()+"; add ?damaged=true to get what is left")
+		return
+	}
+	raw, err := m.raw.Open()
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	defer raw.Close()
+	file{name: messageID + ".eml", contentType: "message/rfc822", tag: messageID + "-raw", at: m.env.Received, content: raw}.send(w, r)
+}

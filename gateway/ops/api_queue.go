@@ -1,0 +1,187 @@
+package ops
+
+import (
+	"net/http"
+	"time"
+
+	"postern/retry"
+)
+
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	f, page, err := queryFilter(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	infos, next, err := s.deps.Queue.List(r.Context(), f, page)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if infos == nil {
+		infos = []retry.Info{}
+	}
+	answer(w, http.StatusOK, struct {
+		Deliveries []retry.Info `json:"deliveries"`
+		Next       string       `json:"next,omitempty"` // "after" of the next page
+	}{infos, next.After})
+}
+
+func (s *Server) show(w http.ResponseWriter, r *http.Request) {
+	info, attempts, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if attempts == nil {
+		attempts = []retry.Attempt{}
+	}
+	answer(w, http.StatusOK, struct {
+		Delivery retry.Info      `json:"delivery"`
+		Attempts []retry.Attempt `json:"attempts"`
+	}{info, attempts})
+}
+
+// replayRequest says which dead letters live again, where to, and when.
+type replayRequest struct {
+	filter
+	To  string    `json:"to"`  // another endpoint; "" the same
+	Due time.Time `json:"due"` // absent: now
+}
+
+func (s *Server) replay(w http.ResponseWriter, r *http.Request) {
+	var req replayRequest
+	if body(w, r, &req) {
+		s.doReplay(w, r, req)
+	}
+}
+
+func (s *Server) replayOne(w http.ResponseWriter, r *http.Request) {
+	var req replayRequest
+	if !body(w, r, &req) {
+		return
+	}
+	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if info.State != retry.Dead {
+		fail(w, http.StatusConflict, "the delivery is "+string(info.State)+"; only a dead letter can be replayed")
+		return
+	}
+	req.filter = filter{IDs: []string{info.ID}}
+	s.doReplay(w, r, req)
+}
+
+func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequest) {
+	f, err := req.filter.retry()
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	if req.To != "" && !s.configured(req.To) {
+		fail(w, http.StatusBadRequest, "there is no endpoint "+req.To)
+		return
+	}
+	due := req.Due
+	if due.IsZero() {
+		due = s.deps.Now()
+	}
+	n, err := s.deps.Queue.Replay(r.Context(), f, req.To, due)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.deps.Logger.Info("dead letters replayed", "count", n, "to", req.To)
+	answer(w, http.StatusOK, map[string]int{"replayed": n})
+}
+
+func (s *Server) configured(endpoint string) bool {
+	for _, e := range s.deps.Endpoints {
+		if e.Name == endpoint {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) delete(w http.ResponseWriter, r *http.Request) {
+	var req filter
+	if body(w, r, &req) {
+		s.doDelete(w, r, req)
+	}
+}
+
+func (s *Server) deleteOne(w http.ResponseWriter, r *http.Request) {
+	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if info.State == retry.Leased {
+		fail(w, http.StatusConflict, "the delivery is being attempted now; pause its endpoint and try again")
+		return
+	}
+	s.doDelete(w, r, filter{IDs: []string{info.ID}})
+}
+
+func (s *Server) doDelete(w http.ResponseWriter, r *http.Request, req filter) {
+	f, err := req.retry()
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	n, err := s.deps.Queue.Delete(r.Context(), f)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.deps.Logger.Info("deliveries deleted", "count", n)
+	answer(w, http.StatusOK, map[string]int{"deleted": n})
+}
+
+func (s *Server) stats(w http.ResponseWriter, r *http.Request) {
+	st, err := s.deps.Queue.Stats(r.Context())
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, statsJSON(st))
+}
+
+// statsAnswer is retry.Stats as answers have it.
+type statsAnswer struct {
+	Bytes       int64                   `json:"bytes"`
+	MaxBytes    int64                   `json:"max_bytes"`
+	Messages    int64                   `json:"messages"`
+	MaxMessages int64                   `json:"max_messages"`
+	Endpoints   map[string]countsAnswer `json:"endpoints"`
+	OldestDue   *time.Time              `json:"oldest_due"` // when it was received; null: nothing waits
+	Dead        map[string]int64        `json:"dead_by_reason"`
+}
+
+type countsAnswer struct {
+	Due    int64 `json:"due"`
+	Leased int64 `json:"leased"`
+	Dead   int64 `json:"dead"`
+}
+
+func statsJSON(st retry.Stats) statsAnswer {
+	a := statsAnswer{Bytes: st.Bytes, MaxBytes: st.MaxBytes, Messages: st.Messages, MaxMessages: st.MaxMessages,
+		Endpoints: map[string]countsAnswer{}, OldestDue: timeOrNil(st.OldestDue), Dead: st.DeadByReason}
+	for name, c := range st.Endpoints {
+		a.Endpoints[name] = countsAnswer(c)
+	}
+	if a.Dead == nil {
+		a.Dead = map[string]int64{}
+	}
+	return a
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

@@ -1,0 +1,47 @@
+package ops
+
+import (
+	"embed"
+	"html/template"
+	"io/fs"
+	"net/http"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// pagePolicy lets the page load its own two files and ask our API, nothing
+// else: what a mail says can't become script.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// page routes the operator's page. It holds no data: its script asks the API
+// with the token that the operator enters.
+func (s *Server) page(mux *http.ServeMux) {
+	t := template.Must(template.ParseFS(assets, "assets/page.html"))
+	mux.HandleFunc("GET /{$}", s.whileOn(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		if err := t.Execute(w, struct{ Version string }{s.cfg.Version}); err != nil {
+			s.deps.Logger.Debug("the page was cut short", "error", err)
+		}
+	}))
+	files, err := fs.Sub(assets, "assets")
+	if err != nil {
+		panic(err) // the folder is compiled in
+	}
+	mux.HandleFunc("GET /assets/", s.whileOn(http.StripPrefix("/assets/", http.FileServerFS(files)).ServeHTTP))
+}
+
+// whileOn answers 404 while there is no token.
+func (s *Server) whileOn(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.token() == "" {
+			plain(w, http.StatusNotFound, "the page is off; set POSTERN_HTTP_TOKEN to turn it on")
+			return
+		}
+		w.Header().Set("Content-Security-Policy", pagePolicy)
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin")
+		next(w, r)
+	}
+}

@@ -1,0 +1,140 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"postern/retry"
+	"postern/webhook"
+)
+
+// Limits of the HTTP server.
+const (
+	headerTimeout  = 10 * time.Second  // for a request's header
+	requestTimeout = 30 * time.Second  // for a request's body
+	answerTimeout  = 60 * time.Second  // for an answer but content, which renews it while it moves
+	idleTimeout    = 120 * time.Second // of a connection between requests
+	maxHeaderBytes = 32 << 10
+	maxBodyBytes   = 1 << 20 // of an API request
+)
+
+// Endpoint is a configured endpoint as it may be shown: no secret is in it.
+type Endpoint struct {
+	Name     string   `json:"name"`
+	URL      string   `json:"url"` // redacted
+	Format   string   `json:"format"`
+	Match    []string `json:"match,omitempty"`
+	Terminal bool     `json:"terminal,omitempty"`
+}
+
+// Config is what the operator decides.
+type Config struct {
+	Version string
+	// Token opens the API and the page; nil, or while it is empty, they are off.
+	Token webhook.SecretSource
+	// Grace is how long requests under way may take after Serve's context ended.
+	Grace time.Duration
+}
+
+// Deps are the parts that the server shows.
+type Deps struct {
+	Queue     Queue // nil: there is no queue
+	Endpoints []Endpoint
+	Breakers  interface{ Snapshot() []retry.BreakerInfo } // nil: none
+	// Ready is nil while mail can be taken: the listener is up, the queue is
+	// open and healthy, and we aren't draining.
+	Ready    func(ctx context.Context) error
+	Gatherer prometheus.Gatherer
+	Content  http.Handler // of /content/, nil: no content by url
+	Recent   *Recent      // may be nil
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Server answers HTTP_ADDR.
+type Server struct {
+	cfg     Config
+	deps    Deps
+	started time.Time
+	handler http.Handler
+}
+
+// New wires a server; it starts nothing.
+func New(cfg Config, deps Deps) (*Server, error) {
+	if deps.Ready == nil || deps.Gatherer == nil {
+		return nil, errors.New("ops: a readiness check and a metrics gatherer are needed")
+	}
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.DiscardHandler)
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	s := &Server{cfg: cfg, deps: deps, started: deps.Now()}
+	s.handler = s.routes()
+	return s, nil
+}
+
+// Handler answers all paths.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.live)
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4, Timeout: requestTimeout,
+		ErrorHandling: promhttp.ContinueOnError,
+	}))
+	mux.Handle("/api/v1/", s.authorized(s.api()))
+	s.page(mux)
+	if s.deps.Content != nil {
+		mux.Handle(contentPath, s.deps.Content)
+	}
+	return guard(mux)
+}
+
+// guard sets the headers that every answer has.
+func guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// Serve answers on ln until ctx ends, then lets requests under way finish
+// within the grace. End ctx after the SMTP listeners have drained, so that
+// /readyz says so as long as there is anybody to ask.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("ops: the HTTP listener %s failed: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.cfg.Grace, time.Second))
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		s.deps.Logger.Warn("HTTP requests were cut short by the shutdown", "error", err)
+		srv.Close()
+	}
+	<-ended
+	return nil
+}

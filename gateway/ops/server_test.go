@@ -1,0 +1,390 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postern/gateway/mail"
+	"postern/retry"
+	"postern/webhook"
+)
+
+func alwaysReady(context.Context) error { return nil }
+
+const testToken = "correct horse battery staple"
+
+func newTestServer(t *testing.T, q Queue, change func(*Config, *Deps)) *httptest.Server {
+	t.Helper()
+	cfg := Config{Version: "1.2.3", Token: func() webhook.Secret { return testToken }}
+	deps := Deps{Queue: q, Ready: alwaysReady, Gatherer: prometheus.NewRegistry(), Recent: NewRecent(nil),
+		Endpoints: []Endpoint{{Name: "app", URL: "https://app.example.com/…", Format: "postern"}, {Name: "crm", URL: "https://crm.example.com/"}}}
+	if change != nil {
+		change(&cfg, &deps)
+	}
+	s, err := New(cfg, deps)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s.Handler())
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// ask makes a request with the token and decodes the JSON answer.
+func ask(t *testing.T, srv *httptest.Server, method, path, body string) (int, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequest(method, srv.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+testToken)
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var v map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil {
+		t.Fatalf("%s %s: %d and no JSON: %v", method, path, resp.StatusCode, err)
+	}
+	return resp.StatusCode, v
+}
+
+func get(t *testing.T, srv *httptest.Server, path string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, srv.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
+}
+
+func TestProbes(t *testing.T) {
+	var trouble error
+	srv := newTestServer(t, nil, func(_ *Config, d *Deps) { d.Ready = func(context.Context) error { return trouble } })
+	for _, c := range []struct {
+		path    string
+		trouble error
+		status  int
+		says    string
+	}{
+		{"/livez", nil, 200, "ok"},
+		{"/readyz", nil, 200, "ready"},
+		{"/livez", errors.New("draining"), 200, "ok"},
+		{"/readyz", errors.New("draining"), 503, "not ready: draining"},
+	} {
+		trouble = c.trouble
+		if resp, text := get(t, srv, c.path); resp.StatusCode != c.status || strings.TrimSpace(text) != c.says {
+			t.Errorf("%s with %v: %d %q", c.path, c.trouble, resp.StatusCode, text)
+		}
+	}
+}
+
+func TestToken(t *testing.T) {
+	token := webhook.Secret(testToken)
+	srv := newTestServer(t, newMemQueue(), func(c *Config, _ *Deps) { c.Token = func() webhook.Secret { return token } })
+	for _, c := range []struct {
+		header string
+		status int
+	}{
+		{"", 401}, {"Bearer", 401}, {"Bearer wrong", 401}, {"Basic " + testToken, 401}, {testToken, 401},
+		{"Bearer " + testToken + "x", 401}, {"Bearer " + testToken, 200}, {"bearer  " + testToken, 200},
+	} {
+		for _, path := range []string{"/api/v1/status", "/api/v1/deliveries", "/api/v1/endpoints"} {
+			if resp, body := get(t, srv, path, "Authorization", c.header); resp.StatusCode != c.status || strings.Contains(body, testToken) {
+				t.Errorf("%s with %q: %d, want %d", path, c.header, resp.StatusCode, c.status)
+			}
+		}
+	}
+	if resp, _ := get(t, srv, "/api/v1/no/such"); resp.StatusCode != 401 {
+		t.Errorf("an unknown path tells strangers %d", resp.StatusCode)
+	}
+	token = "" // taken out of its file
+	for _, path := range []string{"/api/v1/status", "/", "/assets/page.js"} {
+		if resp, _ := get(t, srv, path, "Authorization", "Bearer "); resp.StatusCode != 404 {
+			t.Errorf("without a token %s answers %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func testQueue(t *testing.T) *memQueue {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	q := newMemQueue(
+		retry.Info{ID: "d1", MessageID: "m1", Endpoint: "app", State: retry.Due, Recipients: []string{"a@example.com"}, From: "s@example.org", Received: at, Size: 7},
+		retry.Info{ID: "d2", MessageID: "m1", Endpoint: "crm", State: retry.Dead, Reason: "rejected", Recipients: []string{"b@example.com"}, Received: at},
+		retry.Info{ID: "d3", MessageID: "m2", Endpoint: "crm", State: retry.Dead, Reason: "expired", Recipients: []string{"b@example.com"}, Received: at},
+		retry.Info{ID: "d4", MessageID: "m3", Endpoint: "old", State: retry.Leased, Recipients: []string{"c@example.com"}, Received: at},
+	)
+	q.attempts["d1"] = []retry.Attempt{{N: 1, At: at, Status: 503, Reason: "unavailable"}}
+	q.keep(t, &mail.Envelope{ID: "m1", Received: at, Trace: "Received: from there\r\n"}, []byte("Subject: x\r\n\r\nbody\r\n"))
+	return q
+}
+
+func TestList(t *testing.T) {
+	srv := newTestServer(t, testQueue(t), nil)
+	for query, want := range map[string]string{
+		"": "d1 d2 d3 d4", "?state=dead": "d2 d3", "?endpoint=app": "d1", "?reason=expired": "d3", "?recipient=b@example.com": "d2 d3",
+		"?message_id=m1": "d1 d2", "?before=2026-01-01T00:00:00Z": "", "?limit=2": "d1 d2 next=d2", "?limit=2&after=d2": "d3 d4", "?id=d1&id=d4": "d1 d4",
+	} {
+		status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, "")
+		var got []string
+		for _, d := range v["deliveries"].([]any) {
+			got = append(got, d.(map[string]any)["id"].(string))
+		}
+		if next, ok := v["next"]; ok {
+			got = append(got, "next="+next.(string))
+		}
+		if status != 200 || strings.Join(got, " ") != want {
+			t.Errorf("%q: %d %v, want %s", query, status, got, want)
+		}
+	}
+	for _, query := range []string{"?state=lost", "?limit=0", "?limit=5000", "?before=yesterday"} {
+		if status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, ""); status != 400 || v["error"] == "" {
+			t.Errorf("%q: %d %v", query, status, v)
+		}
+	}
+}
+
+func TestShowAndExport(t *testing.T) {
+	q := testQueue(t)
+	srv := newTestServer(t, q, nil)
+	status, v := ask(t, srv, "GET", "/api/v1/deliveries/d1", "")
+	if status != 200 || v["delivery"].(map[string]any)["from"] != "s@example.org" || len(v["attempts"].([]any)) != 1 {
+		t.Errorf("show: %d %v", status, v)
+	}
+	for _, path := range []string{"/api/v1/deliveries/d1/message", "/api/v1/messages/m1"} {
+		resp, text := get(t, srv, path, "Authorization", "Bearer "+testToken)
+		if want := "Received: from there\r\nSubject: x\r\n\r\nbody\r\n"; resp.StatusCode != 200 || text != want ||
+			resp.Header.Get("Content-Type") != "message/rfc822" || resp.Header.Get("Content-Disposition") != "attachment; filename=m1.eml" {
+			t.Errorf("%s: %d %v %q", path, resp.StatusCode, resp.Header, text)
+		}
+	}
+	for _, path := range []string{"/api/v1/deliveries/no", "/api/v1/deliveries/no/message", "/api/v1/messages/no", "/api/v1/nothing"} {
+		if status, v := ask(t, srv, "GET", path, ""); status != 404 || v["error"] == "" {
+			t.Errorf("%s: %d %v", path, status, v)
+		}
+	}
+	bad := q.messages["m1"]
+	bad.sum[0]++
+	q.messages["m1"] = bad
+	if status, _ := ask(t, srv, "GET", "/api/v1/messages/m1", ""); status != 500 {
+		t.Errorf("a damaged message: %d", status)
+	}
+	if resp, _ := get(t, srv, "/api/v1/messages/m1?damaged=true", "Authorization", "Bearer "+testToken); resp.StatusCode != 200 {
+		t.Errorf("a damaged message that was asked for: %d", resp.StatusCode)
+	}
+}
+
+func TestReplayAndDelete(t *testing.T) {
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		key                string
+		n                  float64
+		left               int // dead and due deliveries of all
+	}{
+		{"POST", "/api/v1/deliveries/d2/replay", "", 200, "replayed", 1, 4},
+		{"POST", "/api/v1/deliveries/d2/replay", `{"to":"app"}`, 200, "replayed", 1, 4},
+		{"POST", "/api/v1/deliveries/d2/replay", `{"to":"nowhere"}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/d1/replay", "", 409, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/no/replay", "", 404, "error", 0, 4},
+		{"POST", "/api/v1/replay", `{"state":"dead","endpoint":"crm"}`, 200, "replayed", 2, 4},
+		{"POST", "/api/v1/replay", `{}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/replay", `{"all":true}`, 200, "replayed", 2, 4},
+		{"POST", "/api/v1/replay", `{"stat":"dead"}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/replay", `{"state":"lost"}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/replay", `nonsense`, 400, "error", 0, 4},
+		{"POST", "/api/v1/delete", `{}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/delete", `{"reason":"expired"}`, 200, "deleted", 1, 3},
+		{"DELETE", "/api/v1/deliveries/d3", "", 200, "deleted", 1, 3},
+		{"DELETE", "/api/v1/deliveries/d4", "", 409, "error", 0, 4},
+		{"DELETE", "/api/v1/deliveries/no", "", 404, "error", 0, 4},
+	} {
+		q := testQueue(t)
+		srv := newTestServer(t, q, nil)
+		status, v := ask(t, srv, c.method, c.path, c.body)
+		n, _ := v[c.key].(float64)
+		if status != c.status || v[c.key] == nil || n != c.n || len(q.infos) != c.left {
+			t.Errorf("%s %s %s: %d %v, %d left", c.method, c.path, c.body, status, v, len(q.infos))
+		}
+	}
+}
+
+func TestEndpointsPauseResume(t *testing.T) {
+	q := testQueue(t)
+	breakers := retry.NewBreakers(nil, nil)
+	for range 5 {
+		done, _ := breakers.Begin("crm")
+		done(false)
+	}
+	srv := newTestServer(t, q, func(_ *Config, d *Deps) { d.Breakers = breakers })
+	if status, v := ask(t, srv, "POST", "/api/v1/endpoints/app/pause", `{"for":"2h","why":"deploy"}`); status != 200 {
+		t.Fatalf("pause: %d %v", status, v)
+	}
+	_, v := ask(t, srv, "GET", "/api/v1/endpoints", "")
+	var got []string
+	for _, e := range v["endpoints"].([]any) {
+		m := e.(map[string]any)
+		got = append(got, m["name"].(string)+" "+m["breaker"].(string))
+		switch m["name"] {
+		case "app":
+			if m["paused"] != true || m["why"] != "deploy" || m["paused_until"] == nil || m["waiting"].(map[string]any)["due"] != 1.0 {
+				t.Errorf("app: %v", m)
+			}
+		case "crm":
+			if m["next_probe"] == nil || m["waiting"].(map[string]any)["dead"] != 2.0 {
+				t.Errorf("crm: %v", m)
+			}
+		case "old":
+			if m["configured"] != false {
+				t.Errorf("old: %v", m)
+			}
+		}
+	}
+	if strings.Join(got, ", ") != "app closed, crm open, old closed" {
+		t.Errorf("endpoints: %v", got)
+	}
+	if status, _ := ask(t, srv, "POST", "/api/v1/endpoints/app/resume", ""); status != 200 || q.states["app"].Paused {
+		t.Errorf("resume: %d", status)
+	}
+	for path, body := range map[string]string{"/api/v1/endpoints/nowhere/pause": "", "/api/v1/endpoints/nowhere/resume": ""} {
+		if status, _ := ask(t, srv, "POST", path, body); status != 404 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if status, _ := ask(t, srv, "POST", "/api/v1/endpoints/app/pause", `{"for":"soon"}`); status != 400 {
+		t.Errorf("a duration that is none: %d", status)
+	}
+	if status, _ := ask(t, srv, "POST", "/api/v1/endpoints/old/pause", ""); status != 200 {
+		t.Errorf("an endpoint that only the queue knows: %d", status)
+	}
+}
+
+func TestStatsAndTrouble(t *testing.T) {
+	q := testQueue(t)
+	srv := newTestServer(t, q, nil)
+	_, v := ask(t, srv, "GET", "/api/v1/stats", "")
+	if v["messages"] != 4.0 || v["oldest_due"] != "2026-01-02T03:04:05Z" || v["dead_by_reason"].(map[string]any)["expired"] != 1.0 {
+		t.Errorf("stats: %v", v)
+	}
+	q.broken = retry.ErrUnhealthy
+	for _, path := range []string{"/api/v1/stats", "/api/v1/deliveries", "/api/v1/endpoints"} {
+		if status, v := ask(t, srv, "GET", path, ""); status != 503 || v["error"] == "" {
+			t.Errorf("%s of a store that can't write: %d %v", path, status, v)
+		}
+	}
+	off := newTestServer(t, nil, nil)
+	if status, _ := ask(t, off, "GET", "/api/v1/deliveries", ""); status != 404 {
+		t.Errorf("without a queue: %d", status)
+	}
+	for _, path := range []string{"/api/v1/endpoints", "/api/v1/status", "/api/v1/recent"} {
+		if status, _ := ask(t, off, "GET", path, ""); status != 200 {
+			t.Errorf("%s without a queue: %d", path, status)
+		}
+	}
+}
+
+// The page must load nothing from elsewhere and hold nothing inline, since its
+// policy forbids both.
+func TestPage(t *testing.T) {
+	srv := newTestServer(t, nil, nil)
+	resp, page := get(t, srv, "/")
+	if resp.StatusCode != 200 || !strings.Contains(page, "1.2.3") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		t.Fatalf("the page: %d %v", resp.StatusCode, resp.Header)
+	}
+	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Frame-Options"} {
+		if resp.Header.Get(name) == "" {
+			t.Errorf("the page has no %s", name)
+		}
+	}
+	if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.HasPrefix(csp, "default-src 'none'") {
+		t.Errorf("policy: %s", csp)
+	}
+	for _, bad := range []string{"//", "style=", "onclick=", "<script>", "<style>", testToken} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page has %s", bad)
+		}
+	}
+	_, script := get(t, srv, "/assets/page.js")
+	for _, bad := range []string{"innerHTML", "eval(", "http:", "https:", "localStorage"} {
+		if strings.Contains(script, bad) {
+			t.Errorf("the script has %s", bad)
+		}
+	}
+	if resp, css := get(t, srv, "/assets/page.css"); resp.StatusCode != 200 || strings.Contains(css, "url(") || strings.Contains(css, "@import") {
+		t.Error("the style is missing or loads something")
+	}
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	began, release := make(chan struct{}), make(chan struct{})
+	s, err := New(Config{Grace: 5 * time.Second}, Deps{Gatherer: prometheus.NewRegistry(), Ready: func(context.Context) error {
+		close(began)
+		<-release
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, ln) }()
+	status := make(chan int, 1)
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	go func() {
+		resp, err := client.Get("http://" + ln.Addr().String() + "/readyz")
+		if err != nil {
+			status <- 0
+			return
+		}
+		resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	<-began
+	cancel()
+	close(release)
+	if got := <-status; got != 200 {
+		t.Errorf("the request under way got %d", got)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+		t.Error("the listener is still open")
+	}
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	for _, d := range []Deps{{}, {Ready: alwaysReady}, {Gatherer: prometheus.NewRegistry()}} {
+		if _, err := New(Config{}, d); err == nil {
+			t.Errorf("New took %+v", d)
+		}
+	}
+}
