@@ -161,7 +161,9 @@ func decode64(b []byte) ([]byte, error) {
 // challenge sends one and reads the response.
 func (s *session) challenge(text []byte) ([]byte, error) {
 	s.say(Reply{Code: 334, Lines: []string{base64.StdEncoding.EncodeToString(text)}})
-	line, err := s.readLine(maxAuthLine)
+	s.inExchange = true
+	line, err := s.readLine()
+	s.inExchange = false
 	switch {
 	case errors.Is(err, errLineTooLong):
 		return nil, err

@@ -76,6 +76,8 @@ func (s *session) dispatch(line []byte) Reply {
 		return c.run(s, arg)
 	case c.name == "BDAT":
 		return s.refuseChunk(arg, r)
+	case c.name == "DATA":
+		return s.behind(r)
 	}
 	return r
 }
@@ -116,11 +118,11 @@ func (s *session) outOfOrder(c *command) Reply {
 	return replyOrder
 }
 
-// commandLimit is how long the next line may be: AUTH brings its initial
-// response along (RFC 4954 section 4).
-func (s *session) commandLimit() int {
+// lineLimit is how long a line that begins like this may be: AUTH brings its
+// initial response along (RFC 4954 section 4).
+func (s *session) lineLimit(line []byte) int {
 	const auth = "AUTH "
-	if b := s.buffered(); len(b) >= len(auth) && fold(b[:len(auth)], auth) {
+	if s.inExchange || len(line) >= len(auth) && fold(line[:len(auth)], auth) {
 		return maxAuthLine
 	}
 	return s.srv.cfg.MaxCommandLine

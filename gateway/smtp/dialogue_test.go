@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,9 +25,11 @@ import (
 //	> text               a line is sent
 //	>> octets            octets are sent as they are; \r \n \0 \xNN escaped
 //	< codes [text]       the reply: codes are 250, 250|251, 5xx, any; the text is somewhere in it
+//	<n count codes       so many of them
 //	<close               the server hangs up
 //	<eof-or codes        one or the other
 //	!tls                 we make the handshake
+//	!closed              the server hangs up, whatever it still says
 //	!eof                 we close our direction
 //	!sync                NOOP is answered 250 and nothing else came
 //	!lines text|text     the last reply's lines were these, codes stripped
@@ -101,8 +104,18 @@ func (p *player) step(line string) bool {
 		p.write(p.expand(arg))
 	case "<":
 		return p.expect(arg)
+	case "<n":
+		n, codes, _ := strings.Cut(arg, " ")
+		for range number(n) {
+			if !p.expect(codes) {
+				return false
+			}
+		}
 	case "<close":
 		return p.closed()
+	case "!closed": // whatever is still said
+		_, err := io.Copy(io.Discard, p.r)
+		return err == nil
 	case "<eof-or":
 		p.last = p.reply()
 		return len(p.last) == 0 || p.matches(arg)

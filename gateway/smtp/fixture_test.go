@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/pbkdf2"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,7 +15,9 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,10 +134,12 @@ func (f *fixture) isHello(lines []string) bool {
 }
 
 var fixtureKeys = map[string]func(*fixture, string){
-	"lmtp":   func(f *fixture, _ string) { f.proto, f.hello = smtp.LMTP, "LHLO" },
-	"unix":   func(f *fixture, _ string) { f.unix = true },
-	"smtps":  func(f *fixture, _ string) { f.proto = smtp.SMTPS },
-	"tls":    func(f *fixture, v string) { f.cfg.TLS = map[string]smtp.TLSMode{"": smtp.TLSOffer, "require": smtp.TLSRequire}[v] },
+	"lmtp":  func(f *fixture, _ string) { f.proto, f.hello = smtp.LMTP, "LHLO" },
+	"unix":  func(f *fixture, _ string) { f.unix = true },
+	"smtps": func(f *fixture, _ string) { f.proto = smtp.SMTPS },
+	"tls": func(f *fixture, v string) {
+		f.cfg.TLS = map[string]smtp.TLSMode{"": smtp.TLSOffer, "require": smtp.TLSRequire}[v]
+	},
 	"auth":   func(f *fixture, v string) { f.auth, f.cfg.AuthRequired = true, v == "required" },
 	"clear":  func(f *fixture, _ string) { f.cfg.AuthInsecure = true },
 	"legacy": func(f *fixture, _ string) { f.cfg.Legacy = true },
@@ -141,12 +148,53 @@ var fixtureKeys = map[string]func(*fixture, string){
 	"dsn":    func(f *fixture, _ string) { f.cfg.DSN, f.cfg.DeliverBy = true, true },
 	"lf":     func(f *fixture, _ string) { f.cfg.BareLF = smtp.BareLFNormalize },
 	"silent": func(f *fixture, _ string) { f.silent = true },
+	"notls":  func(f *fixture, _ string) { f.auth = true },
+	"proxy": func(f *fixture, _ string) {
+		f.cfg.ProxyFrom, f.silent = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true
+	},
+	"size":     func(f *fixture, v string) { f.cfg.MaxSize = int64(number(v)) },
+	"header":   func(f *fixture, v string) { f.cfg.MaxHeader = int64(number(v)) },
+	"hops":     func(f *fixture, v string) { f.cfg.MaxReceived = number(v) },
+	"rcpts":    func(f *fixture, v string) { f.cfg.MaxRecipients = number(v) },
+	"messages": func(f *fixture, v string) { f.cfg.MaxMessages = number(v) },
+	"line":     func(f *fixture, v string) { f.cfg.MaxCommandLine = number(v) },
+	"hard":     func(f *fixture, v string) { f.cfg.HardErrors = number(v) },
+	"junk":     func(f *fixture, v string) { f.cfg.MaxJunk = number(v) },
+	"refused":  func(f *fixture, v string) { f.cfg.MaxRefused = number(v) },
+	"failures": func(f *fixture, v string) { f.cfg.MaxAuthFailures = number(v) },
+	"idle":     func(f *fixture, v string) { f.cfg.CommandTimeout = duration(v) },
+	"block":    func(f *fixture, v string) { f.cfg.DataTimeout = duration(v) },
+	"session":  func(f *fixture, v string) { f.cfg.SessionTimeout = duration(v) },
+	"header5s": func(f *fixture, v string) { f.cfg.ProxyTimeout = duration(v) },
+	"greet":    func(f *fixture, v string) { f.cfg.GreetDelay = duration(v) },
+	"total":    func(f *fixture, v string) { f.cfg.MaxConnections = number(v) },
+	"client":   func(f *fixture, v string) { f.cfg.MaxConnectionsPerClient = number(v) },
+	"refuse": func(f *fixture, _ string) {
+		f.rec.helloOK = smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "Not you")
+		f.silent = true
+	},
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
+func duration(s string) time.Duration {
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
 }
 
 // users is the Authenticator of the tests: ann with the password "secret".
 type users struct{}
 
-func (users) Mechanisms() []string { return []string{"PLAIN", "LOGIN"} }
+func (users) Mechanisms() []string { return []string{"SCRAM-SHA-256", "PLAIN", "LOGIN"} }
 
 func (users) Plain(_ context.Context, user, password string) (smtp.Identity, error) {
 	switch {
@@ -158,8 +206,25 @@ func (users) Plain(_ context.Context, user, password string) (smtp.Identity, err
 	return smtp.Identity{Name: user, Collect: []string{"one"}}, nil
 }
 
-func (users) SCRAM(context.Context, string) (smtp.SCRAMRecord, error) {
-	return smtp.SCRAMRecord{}, smtp.ErrBadCredentials
+func (users) SCRAM(_ context.Context, user string) (smtp.SCRAMRecord, error) {
+	const iterations = 4096
+	salt := []byte("0123456789abcdef")
+	if user != "ann" {
+		return smtp.SCRAMRecord{}, smtp.ErrBadCredentials
+	}
+	salted, err := pbkdf2.Key(sha256.New, "secret", salt, iterations, sha256.Size)
+	if err != nil {
+		return smtp.SCRAMRecord{}, err
+	}
+	stored := sha256.Sum256(hmacSHA256(salted, "Client Key"))
+	return smtp.SCRAMRecord{Identity: smtp.Identity{Name: user, Collect: []string{"one"}}, Salt: salt, Iterations: iterations,
+		StoredKey: stored[:], ServerKey: hmacSHA256(salted, "Server Key")}, nil
+}
+
+func hmacSHA256(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
 }
 
 // selfSigned makes a certificate for the loopback.

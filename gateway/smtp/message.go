@@ -103,23 +103,13 @@ type dataClock struct {
 
 func (s *session) newDataClock() *dataClock { return &dataClock{s: s} }
 
-// fill reads once. The server's end doesn't disturb it: the grace is for those
-// who are in the middle of a message.
+// fill reads once.
 func (c *dataClock) fill() error {
-	start := time.Now()
-	deadline := c.s.deadline(c.patience())
-	for {
-		_ = c.s.raw.SetReadDeadline(deadline)
-		before := c.s.w - c.s.r
-		err := c.s.wire.fill()
-		if now := time.Now(); err == nil {
-			c.got += int64(c.s.w - c.s.r - before)
-			c.waited += now.Sub(start)
-			return nil
-		} else if !isTimeout(err) || !now.Before(deadline) {
-			return err
-		}
-	}
+	start, before := time.Now(), c.s.w-c.s.r
+	err := c.s.fillUntil(c.s.deadline(c.patience()))
+	c.got += int64(c.s.w - c.s.r - before)
+	c.waited += time.Since(start)
+	return err
 }
 
 // patience is how long the next block may take.

@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"crypto/tls"
+	"net/netip"
 	"time"
 )
 
@@ -16,7 +17,7 @@ func (s *session) open() bool {
 	}
 	s.block = network(s.client.Addr.Addr())
 	if !s.srv.census.enterClient(s.block) {
-		s.block = networkNone
+		s.block = netip.Prefix{}
 		s.end = EndCrowded
 		return s.answer(replyClientCrowded)
 	}
@@ -57,8 +58,7 @@ func (s *session) earlyTalk() Reply {
 	}
 	talked := s.w > s.r
 	if d := s.srv.cfg.GreetDelay; d > 0 && !talked {
-		s.arm(d)
-		err := s.fill()
+		err := s.fillUntil(s.deadline(d))
 		if err != nil && (!isTimeout(err) || s.srv.closing.Load()) {
 			return s.lost(err)
 		}

@@ -41,6 +41,7 @@ var (
 	replyNoUTF8      = NewReply(553, EnhancedCode{5, 6, 7}, "Address has non-ASCII characters; use SMTPUTF8")
 	replyNullRcpt    = NewReply(553, EnhancedCode{5, 1, 3}, "The null address is no recipient")
 	replyForeign     = NewReply(554, EnhancedCode{5, 5, 0}, "This is SMTP").closing()
+	replyNoProxy     = NewReply(554, EnhancedCode{5, 5, 0}, "A PROXY header is due here").closing()
 	replyEarly       = NewReply(554, EnhancedCode{5, 5, 0}, "You talk before it is your turn").closing()
 	replyBehind      = NewReply(554, EnhancedCode{5, 5, 0}, "You talk before you have the answer").closing()
 	replyNoRcpt      = NewReply(554, EnhancedCode{5, 5, 1}, "No valid recipients")

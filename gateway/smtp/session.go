@@ -26,20 +26,22 @@ const (
 // but raw, on which Shutdown sets a deadline.
 type session struct {
 	wire
-	srv    *Server
-	raw    net.Conn // the socket under wire.conn, the same without TLS
-	proto  Protocol
-	state  state
-	end    End
-	broken bool // the output is dead: nothing more is written
-	client Client
-	counts struct{ errors, junk, refused, auth, messages int }
-	cmd    *command     // the command under way, nil: unknown
-	verb   string       // its name, or what stands for it in counts
-	ends   time.Time    // the session's own clock
-	block  netip.Prefix // counted in the census under this
-	t      *Transaction // nil outside a transaction
-	body   *intake      // of the message under way, until the handler has it
+	srv        *Server
+	raw        net.Conn // the socket under wire.conn, the same without TLS
+	proto      Protocol
+	state      state
+	end        End
+	turned     bool // by TURN: the peer is the server
+	inExchange bool // of AUTH: lines may be long
+	broken     bool // the output is dead: nothing more is written
+	client     Client
+	counts     struct{ errors, junk, refused, auth, messages int }
+	cmd        *command     // the command under way, nil: unknown
+	verb       string       // its name, or what stands for it in counts
+	ends       time.Time    // the session's own clock
+	block      netip.Prefix // counted in the census under this
+	t          *Transaction // nil outside a transaction
+	body       *intake      // of the message under way, until the handler has it
 }
 
 func newSession(srv *Server, conn net.Conn, p Protocol) *session {
@@ -72,7 +74,7 @@ func (s *session) serve() {
 // loop answers one command after the other until a reply closes.
 func (s *session) loop() {
 	for {
-		line, err := s.readLine(s.commandLimit())
+		line, err := s.readLine()
 		if !s.answer(s.step(line, err)) {
 			return
 		}
@@ -173,11 +175,11 @@ func (s *session) send() {
 	}
 }
 
-// readLine reads a line of at most limit octets and returns it without its
-// end. The line is valid until the next read.
-func (s *session) readLine(limit int) ([]byte, error) {
+// readLine reads a line and returns it without its end. The line is valid
+// until the next read.
+func (s *session) readLine() ([]byte, error) {
 	if line, ok := s.takeLine(); ok {
-		return s.trimLine(line, limit)
+		return s.trimLine(line)
 	}
 	s.send()
 	if s.broken {
@@ -186,27 +188,27 @@ func (s *session) readLine(limit int) ([]byte, error) {
 	if s.r == s.w && len(s.in) != smallBuffer {
 		s.release()
 	}
-	s.arm(s.srv.cfg.CommandTimeout)
+	deadline := s.deadline(s.srv.cfg.CommandTimeout)
 	for {
-		if s.w-s.r > limit {
-			return nil, s.dropLine()
+		if b := s.buffered(); len(b) > s.lineLimit(b) {
+			return nil, s.dropLine(deadline)
 		}
-		if err := s.fill(); err != nil {
+		if err := s.fillUntil(deadline); err != nil {
 			return nil, err
 		}
 		if s.notSMTP() {
 			return nil, errLineFlood
 		}
 		if line, ok := s.takeLine(); ok {
-			return s.trimLine(line, limit)
+			return s.trimLine(line)
 		}
 	}
 }
 
 // trimLine takes the line's end off. A bare LF ends a command line too: no
 // message can be smuggled by it, since all of DATA is behind us.
-func (s *session) trimLine(line []byte, limit int) ([]byte, error) {
-	if len(line) > limit {
+func (s *session) trimLine(line []byte) ([]byte, error) {
+	if len(line) > s.lineLimit(line) {
 		return nil, errLineTooLong
 	}
 	line = line[:len(line)-1]
@@ -218,11 +220,11 @@ func (s *session) trimLine(line []byte, limit int) ([]byte, error) {
 }
 
 // dropLine reads an over-long line to its end.
-func (s *session) dropLine() error {
+func (s *session) dropLine(deadline time.Time) error {
 	for dropped := 0; dropped < maxOverrun; {
 		dropped += s.w - s.r
 		s.r = s.w
-		if err := s.fill(); err != nil {
+		if err := s.fillUntil(deadline); err != nil {
 			return err
 		}
 		if _, ok := s.takeLine(); ok {
@@ -243,14 +245,23 @@ func (s *session) notSMTP() bool {
 	return true
 }
 
-// arm sets the clock for what the client owes us: a whole line, not a read,
-// so that a trickle doesn't hold it. A closing server waits for nothing.
-func (s *session) arm(d time.Duration) {
-	_ = s.raw.SetReadDeadline(s.deadline(d))
-	if s.srv.closing.Load() && s.state != stateBdat {
-		_ = s.raw.SetReadDeadline(past)
+// fillUntil reads once, until the deadline at the latest. A closing server
+// waits for nothing but the rest of what is under way.
+func (s *session) fillUntil(deadline time.Time) error {
+	for {
+		_ = s.raw.SetReadDeadline(deadline)
+		if s.srv.closing.Load() && !s.busy() {
+			_ = s.raw.SetReadDeadline(past)
+		}
+		err := s.fill()
+		if err == nil || !isTimeout(err) || !s.busy() || !time.Now().Before(deadline) {
+			return err
+		}
 	}
 }
+
+// busy: in the middle of a message, ours or the peer's.
+func (s *session) busy() bool { return s.body != nil || s.turned }
 
 // deadline is d from now, or the session's end.
 func (s *session) deadline(d time.Duration) time.Time {

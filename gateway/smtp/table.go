@@ -36,8 +36,14 @@ func commandTable() []command {
 
 func (s *session) canExpand() bool { return s.srv.cfg.Expand }
 func (s *session) canLegacy() bool { return s.srv.cfg.Legacy }
-func (s *session) canTurn() bool   { return s.srv.cfg.Turn && s.srv.collector != nil }
-func (s *session) canAuth() bool   { return s.srv.auth != nil }
+
+// canTurn: only who signed in where nobody listens, and has mail to collect.
+func (s *session) canTurn() bool {
+	private := s.client.secure() || s.srv.cfg.AuthInsecure
+	return s.srv.cfg.Turn && s.srv.collector != nil && s.client.Auth != "" && private && len(s.client.Collect) > 0
+}
+
+func (s *session) canAuth() bool { return s.srv.auth != nil }
 
 // canTLS also where a proxy or SMTPS made TLS already: then it is out of order.
 func (s *session) canTLS() bool {

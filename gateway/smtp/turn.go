@@ -2,44 +2,145 @@ package smtp
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 )
 
 // Collector is a Handler that has mail waiting for clients who come for it
 // with TURN (RFC 821 section 3.8).
 type Collector interface {
-	// Collect opens the mail that waits for the client. A 4xx or 5xx reply
-	// refuses the TURN.
+	// Collect opens the mail that waits for the client, which has signed in
+	// and may collect from c.Collect. A 4xx or 5xx reply refuses the TURN.
 	Collect(ctx context.Context, c *Client) (Collection, Reply)
 }
 
 // Collection yields waiting mails one after the other.
 type Collection interface {
-	// Next is the next mail, or io.EOF. Each is settled, or skipped, before
-	// the next is asked for.
-	Next(ctx context.Context) (Waiting, error)
-	// Close ends the collection; a mail under way was settled before.
+	// Next is the next mail, or io.EOF. Each is settled or skipped before the
+	// next is asked for.
+	Next(ctx context.Context) (*Waiting, error)
+	// Close ends the collection.
 	Close() error
 }
 
-// Waiting is one mail to hand over.
+// Waiting is one mail to hand over. Exactly one of Settle and Skip is called.
 type Waiting struct {
 	From       Address
 	Recipients []Address
 	Size       int64 // octets of content
 	UTF8       bool  // needs SMTPUTF8
 	EightBit   bool  // needs 8BITMIME
-	Binary     bool  // has a lone CR or LF or a NUL: goes by BDAT or not at all
-	RequireTLS bool  // RFC 8689
+	BareLF     bool  // has a lone CR or LF: goes by BDAT or not at all
+	Binary     bool  // was BODY=BINARYMIME: needs BINARYMIME and CHUNKING
+	RequireTLS bool  // needs REQUIRETLS (RFC 8689)
 	Open       func(ctx context.Context) (io.ReadCloser, error)
-	// Settle reports what the peer answered; err is set where the connection
-	// broke before it did, and code is 0 then. A 2xx settles the delivery for good.
+	// Settle reports what the peer answered. The mail is the peer's where err
+	// is nil and the code 2xx; a refusal of any recipient refuses the mail.
+	// err is what broke before there was an answer; the code is 0 then.
 	Settle func(ctx context.Context, code int, text string, err error)
-	// Skip gives the mail back untouched: the peer can't take it.
+	// Skip gives the mail back untouched: the peer can't take it, and why.
 	Skip func(ctx context.Context, why string)
 }
 
-// turn swaps the roles.
+// turn swaps the roles: after our 250 the client greets, and we hand over what
+// waits for it. The connection ends with our QUIT.
 func (s *session) turn([]byte) Reply {
-	return replyOff
+	if s.w > s.r {
+		return s.ended(EndProtocol, replyBehind)
+	}
+	mails, r := s.srv.collector.Collect(s.ctx(), &s.client)
+	if r = r.verdict(); r.Code >= 300 {
+		return r
+	}
+	if mails == nil {
+		return replyHandlerFault
+	}
+	defer s.closeCollection(mails)
+	s.say(replyTurning)
+	s.send()
+	s.turned = true
+	p := &peer{s: s}
+	if err := p.handOver(mails); err != nil {
+		s.srv.log.Info("TURN ended early", "client", s.client.Addr, "auth", s.client.Auth, "err", err)
+		return s.gone()
+	}
+	s.end = EndQuit
+	return Reply{Close: true}
+}
+
+func (s *session) closeCollection(c Collection) {
+	if err := c.Close(); err != nil {
+		s.srv.log.Error("collection failed to close", "auth", s.client.Auth, "err", err)
+	}
+}
+
+// handOver is the client's side of the session: greeting, hello, mails, QUIT.
+func (p *peer) handOver(mails Collection) error {
+	if err := p.hello(); err != nil {
+		return err
+	}
+	for !p.s.srv.closing.Load() {
+		w, err := mails.Next(p.s.ctx())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			p.s.srv.log.Error("no more mail to hand over", "auth", p.s.client.Auth, "err", err)
+			break
+		}
+		if err := p.offer(w); err != nil {
+			return err
+		}
+	}
+	_, err := p.command("QUIT")
+	return err
+}
+
+// offer hands one mail over, if the peer can take it, and settles it. An error
+// means that the connection is of no more use.
+func (p *peer) offer(w *Waiting) error {
+	ctx := p.s.ctx()
+	if why := p.unable(w); why != "" {
+		w.Skip(ctx, why)
+		return nil
+	}
+	src, err := w.Open(ctx)
+	if err != nil {
+		w.Settle(ctx, 0, "", err)
+		return nil
+	}
+	defer src.Close()
+	r, err := p.deliver(w, src)
+	if err != nil {
+		w.Settle(ctx, 0, "", err)
+		return err
+	}
+	w.Settle(ctx, r.code, r.text, nil)
+	if r.code == 421 {
+		return fmt.Errorf("smtp: the peer closes: %s", r.text)
+	}
+	return nil
+}
+
+// unable says what the mail needs and the peer lacks.
+func (p *peer) unable(w *Waiting) string {
+	for _, need := range [...]struct {
+		needed bool
+		ext    string
+	}{
+		{w.UTF8, "SMTPUTF8"},
+		{w.EightBit && !w.Binary, "8BITMIME"},
+		{w.Binary, "BINARYMIME"},
+		{w.Binary || w.BareLF, "CHUNKING"},
+		{w.RequireTLS, "REQUIRETLS"},
+	} {
+		if _, has := p.ext[need.ext]; need.needed && !has {
+			return "the peer doesn't offer " + need.ext
+		}
+	}
+	if limit, ok := parseNumber([]byte(p.ext["SIZE"])); ok && limit > 0 && w.Size > limit {
+		return "the peer takes no message of that size"
+	}
+	return ""
 }
