@@ -4,7 +4,10 @@ import "fmt"
 
 // Formats lists every format, the native one first.
 func Formats() []Format {
-	return []Format{Native{}}
+	return []Format{
+		Native{}, Raw{}, Postmark{}, SendGrid{}, SendGridRaw{}, Mailgun{}, MailgunMIME{},
+		Mandrill{}, CloudMailin{}, SESSNS{}, CloudEvents{},
+	}
 }
 
 // ByName finds a format by its word of FORMAT=; "" is the native one.

@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"io"
 	"time"
 
 	"postern/gateway/mail"
@@ -364,11 +363,7 @@ func (n *nativeBody) rawMessage() error {
 	switch n.raw {
 	case Inline:
 		n.key("content")
-		n.comma()
-		n.text(`"`)
-		src := n.d.Raw
-		n.add(base64Len(src.Size()), func(w io.Writer) error { return writeBase64(w, src) })
-		n.text(`"`)
+		n.quoted(rawBase64(n.d.Raw))
 	case URL:
 		n.usesLinks = true
 		n.field("url", n.d.Links.Raw(n.d.Envelope.ID))

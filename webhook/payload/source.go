@@ -66,3 +66,12 @@ func contentSum(c mail.Content) (string, error) {
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
+
+// sourceContent is a source as an attachment's content.
+type sourceContent struct{ src mail.Source }
+
+// Open implements mail.Content.
+func (c sourceContent) Open() (io.ReadCloser, error) { return c.src.Open() }
+
+// WriteBase64 implements mail.Content.
+func (c sourceContent) WriteBase64(w io.Writer) error { return writeBase64(w, c.src) }

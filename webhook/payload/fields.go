@@ -1,0 +1,193 @@
+package payload
+
+import (
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"postern/gateway/mail"
+)
+
+// field is a header field for a receiver that builds a message from a list of
+// them.
+type field struct{ name, value string }
+
+// single are the fields that may stand once (RFC 5322, 3.6; RFC 2045). Python's
+// email package raises an exception on a second one, for ever.
+var single = map[string]bool{
+	"Date": true, "Subject": true, "From": true, "Sender": true, "Reply-To": true, "To": true, "Cc": true, "Bcc": true,
+	"Message-Id": true, "In-Reply-To": true, "References": true, "Mime-Version": true,
+	"Content-Type": true, "Content-Disposition": true, "Content-Transfer-Encoding": true, "Content-Id": true, "Return-Path": true,
+}
+
+// fields are the message's header fields in their order, for a receiver that
+// parses them again: subject and addresses as they were understood, encoded
+// afresh; the others as received where that is UTF-8. Of a field that may stand
+// once only the first stays.
+func fields(m *mail.Message) []field {
+	list := make([]field, 0, len(m.Headers))
+	seen := map[string]bool{}
+	for i := range m.Headers {
+		h := &m.Headers[i]
+		name := http.CanonicalHeaderKey(h.Name)
+		if !isToken(h.Name) || single[name] && seen[name] {
+			continue
+		}
+		seen[name] = true
+		list = append(list, field{h.Name, value(m, name, h)})
+	}
+	return list
+}
+
+// value is a field's value on one line.
+func value(m *mail.Message, name string, h *mail.Header) string {
+	switch name {
+	case "Subject":
+		return encodeWords(m.Subject)
+	case "From":
+		return addressList(m.From)
+	case "To":
+		return addressList(m.To)
+	case "Cc":
+		return addressList(m.Cc)
+	case "Bcc":
+		return addressList(m.Bcc)
+	case "Reply-To":
+		return addressList(m.ReplyTo)
+	}
+	if utf8.Valid(h.Raw) && len(h.Raw) > 0 {
+		return oneLine(string(h.Raw))
+	}
+	return oneLine(h.Value)
+}
+
+// firstValue is the first field of that name, unfolded and decoded.
+func firstValue(m *mail.Message, name string) string {
+	for i := range m.Headers {
+		if strings.EqualFold(m.Headers[i].Name, name) {
+			return oneLine(m.Headers[i].Value)
+		}
+	}
+	return ""
+}
+
+// oneLine makes one line of s: line ends of any kind, those of Unicode too,
+// which Python takes for one, and other control characters become spaces.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// encodeWords is a text for an unstructured field, with encoded words
+// (RFC 2047) where it isn't ASCII or would be read as one.
+func encodeWords(s string) string {
+	s = oneLine(s)
+	if isASCII(s) && strings.Contains(s, "=?") {
+		return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+	}
+	return mime.BEncoding.Encode("utf-8", s)
+}
+
+// addressList is a list of mailboxes for an address field.
+func addressList(list []mail.Address) string {
+	var b strings.Builder
+	for _, a := range list {
+		if b.Len() > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(mailbox(a))
+	}
+	return b.String()
+}
+
+// mailbox is one mailbox of an address field (RFC 5322, 3.4).
+func mailbox(a mail.Address) string {
+	name, address := oneLine(a.Name), oneLine(a.Address)
+	if name == "" {
+		return address
+	}
+	switch {
+	case !isASCII(name) || strings.Contains(name, "=?"):
+		name = encodeWords(name)
+	case strings.ContainsAny(name, `()<>[]:;@\,."`):
+		name = quote(name)
+	}
+	return name + " <" + address + ">"
+}
+
+// shown is a list of mailboxes for people: names decoded.
+func shown(list []mail.Address) string {
+	parts := make([]string, len(list))
+	for i, a := range list {
+		name := oneLine(a.Name)
+		switch {
+		case name == "":
+			parts[i] = oneLine(a.Address)
+		default:
+			parts[i] = quote(name) + " <" + oneLine(a.Address) + ">"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// isToken reports whether s can name a header field (RFC 5322, 3.6.8).
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] >= 0x7f || s[i] == ':' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// recipient is the first recipient, of formats that carry one.
+func recipient(d *Delivery) mail.Recipient { return d.Recipients[0] }
+
+// verdicts gives the authentication's words; "none" where nobody was checked.
+func verdicts(e *mail.Envelope) (spf, dkim, dmarc string) {
+	spf, dkim, dmarc = "none", "none", "none"
+	a := e.Verdict
+	if a == nil {
+		return spf, dkim, dmarc
+	}
+	if a.SPF.Result != "" {
+		spf = a.SPF.Result
+	}
+	if a.DMARC.Result != "" {
+		dmarc = a.DMARC.Result
+	}
+	for _, k := range a.DKIM {
+		if dkim = k.Result; dkim == "pass" {
+			break
+		}
+	}
+	return spf, dkim, dmarc
+}
+
+// clientIP is the sender's address, "" over a unix socket.
+func clientIP(e *mail.Envelope) string {
+	if !e.Client.IsValid() {
+		return ""
+	}
+	return e.Client.Addr().Unmap().String()
+}
+
+func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
