@@ -47,12 +47,18 @@ func (nopCloser) Close() error { return nil }
 
 func put(t *testing.T, q retry.Queue, id, endpoint string) {
 	t.Helper()
+	putFor(t, q, id, endpoint, 72*time.Hour)
+}
+
+// putFor stores a message that is given up after the age.
+func putFor(t *testing.T, q retry.Queue, id, endpoint string, age time.Duration) {
+	t.Helper()
 	ref, err := q.Stage(context.Background(), nil, stringBody(id+strings.Repeat("x", 100)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	m := retry.Message{ID: id, Received: now, Expires: now.Add(72 * time.Hour), Body: ref}
+	m := retry.Message{ID: id, Received: now, Expires: now.Add(age), Body: ref}
 	if _, err := q.Enqueue(context.Background(), m, []retry.NewDelivery{{ID: id, Endpoint: endpoint, Due: now}}); err != nil {
 		t.Fatal(err)
 	}
@@ -106,29 +112,31 @@ func TestWorkerExpiresToDeadLetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t)
 		defer q.Close()
-		put(t, q, "m", "a")
-		put(t, q, "paused", "b")
+		putFor(t, q, "m", "a", 3*time.Hour)
+		putFor(t, q, "paused", "b", 3*time.Hour)
 		if err := q.Pause(context.Background(), "b", time.Time{}, ""); err != nil {
 			t.Fatal(err)
 		}
+		policy := retry.DefaultPolicy()
+		policy.MaxAge = 3 * time.Hour
 		attempts := 0
 		var mu sync.Mutex
 		died := map[string]string{}
 		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
 			attempts++
 			return retry.Verdict{Kind: retry.Later, Reason: "connect"}
-		}), retry.WorkerOptions{DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
+		}), retry.WorkerOptions{Policy: policy, DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
 			mu.Lock()
 			defer mu.Unlock()
 			died[l.ID] = reason
 		}})
-		time.Sleep(73 * time.Hour)
+		time.Sleep(4 * time.Hour)
 		stop()
 		if died["m"] != "expired" || died["paused"] != "expired" {
 			t.Errorf("dead letters: %v", died)
 		}
-		if attempts < 75 || attempts > 82 {
-			t.Errorf("%d attempts in three days", attempts)
+		if attempts < 8 || attempts > 11 { // 7 in half an hour, then hourly
+			t.Errorf("%d attempts in three hours", attempts)
 		}
 		for _, id := range []string{"m", "paused"} {
 			if i, _, err := q.Get(context.Background(), id); err != nil || i.State != retry.Dead || i.Reason != "expired" {

@@ -78,7 +78,6 @@ type harness struct {
 	open Factory
 	c    *Clock
 	q    retry.Queue
-	n    int
 }
 
 func (h *harness) start(b Bounds) {

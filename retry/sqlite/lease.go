@@ -40,7 +40,10 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		return nil
 	})
 	q.longest.see(req.TTL)
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // idle says, from the books in memory, that nothing alive is stored.
@@ -191,7 +194,10 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 		return err
 	})
 	q.longest.see(ttl)
-	return l, err
+	if err != nil {
+		return retry.Lease{}, err
+	}
+	return l, nil
 }
 
 // Extend implements retry.Queue.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"postern/retry"
@@ -17,7 +18,10 @@ const (
 )
 
 // pollForeign is how often the writer looks for another process's changes.
-const pollForeign = 500 * time.Millisecond
+const pollForeign = time.Second
+
+// hangLimit is how long a caller that has given up waits for the disk.
+const hangLimit = 10 * time.Second
 
 // op is one caller's part of a transaction. run may be called again after a
 // rollback, so it sets its results from scratch.
@@ -26,7 +30,8 @@ type op struct {
 	durable bool  // fsynced before the caller goes on
 	weight  int64 // bytes it adds to the log
 	done    chan error
-	after   []func() // once committed: files to unlink, caches to update
+	claimed atomic.Bool // by the writer, to run it, or by its caller, to drop it
+	after   []func()    // once committed: files to unlink, caches to update
 }
 
 // tx is the transaction under way as an op sees it.
@@ -76,8 +81,10 @@ func (w *writer) close() error {
 // errClosed is returned after Close.
 var errClosed = errors.New("sqlite: the queue is closed")
 
-// do has run executed in a transaction and returns once it is committed. A
-// caller whose context ends goes away; the op may still be done.
+// do has run executed in a transaction and returns once it is committed. When
+// the caller's context ends an op that hasn't begun is dropped; one that has
+// is waited for, so that its outcome is known unless the disk hangs. What run
+// sets may be read after a nil error only.
 func (w *writer) do(ctx context.Context, durable bool, weight int64, run func(context.Context, *tx) error) error {
 	if err := w.q.fatal.get(); err != nil {
 		return err
@@ -93,15 +100,32 @@ func (w *writer) do(ctx context.Context, durable bool, weight int64, run func(co
 	select {
 	case err := <-o.done:
 		return err
-	case <-ctx.Done():
-		return fmt.Errorf("the outcome is unknown: %w", ctx.Err())
 	case <-w.quit:
-		select {
-		case err := <-o.done:
-			return err
-		default:
-			return errClosed
-		}
+		return o.orClosed()
+	case <-ctx.Done():
+	}
+	if o.claimed.CompareAndSwap(false, true) {
+		return ctx.Err()
+	}
+	hung := time.NewTimer(hangLimit)
+	defer hung.Stop()
+	select {
+	case err := <-o.done:
+		return err
+	case <-w.quit:
+		return o.orClosed()
+	case <-hung.C:
+		return fmt.Errorf("the disk didn't answer and the outcome is unknown: %w", ctx.Err())
+	}
+}
+
+// orClosed is the outcome of an op whose writer has ended.
+func (o *op) orClosed() error {
+	select {
+	case err := <-o.done:
+		return err
+	default:
+		return errClosed
 	}
 }
 
@@ -136,21 +160,28 @@ func (w *writer) drain() {
 
 // collect takes what waits already into one batch.
 func (w *writer) collect(first *op) []*op {
-	batch, bytes := []*op{first}, first.weight
-	for len(batch) < batchOps && bytes < batchBytes {
-		select {
-		case o := <-w.ops:
+	batch, bytes := []*op(nil), int64(0)
+	for o := first; ; {
+		if o.claimed.CompareAndSwap(false, true) {
 			batch, bytes = append(batch, o), bytes+o.weight
+		}
+		if len(batch) == batchOps || bytes >= batchBytes {
+			return batch
+		}
+		select {
+		case o = <-w.ops:
 		default:
 			return batch
 		}
 	}
-	return batch
 }
 
 // commit runs a batch in one transaction. When one op spoils it, all are
 // rolled back and run again each in its own.
 func (w *writer) commit(batch []*op) {
+	if len(batch) == 0 {
+		return
+	}
 	errs, err := w.try(batch)
 	if err != nil && len(batch) > 1 && w.q.fatal.get() == nil {
 		for _, o := range batch {
