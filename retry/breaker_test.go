@@ -1,0 +1,154 @@
+package retry
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// play runs a script against a breaker: + success and - failure of a whole
+// attempt, each a second apart, "." waits ten seconds.
+func play(b *Breaker, now time.Time, script string) (time.Time, int) {
+	refused := 0
+	for _, c := range script {
+		switch c {
+		case '.':
+			now = now.Add(10 * time.Second)
+		default:
+			now = now.Add(time.Second)
+			if epoch, ok := b.Begin(now); ok {
+				b.End(now, epoch, c == '+')
+			} else {
+				refused++
+			}
+		}
+	}
+	return now, refused
+}
+
+func TestBreaker(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		state        BreakerState
+		refused      int
+	}{
+		{"new", "", BreakerClosed, 0},
+		{"four in a row", "----", BreakerClosed, 0},
+		{"five in a row", "-----", BreakerOpen, 0},
+		{"a success starts the row again", "----+----", BreakerClosed, 0},
+		{"half of twenty", strings.Repeat("+-", 10), BreakerOpen, 0},
+		{"half of eighteen", strings.Repeat("+-", 9), BreakerClosed, 0},
+		{"less than half", strings.Repeat("++-", 10), BreakerClosed, 0},
+		{"half of twenty, over longer than the window", strings.Repeat("+-.", 10), BreakerClosed, 0},
+		{"open refuses", "-----++", BreakerOpen, 2},
+		{"a probe after ten seconds", "-----.+", BreakerHalfOpen, 0},
+		{"a failed probe opens again", "-----.-", BreakerOpen, 0},
+		{"and waits twice as long", "-----.-.+", BreakerOpen, 1},
+		{"and then probes", "-----.-..+", BreakerHalfOpen, 0},
+		{"a failure in slow start opens", "-----.+++-", BreakerOpen, 0},
+		{"recovered", "-----." + strings.Repeat("+", 127), BreakerClosed, 0},
+		{"not yet recovered", "-----." + strings.Repeat("+", 126), BreakerHalfOpen, 0},
+		{"recovered and clean", "-----." + strings.Repeat("+", 127) + "----", BreakerClosed, 0},
+	} {
+		b := Breaker{State: BreakerClosed}
+		if _, refused := play(&b, start, c.script); b.State != c.state || refused != c.refused {
+			t.Errorf("%s: %s with %d refused, want %s with %d", c.name, b.State, refused, c.state, c.refused)
+		}
+	}
+}
+
+func TestBreakerProbeWaitDoublesToFiveMinutes(t *testing.T) {
+	b := Breaker{State: BreakerClosed}
+	now, _ := play(&b, start, "-----")
+	for _, want := range []time.Duration{10, 20, 40, 80, 160, 300, 300} {
+		if b.Wait != want*time.Second || !b.Until.Equal(now.Add(b.Wait)) {
+			t.Fatalf("waits %v until %v, want %v", b.Wait, b.Until, want*time.Second)
+		}
+		if b.Room(b.Until.Add(-1)) != 0 || b.Room(b.Until) != 1 {
+			t.Fatal("the probe's time is off")
+		}
+		now = b.Until
+		epoch, _ := b.Begin(now)
+		b.End(now, epoch, false)
+	}
+}
+
+func TestBreakerHalfOpenLetsOneThenTwoThrough(t *testing.T) {
+	b := Breaker{State: BreakerClosed}
+	now, _ := play(&b, start, "-----.")
+	for _, limit := range []int{1, 2, 4, 8} {
+		var epochs []int
+		for range limit {
+			epoch, ok := b.Begin(now)
+			if !ok {
+				t.Fatalf("refused within the limit of %d", limit)
+			}
+			epochs = append(epochs, epoch)
+		}
+		if _, ok := b.Begin(now); ok || b.Room(now) != 0 {
+			t.Fatalf("more than %d at once", limit)
+		}
+		for _, e := range epochs {
+			b.End(now, e, true)
+		}
+	}
+}
+
+func TestBreakerIgnoresAttemptsOfAnEarlierTime(t *testing.T) {
+	b := Breaker{State: BreakerClosed}
+	epoch, _ := b.Begin(start)
+	now, _ := play(&b, start, "-----.")
+	probe, _ := b.Begin(now)
+	b.End(now, epoch, true) // began before the breaker opened
+	if b.State != BreakerHalfOpen || b.Limit != 1 || b.InFlight != 1 {
+		t.Errorf("a late success moved the breaker: %+v", b)
+	}
+	b.End(now, probe, true)
+	if b.Limit != 2 {
+		t.Errorf("the probe didn't: %+v", b)
+	}
+}
+
+func TestBreakerSurvivesTheStore(t *testing.T) {
+	b := Breaker{State: BreakerClosed}
+	now, _ := play(&b, start, "-----.")
+	b.Begin(now)
+	back, err := UnmarshalBreaker(MarshalBreaker(b))
+	if err != nil || back.State != BreakerHalfOpen || back.InFlight != 0 || back.Room(now) != 1 {
+		t.Errorf("%+v, %v", back, err)
+	}
+}
+
+func TestBreakersTellChanges(t *testing.T) {
+	now := start
+	var changes []BreakerState
+	s := NewBreakers(func() time.Time { return now }, func(c BreakerChange) { changes = append(changes, c.To) })
+	for range 5 {
+		done, ok := s.Begin("a")
+		if !ok {
+			t.Fatal("refused while closed")
+		}
+		done(false)
+		done(false) // twice is once
+	}
+	if s.Allowed("a") || !s.Allowed("b") {
+		t.Error("open for one endpoint is open for that one alone")
+	}
+	if _, ok := s.Begin("a"); ok {
+		t.Error("open and allowed")
+	}
+	now = now.Add(10 * time.Second)
+	done, ok := s.Begin("a")
+	if _, second := s.Begin("a"); !ok || second {
+		t.Error("half-open takes exactly one")
+	}
+	done(true)
+	if len(changes) != 2 || changes[0] != BreakerOpen || changes[1] != BreakerHalfOpen {
+		t.Errorf("changes %v", changes)
+	}
+	if i := s.Snapshot(); len(i) != 1 || i[0].Endpoint != "a" || i[0].State != BreakerHalfOpen {
+		t.Errorf("Snapshot = %+v", i)
+	}
+}
