@@ -17,7 +17,6 @@ type addressReader struct {
 	words []byte   // the display name so far, raw
 	note  []byte   // the last comment
 	angle [][]byte // what stood in <>, at most one before flush
-	inAny bool     // something was read since the last flush
 }
 
 // addresses reads every field of a name.

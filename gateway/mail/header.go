@@ -15,6 +15,7 @@ type field struct {
 // header is the fields of one header block, in order.
 type header struct {
 	fields []field
+	loose  []byte // a line that is no field and might be the first of the text
 }
 
 // get returns the first field of that name, nil without.
@@ -83,7 +84,7 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 			shut()
 			name, value := splitField(b, pos, len(line))
 			if value < 0 {
-				if !r.skip(b, line, pos, next) {
+				if !r.skip(&h, b, line, pos, next) {
 					r.defect("no blank line between header and body")
 					return h, pos, over
 				}
@@ -106,8 +107,9 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 	return h, len(b), over
 }
 
-// skip decides on a line that is no field: true when the header goes on after it.
-func (r headerReader) skip(b, line []byte, pos, next int) bool {
+// skip decides on a line that is no field: true when the header goes on after
+// it. Before a field that nobody knows the line may well be text: it is kept.
+func (r headerReader) skip(h *header, b, line []byte, pos, next int) bool {
 	if pos == 0 && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) {
 		r.defect("an mbox \"From \" line precedes the header")
 		return true
@@ -122,6 +124,9 @@ func (r headerReader) skip(b, line []byte, pos, next int) bool {
 				return false
 			}
 			r.defect(fmt.Sprintf("header line that is no field skipped: %q", clip(toUTF8Lossy(line), 120)))
+			if name, _, _ := bytes.Cut(l, []byte(":")); !wellKnown(strings.TrimSpace(string(name))) {
+				h.loose = append(append(h.loose, line...), '\n')
+			}
 			return true
 		}
 		next = n
@@ -168,6 +173,12 @@ func structural(name string) bool {
 		return true
 	}
 	return false
+}
+
+// wellKnown says whether a field belongs to a header without a doubt.
+func wellKnown(name string) bool {
+	n := strings.ToLower(name)
+	return structural(n) || strings.Contains(n, "-") || n == "received" || n == "bcc" || n == "references" || n == "organization"
 }
 
 // cutLine returns the line at pos without its line end, and where the next one

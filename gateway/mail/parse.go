@@ -89,7 +89,6 @@ type entity struct {
 	enc    transfer
 	body   int64
 	parent string // subtype of the multipart around it, "" at the top
-	first  bool   // of that multipart
 }
 
 func (p *parser) defect(s string) {
@@ -109,6 +108,9 @@ func (p *parser) mail() {
 	}
 	h, body := p.readHeader(start)
 	e := p.newEntity(h, "")
+	if len(h.loose) > 0 {
+		p.body.text = append(p.body.text, p.tidy(p.dec.raw(h.loose)))
+	}
 	e.body = body
 	p.dec.hint = p.bodyCharset(e)
 	p.entity(e, 0)
@@ -289,8 +291,7 @@ func (p *parser) entity(e entity, depth int) delimiter {
 }
 
 // multipart reads the parts of a multipart. Text before its first and after
-// its final boundary is no content (RFC 2046 5.1.1); parts that go on after
-// the final boundary are taken.
+// its final boundary is no content (RFC 2046 5.1.1).
 func (p *parser) multipart(e entity, depth int) delimiter {
 	level := len(p.split.open)
 	boundary := e.ctype.get("boundary")
@@ -324,12 +325,10 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 
 // children reads the parts that follow the delimiters of one level.
 func (p *parser) children(d delimiter, level int, minor string, depth int) delimiter {
-	first, closed := true, false
-	for d.level == level {
-		if d.close {
-			closed = true
-			d = p.split.next(d.end)
-			continue
+	for first := true; d.level == level; first = false {
+		if d.close && !first {
+			p.split.open = p.split.open[:level]
+			return p.epilogue(d)
 		}
 		if p.parts >= p.lim.Parts {
 			p.defectf("more than %d parts; the rest is one attachment", p.lim.Parts)
@@ -338,12 +337,19 @@ func (p *parser) children(d delimiter, level int, minor string, depth int) delim
 		}
 		h, body := p.readHeader(d.end)
 		e := p.newEntity(h, minor)
-		e.body, e.first = body, first
-		first = false
+		e.body = body
 		d = p.entity(e, depth+1)
 	}
-	if !closed {
-		p.defect("a multipart's final boundary is missing")
+	p.defect("a multipart's final boundary is missing")
+	return d
+}
+
+// epilogue skips what stands between a final boundary and the next delimiter
+// of a multipart around it.
+func (p *parser) epilogue(final delimiter) delimiter {
+	d := p.split.next(final.end)
+	if d.prev > final.end && len(bytes.TrimSpace(p.span(final.end, d.prev))) > 0 {
+		p.defect("text after a multipart's final boundary is no content")
 	}
 	return d
 }

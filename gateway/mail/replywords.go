@@ -1,0 +1,126 @@
+package mail
+
+import "strings"
+
+// The words by which mailers of many languages introduce quotes and sign.
+
+// hasWritingVerb looks for "wrote" in a lower-case attribution.
+func hasWritingVerb(s string) bool {
+	for _, w := range writingVerbs {
+		if strings.Contains(s, w) {
+			return true
+		}
+	}
+	return false
+}
+
+var writingVerbs = [...]string{
+	"wrote", "writes", "schrieb", "hat geschrieben", "geschrieben", "a écrit", "écrit", "a ecrit", "escribió", "escribio", "ha escrito", "escreveu",
+	"ha scritto", "scrive", "skrev", "kirjoitti", "napisał", "napisal", "pisze", "schreef", "het volgende geschreven", "geschreven",
+	"написал", "пишет", "писал", "написав", "пише", "напісаў", "написа", "yazdı", "şunu yazdı", "írta", "a scris", "έγραψε", "napsal", "napísal", "napisao",
+	"napisala", "raše", "rakstīja", "kirjutas", "va escriure", "ha scrit", "skrifaði", "viết", "menulis", "เขียน", "כתב", "كتب", "写道", "寫道", "のメール", "が書きました",
+	"書きました", "wrote", "작성", "님이 씀", "님이 쓴",
+}
+
+// opensAttribution says whether a line can be the first of an attribution: a
+// number, a weekday, or the word that stands before a date.
+func opensAttribution(line string) bool {
+	line = strings.TrimLeft(line, "*_[(")
+	if line == "" {
+		return false
+	}
+	if line[0] >= '0' && line[0] <= '9' {
+		return digitGroups(line) >= 3
+	}
+	first, _, _ := strings.Cut(line, " ")
+	switch strings.ToLower(strings.TrimRight(first, ",.:")) {
+	case "on", "am", "le", "el", "il", "em", "op", "den", "på", "dnia", "w", "dne", "dňa", "în", "la", "στις", "ב", "в", "на", "vào", "pada", "tarihinde", "a",
+		"mon", "tue", "wed", "thu", "fri", "sat", "sun",
+		"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
+		"понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье", "пн", "вт", "ср", "чт", "пт", "сб", "вс", "нд",
+		"ma", "ti", "ke", "to", "pe", "su", "lördag", "søndag", "mandag", "tirsdag", "onsdag", "torsdag", "fredag", "man", "tir", "ons", "tor", "fre", "lør", "søn",
+		"mån", "tis", "lör", "sön", "от", "від", "in", "at":
+		return true
+	}
+	return strings.HasPrefix(line, "在") || strings.HasPrefix(line, "于") || strings.HasPrefix(line, "於")
+}
+
+// originalMessage are the words between the dashes of a separator.
+var originalMessage = [...]string{
+	"original message", "original appointment", "ursprüngliche nachricht", "originalnachricht", "original-nachricht", "ursprungliche nachricht",
+	"message d'origine", "message d’origine", "message original", "message initial", "mensaje original", "mensagem original", "messaggio originale",
+	"oorspronkelijk bericht", "origineel bericht", "oprindelig meddelelse", "oprindelig besked", "opprinnelig melding", "ursprungligt meddelande",
+	"originalmeddelande", "alkuperäinen viesti", "wiadomość oryginalna", "oryginalna wiadomość", "původní zpráva", "pôvodná správa", "eredeti üzenet", "mesajul original",
+	"исходное сообщение", "исходное письмо", "пересылаемое сообщение", "пересланное сообщение", "пересылаемое письмо", "конец пересылаемого",
+	"оригинальное сообщение", "початкове повідомлення", "вихідне повідомлення", "orijinal mesaj", "özgün ileti", "αρχικό μήνυμα", "original e-mail", "original email",
+	"originální e-mail", "reply message", "forwarded message", "weitergeleitete nachricht", "message transféré", "mensaje reenviado", "mensagem encaminhada",
+	"messaggio inoltrato", "doorgestuurd bericht", "videresendt", "vidarebefordrat", "原始邮件", "原邮件", "原始郵件", "转发邮件", "元のメッセージ", "転送メッセージ", "원본 메시지", "원본 메일", "הודעה מקורית", "الرسالة الأصلية",
+}
+
+// fieldWord is a header field that mailers print above a quoted mail.
+type fieldWord uint8
+
+const (
+	fieldFrom fieldWord = iota + 1
+	fieldSent
+	fieldTo
+	fieldCc
+	fieldSubject
+)
+
+// fieldWords translates a field's name, in lower case.
+func fieldWords(w string) fieldWord {
+	switch w {
+	case "from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "от кого", "кто", "kimden", "gönderen", "feladó", "de la", "από", "від", "odesílatel", "odosielateľ",
+		"expéditeur", "remitente", "mittente", "afzender", "nadawca", "发件人", "寄件者", "寄件人", "差出人", "보낸 사람", "보낸사람", "reply-to", "מאת", "من", "absender":
+		return fieldFrom
+	case "sent", "date", "gesendet", "gesendet am", "datum", "envoyé", "envoyé le", "inviato", "inviato il", "data", "verzonden", "enviado", "enviado el", "enviada em", "enviado em", "enviada",
+		"fecha", "skickat", "sendt", "dato", "lähetetty", "päivämäärä", "päiväys", "pvm", "wysłano", "wysłane", "отправлено", "дата", "отправлен", "надіслано", "gönderilen", "gönderme tarihi", "tarih", "küldve", "dátum",
+		"elküldve", "odesláno", "odoslané", "trimis", "στάλθηκε", "ημερομηνία", "发送时间", "日期", "发送日期", "寄件日期", "送信日時", "日時", "日付", "보낸 날짜", "보낸날짜", "날짜", "נשלח", "תאריך", "sent at":
+		return fieldSent
+	case "to", "an", "à", "a", "aan", "para", "till", "til", "vastaanottaja", "do", "кому", "кому:", "kime", "alıcı", "címzett", "komu", "către", "catre", "προς", "收件人", "收件者", "宛先", "받는 사람", "받는사람",
+		"destinataire", "destinatario", "אל", "إلى", "pour", "empfänger":
+		return fieldTo
+	case "cc", "kopie", "copie", "copia", "cópia", "kopia", "копия", "копія", "cc to", "抄送", "副本", "참조", "kopio", "kopi", "bilgi", "másolat":
+		return fieldCc
+	case "subject", "betreff", "objet", "oggetto", "onderwerp", "asunto", "assunto", "ämne", "emne", "aihe", "temat", "тема", "тема письма", "konu", "tárgy", "předmět", "predmet", "subiect", "θέμα",
+		"主题", "主旨", "件名", "제목", "נושא", "الموضوع", "re":
+		return fieldSubject
+	}
+	return 0
+}
+
+// mobileSignature knows the one-line signatures that mailers add by themselves.
+func mobileSignature(line string) bool {
+	if len(line) > 140 || strings.HasSuffix(line, ".") && strings.Count(line, " ") > 7 {
+		return false
+	}
+	l := strings.ToLower(strings.Trim(line, "*_[]() "))
+	for _, p := range mobilePrefixes {
+		if rest, ok := strings.CutPrefix(l, p); ok {
+			words := strings.Fields(rest)
+			return len(words) > 0 && len(words) <= 8 && !strings.Contains(rest, ", ")
+		}
+	}
+	for _, w := range mobileLines {
+		if strings.HasPrefix(l, w) {
+			return len(strings.Fields(l)) <= len(strings.Fields(w))+5
+		}
+	}
+	return false
+}
+
+var mobilePrefixes = [...]string{
+	"sent from my ", "sent from outlook", "sent from mail for", "sent from yahoo", "sent from proton", "sent from samsung", "sent from gmail",
+	"sent from the ", "sent from aol", "sent from windows mail", "sent from nine", "sent from blue", "sent from spark", "sent via ", "sent with ", "sent using ", "sent by ",
+	"gesendet von ", "von meinem ", "gesendet mit ", "gesendet über ", "envoyé de mon ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec ", "envoyé de ", "envoyé via ",
+	"enviado desde ", "enviado do meu ", "enviado de mi ", "enviado do ", "enviado a partir ", "enviado pelo ", "enviado via ", "inviato da ", "inviato dal ", "inviato con ",
+	"verzonden vanaf ", "verstuurd vanaf ", "verzonden met ", "verzonden via ", "skickat från ", "sendt fra ", "lähetetty ", "wysłano z ", "wysłane z ",
+	"отправлено с ", "отправлено из ", "отправлено от ", "отправлено через ", "надіслано з ", "odesláno z ", "odoslané z ", "iphone'umdan ", "gönderen: ", "trimis de pe ", "elküldve ", "发自我的", "从我的", "發自我的", "寄自我的", "从 ",
+}
+
+var mobileLines = [...]string{
+	"get outlook for ", "outlook für ", "holen sie sich outlook", "télécharger outlook", "obtener outlook", "obtenir outlook", "obter o outlook", "ottieni outlook", "outlook voor ", "загрузить outlook",
+	"скачать outlook", "hämta outlook", "hent outlook", "download outlook", "iphoneから送信", "my ipadから送信", "나의 iphone에서 보냄", "내 iphone에서 보냄", "发自", "發自", "iphone'umdan gönderildi",
+	"von meinem iphone gesendet", "von meinem ipad gesendet", "diese nachricht wurde von meinem", "ce message a été envoyé de", "se envió desde", "sendt fra min", "mobiililaitteesta lähetetty",
+}
