@@ -181,7 +181,7 @@ func (r *addressReader) flush(comma bool) {
 		if last.Name == "" {
 			last.Name = strings.TrimSpace(r.dec.header(note))
 		}
-		if *last == (Address{}) { // "<>"
+		if *last == (Address{}) || undisclosed(last.Address) || last.Address == "" && undisclosed(last.Name) { // "<>"
 			r.list = r.list[:len(r.list)-1]
 		}
 	case len(words) == 0 && len(note) == 0:
@@ -217,13 +217,19 @@ func (r *addressReader) bare(words, note []byte) {
 	r.list[start].Name = name
 }
 
-// addressFields splits at white space, but not around an "@" that stands alone.
+// addressFields splits at white space, but neither in a quoted local part nor
+// around an "@" or a dot that stands alone.
 func addressFields(s string) []string {
-	fields := strings.Fields(s)
+	if strings.HasPrefix(s, `"`) && strings.Contains(s, `"@`) {
+		i := strings.Index(s, `"@`)
+		end := i + strings.IndexAny(s[i:]+" ", " \t")
+		return append([]string{s[:end]}, strings.Fields(s[end:])...)
+	}
 	var out []string
-	for _, f := range fields {
+	for _, f := range strings.Fields(s) {
 		n := len(out)
-		if n > 0 && (f[0] == '@' && !strings.Contains(out[n-1], "@") || strings.HasSuffix(out[n-1], "@")) {
+		if n > 0 && (f[0] == '@' && !strings.Contains(out[n-1], "@") || strings.HasSuffix(out[n-1], "@") ||
+			strings.Contains(out[n-1], "@") && (f[0] == '.' || strings.HasSuffix(out[n-1], "."))) {
 			out[n-1] += f
 			continue
 		}
@@ -237,9 +243,8 @@ func addressFields(s string) []string {
 func (r *addressReader) nameless(text string, note []byte) {
 	for _, part := range strings.Split(text, ",") {
 		part = strings.Trim(part, " \t'")
-		lower := strings.ToLower(part)
 		switch {
-		case part == "" || strings.HasPrefix(lower, "undisclosed") || strings.HasPrefix(lower, "unlisted-recipients"):
+		case part == "" || undisclosed(part):
 		case strings.ContainsAny(part, " \t") || len(note) > 0 && strings.Contains(string(note), "@"):
 			r.list = append(r.list, Address{Name: part})
 		default:
@@ -249,6 +254,12 @@ func (r *addressReader) nameless(text string, note []byte) {
 	if text == "" && bytes.IndexByte(note, '@') >= 0 { // a comment is all there is
 		r.list = append(r.list, Address{Name: r.dec.header(note)})
 	}
+}
+
+// undisclosed knows the stand-ins for recipients that nobody may see.
+func undisclosed(s string) bool {
+	s = strings.ToLower(s)
+	return strings.HasPrefix(s, "undisclosed") || strings.HasPrefix(s, "unlisted-recipients")
 }
 
 // cleanAddress strips what senders wrap around an address: white space, quotes,

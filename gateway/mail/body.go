@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 )
@@ -67,7 +68,12 @@ func (p *parser) leaf(e entity, off, end int64) {
 		p.attach(e, off, end)
 		end = off + limit
 	}
-	s := p.decodeText(e, p.bytes(off, end), to == asHTML)
+	raw := p.undo(e.enc, p.bytes(off, end))
+	if end == off && e.filename() != "" || e.enc == base64Encoded && isBinary(raw, e.ctype.get("charset")) {
+		p.attach(e, off, end)
+		return
+	}
+	s := p.decodeText(e, raw, to == asHTML)
 	if strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
 		return
 	}
@@ -78,9 +84,15 @@ func (p *parser) leaf(e entity, off, end int64) {
 	}
 }
 
-// decodeText undoes transfer encoding and charset of a text.
-func (p *parser) decodeText(e entity, raw []byte, html bool) string {
-	b := p.undo(e.enc, raw)
+// isBinary says whether octets labelled text are none: they hold NUL without
+// being UTF-16.
+func isBinary(b []byte, label string) bool {
+	wide := strings.HasPrefix(normalizeLabel(label), "utf-16")
+	return !wide && bytes.IndexByte(b, 0) >= 0 && !looksUTF16(b[:len(b)&^1])
+}
+
+// decodeText undoes the charset of a text.
+func (p *parser) decodeText(e entity, b []byte, html bool) string {
 	label := e.ctype.get("charset")
 	if html && needsMeta(label, b) {
 		if m := metaCharset(b); m != "" {

@@ -74,11 +74,11 @@ func isDelimiter(line []byte, boundary string) (ok, last bool) {
 		return false, false
 	}
 	rest := line[len(boundary):]
-	if bytes.HasPrefix(rest, []byte("--")) {
-		rest, last = rest[2:], true
+	if bytes.HasPrefix(rest, []byte("--")) { // whatever follows: "--b-->" exists
+		return true, true
 	}
 	if len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\r' {
-		return true, last
+		return true, false
 	}
 	return false, false
 }

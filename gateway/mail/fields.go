@@ -16,7 +16,7 @@ func (p *parser) fill(h header) {
 	for i, f := range h.fields {
 		m.Headers[i] = Header{Name: f.name, Value: p.dec.header(f.raw), Raw: f.raw}
 	}
-	m.Subject = p.dec.header(h.get("Subject"))
+	m.Subject = strings.TrimSpace(p.dec.header(h.get("Subject")))
 	m.Date = p.date(h.get("Date"))
 	m.MessageID = firstID(messageIDs(p.dec.header(h.get("Message-ID"))))
 	m.InReplyTo = p.ids(h, "In-Reply-To")

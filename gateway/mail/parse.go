@@ -317,6 +317,10 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 		p.split.open = append(p.split.open, guessed)
 		d = p.split.next(e.body)
 	}
+	if d.close { // its final boundary is all it has
+		p.defect("a multipart without a boundary line is read as one part")
+		p.leaf(e, e.body, max(e.body, d.prev))
+	}
 	_, minor, _ := strings.Cut(e.ctype.value, "/")
 	d = p.children(d, level, minor, depth)
 	p.split.open = p.split.open[:level]
@@ -325,8 +329,8 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 
 // children reads the parts that follow the delimiters of one level.
 func (p *parser) children(d delimiter, level int, minor string, depth int) delimiter {
-	for first := true; d.level == level; first = false {
-		if d.close && !first {
+	for d.level == level {
+		if d.close {
 			p.split.open = p.split.open[:level]
 			return p.epilogue(d)
 		}
