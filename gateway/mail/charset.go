@@ -9,8 +9,8 @@ import (
 	"github.com/emersion/go-message/charset"
 )
 
-// aliases maps the labels that mailers made up to those that the charset
-// registry knows. Keys are without "x-", "_", "-" and white space.
+// alias maps the labels that mailers made up to those that the charset
+// registry knows; "" for those that say nothing. Labels come bare.
 func alias(label string) string {
 	switch label {
 	case "utf8", "utf", "unicode", "utf8mb4", "utf08", "unicode11utf8", "cp65001", "65001":
@@ -67,12 +67,20 @@ func alias(label string) string {
 // normalizeLabel turns a charset label as sent into one that the registry
 // knows, "" for a label that says nothing.
 func normalizeLabel(label string) string {
+	switch label { // as nearly all mail has it
+	case "utf-8", "UTF-8":
+		return "utf-8"
+	case "us-ascii", "US-ASCII", "":
+		return ""
+	case "iso-8859-1", "ISO-8859-1":
+		return "windows-1252"
+	}
 	l := strings.ToLower(strings.Trim(label, "\"'` \t\r\n;,=<>"))
 	l = strings.TrimPrefix(l, "charset=")
 	if i := strings.IndexAny(l, " \t;*"); i > 0 {
 		l = l[:i]
 	}
-	bare := strings.NewReplacer("_", "", "-", "", " ", "", ":", "").Replace(strings.TrimPrefix(l, "x-"))
+	bare := bareWord(strings.TrimPrefix(l, "x-"))
 	if a := alias(bare); a != bare {
 		return a
 	}
@@ -93,6 +101,16 @@ func normalizeLabel(label string) string {
 		return "utf-8"
 	}
 	return l
+}
+
+// bareWord drops what spellings of one word differ in.
+func bareWord(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r == '-' || r == ' ' || r == ':' {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // decodeCharset turns octets into UTF-8 by a charset label as sent. What is

@@ -91,6 +91,11 @@ func (p *parser) date(raw []byte) time.Time {
 	if s == "" {
 		return time.Time{}
 	}
+	for _, layout := range [...]string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} { // nearly all mail
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
 	var h gomail.Header
 	h.Set("Date", s)
 	if t, err := h.Date(); err == nil {

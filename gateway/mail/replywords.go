@@ -1,6 +1,9 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // The words by which mailers of many languages introduce quotes and sign.
 
@@ -95,7 +98,11 @@ func mobileSignature(line string) bool {
 	if len(line) > 140 || strings.HasSuffix(line, ".") && strings.Count(line, " ") > 7 {
 		return false
 	}
-	l := strings.ToLower(strings.Trim(line, "*_[]() "))
+	l := strings.Trim(line, "*_[]() ")
+	if first, _, spaced := strings.Cut(l, " "); spaced && first[0] < utf8.RuneSelf && !opensMobile(first) {
+		return false // as nearly all lines
+	}
+	l = strings.ToLower(l)
 	for _, p := range mobilePrefixes {
 		if rest, ok := strings.CutPrefix(l, p); ok {
 			words := strings.Fields(rest)
@@ -106,6 +113,17 @@ func mobileSignature(line string) bool {
 		if strings.HasPrefix(l, w) {
 			return len(strings.Fields(l)) <= len(strings.Fields(w))+5
 		}
+	}
+	return false
+}
+
+// opensMobile says whether a word can be the first of a mobile signature.
+func opensMobile(word string) bool {
+	switch strings.ToLower(word) {
+	case "sent", "gesendet", "von", "envoyé", "enviado", "inviato", "verzonden", "verstuurd", "skickat", "sendt", "lähetetty", "wysłano", "wysłane", "odesláno",
+		"odoslané", "iphone'umdan", "gönderen:", "trimis", "elküldve", "get", "outlook", "holen", "télécharger", "obtener", "obtenir", "obter", "ottieni", "hämta", "hent",
+		"download", "my", "diese", "ce", "se", "mobiililaitteesta":
+		return true
 	}
 	return false
 }

@@ -15,14 +15,23 @@ const (
 // parseTransfer reads a Content-Transfer-Encoding as sent; false when nobody
 // knows it.
 func (d *decoder) parseTransfer(raw []byte) (transfer, bool) {
-	s := string(stripComments(unfold(raw)))
+	raw = unfold(raw)
+	switch string(raw) { // as nearly all mail has it
+	case "base64":
+		return base64Encoded, true
+	case "quoted-printable":
+		return quotedPrintable, true
+	case "7bit", "8bit":
+		return identity, true
+	}
+	s := string(stripComments(raw))
 	if strings.Contains(s, "=?") {
 		s = d.header([]byte(s))
 	}
 	s, _, _ = strings.Cut(s, ";")
 	s = strings.ToLower(strings.Trim(s, "\"'<> \t.,"))
 	s = strings.TrimPrefix(s, "x-")
-	switch strings.NewReplacer("-", "", " ", "", "_", "").Replace(s) {
+	switch bareWord(s) {
 	case "base64", "b64", "base64encoded", "mimebase64":
 		return base64Encoded, true
 	case "quotedprintable", "qp", "quotedprintible", "quoteprintable", "quotedprint", "quotedprintablecharsetutf8":
