@@ -102,7 +102,7 @@ func works(o webhook.Outcome) bool {
 func (g *Gateway) payload(d *delivery) payload.Delivery {
 	return payload.Delivery{
 		ID: d.id, Attempt: d.attempt, Endpoint: d.ep.Name(), Envelope: d.m.env, Recipients: d.to,
-		Message: d.m.parsed, Raw: d.m.raw, Links: g.Links,
+		Message: d.m.parsed, Raw: d.m.raw, Links: g.links(d.m),
 	}
 }
 

@@ -62,7 +62,7 @@ type Deps struct {
 	Breakers  *retry.Breakers
 	Directory *directory.Directory
 	Auth      Authenticator // nil: nobody is checked
-	Links     payload.Links // nil: content never travels by url
+	Links     Links         // nil: content never travels by url
 	Observer  Observer      // nil: nobody watches
 	Logger    *slog.Logger
 	Now       func() time.Time

@@ -5,12 +5,15 @@ import (
 	"log/slog"
 	"strings"
 
+	"postern/gateway/mail"
 	"postern/webhook"
 )
 
 // Observer hears what becomes of messages, for metrics. Its methods must
 // return quickly.
 type Observer interface {
+	// Received is called for each reply to a message.
+	Received(e *mail.Envelope, code int)
 	// Delivered is called for each end of a delivery attempt.
 	Delivered(o webhook.Outcome, queued bool)
 	// Queued is called for each delivery that was stored.
@@ -19,6 +22,7 @@ type Observer interface {
 
 type nobody struct{}
 
+func (nobody) Received(*mail.Envelope, int)    {}
 func (nobody) Delivered(webhook.Outcome, bool) {}
 func (nobody) Queued(string, bool)             {}
 

@@ -44,7 +44,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
 // load makes a message of a lease: the frozen envelope and trace lines, the
 // stored octets, and what today's parser reads in them.
 func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
-	m := &message{env: &mail.Envelope{}}
+	m := &message{env: &mail.Envelope{}, stored: true}
 	if err := json.Unmarshal(l.Envelope, m.env); err != nil {
 		return nil, fmt.Errorf("gateway: the stored envelope of %s can't be read: %w", l.MessageID, err)
 	}

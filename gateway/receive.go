@@ -25,6 +25,8 @@ type message struct {
 	raw    mail.Source // our trace lines, then data
 	parsed *mail.Message
 	ids    []string // delivery keys that took it; for the ledger, if the client never hears our 250
+	stored bool     // the queue has it: by keep, or because it came out of it
+	kept   kept
 }
 
 // Message implements smtp.Handler: all that happens between the last octet and
@@ -40,7 +42,9 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	}
 	t.Data = m
 	if !t.Client.LMTP {
-		return []smtp.Reply{orTaken(g.take(ctx, m, in.booked), m)}
+		r := orTaken(g.take(ctx, m, in.booked), m)
+		g.Observer.Received(m.env, r.Code)
+		return []smtp.Reply{r}
 	}
 	each := g.takeEach(ctx, m, in.booked)
 	replies := make([]smtp.Reply, 0, len(t.Recipients))
@@ -48,6 +52,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 		to, _ := r.Data.(mail.Recipient)
 		replies = append(replies, orTaken(each[to.Address], m))
 	}
+	g.Observer.Received(m.env, replies[0].Code)
 	return replies
 }
 

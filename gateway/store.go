@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -34,19 +33,14 @@ func (g *Gateway) store(ctx context.Context, m *message, ds []*delivery, booked 
 		defer own.Release()
 		booked = own
 	}
-	envelope, err := json.Marshal(m.env)
+	record, err := m.record(g.Policy)
 	if err != nil {
 		return g.storeFailed(m, "envelope", err)
 	}
-	body, err := g.Queue.Stage(ctx, booked, m.data)
-	if err != nil {
+	if record.Body, err = g.Queue.Stage(ctx, booked, m.data); err != nil {
 		return g.storeFailed(m, "stage", err)
 	}
-	_, err = g.Queue.Enqueue(ctx, retry.Message{
-		ID: m.env.ID, Key: m.env.Key, Received: m.env.Received, Expires: m.env.Received.Add(g.Policy.MaxAge),
-		From: m.env.From, Subject: clip(m.parsed.Subject, maxListedSubject), Envelope: envelope, Body: body,
-	}, g.newDeliveries(m.env, ds))
-	if err != nil {
+	if _, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(m.env, ds)); err != nil {
 		// The commit's outcome may be unknown, so the body stays for the sweep.
 		return g.storeFailed(m, "enqueue", err)
 	}

@@ -28,6 +28,7 @@ func (g *Gateway) take(ctx context.Context, m *message, booked retry.Reservation
 		}
 	}
 	g.note(ctx, m, ds, v.reply.Code >= 400)
+	g.drop(ctx, m, ds)
 	return v.reply
 }
 
@@ -59,6 +60,7 @@ func (g *Gateway) takeEach(ctx context.Context, m *message, booked retry.Reserva
 		failed = failed || r.Code >= 400
 	}
 	g.note(ctx, m, ds, failed)
+	g.drop(ctx, m, ds)
 	return replies
 }
 
