@@ -10,10 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"postern/gateway"
 	"postern/gateway/mail"
+	"postern/gateway/ops"
 	"postern/gateway/smtp"
 	"postern/retry"
 	"postern/webhook"
@@ -25,12 +29,20 @@ type app struct {
 	cfg *Config
 	log *slog.Logger
 
-	gateway   *gateway.Gateway
-	smtp      *smtp.Server
-	worker    *retry.Worker // nil without a queue
-	listeners []door
-	fatal     chan error // the store can't write any more
-	cleanups  []cleanup
+	queue    retry.Queue // nil: off
+	breakers *retry.Breakers
+	gateway  *gateway.Gateway
+	smtp     *smtp.Server
+	worker   *retry.Worker // nil without a queue
+	ops      *ops.Server
+	registry *prometheus.Registry
+	metrics  *ops.Metrics
+
+	doors    []door
+	http     net.Listener // nil: off
+	draining atomic.Bool
+	fatal    chan error // the store can't write any more
+	cleanups []cleanup
 }
 
 // door is a listener and what is spoken there.
@@ -65,33 +77,46 @@ func (a *app) setup(ctx context.Context) error {
 		return err
 	}
 	a.onClose("webhook connections", func() error { sender.Close(); return nil })
-	queue, err := a.openQueue(ctx)
-	if err != nil {
-		return err
-	}
-	breakers, err := a.breakers(ctx, queue)
-	if err != nil {
+	if a.queue, err = a.openQueue(ctx); err != nil {
 		return err
 	}
 	spooler, err := a.spooler()
 	if err != nil {
 		return err
 	}
+	recent := a.meters(router, spooler)
+	if err := a.restoreBreakers(ctx); err != nil {
+		return err
+	}
 	directory, err := a.cfg.directory(router)
 	if err != nil {
 		return err
 	}
-	deps := gateway.Deps{
-		Router: router, Sender: sender, Spooler: spooler, Queue: queue, Ledger: queue, Breakers: breakers, Directory: directory, Logger: a.log,
+	links, err := a.links(ctx)
+	if err != nil {
+		return err
 	}
-	if queue == nil {
+	deps := gateway.Deps{
+		Router: router, Sender: sender, Spooler: spooler, Queue: a.queue, Ledger: a.queue, Breakers: a.breakers,
+		Directory: directory, Observer: a.metrics, Logger: a.log,
+	}
+	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
+	}
+	if links != nil {
+		deps.Links = links
 	}
 	if a.gateway, err = gateway.New(a.cfg.gateway(), deps); err != nil {
 		return err
 	}
-	if queue != nil {
-		a.worker = retry.NewWorker(queue, a.gateway, a.workerOptions(router, breakers))
+	if a.queue != nil {
+		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions())
+	}
+	if err := a.smtpServer(); err != nil {
+		return err
+	}
+	if err := a.opsServer(router, links, recent); err != nil {
+		return err
 	}
 	return a.listen()
 }
@@ -117,18 +142,18 @@ func (a *app) Close() error {
 
 // Addr is where the listener of a variable (SMTP_ADDR …) waits, "" if it is off.
 func (a *app) Addr(name string) string {
-	for _, l := range a.listeners {
-		if l.name == name {
-			return l.Addr().String()
+	for _, d := range a.doors {
+		if d.name == name {
+			return d.Addr().String()
 		}
+	}
+	if name == "HTTP_ADDR" && a.http != nil {
+		return a.http.Addr().String()
 	}
 	return ""
 }
 
 func (a *app) listen() error {
-	if err := a.smtpServer(); err != nil {
-		return err
-	}
 	for _, want := range []struct {
 		name     string
 		addr     Addr
@@ -146,8 +171,17 @@ func (a *app) listen() error {
 			return fmt.Errorf("%s%s: %w", envPrefix, want.name, err)
 		}
 		a.onClose(want.name, func() error { return ignoreClosed(l.Close()) })
-		a.listeners = append(a.listeners, door{l, want.name, want.protocol})
+		a.doors = append(a.doors, door{l, want.name, want.protocol})
 	}
+	if a.cfg.Listen.HTTPAddr == "" {
+		return nil
+	}
+	l, err := listen(a.cfg.Listen.HTTPAddr)
+	if err != nil {
+		return fmt.Errorf("%sHTTP_ADDR: %w", envPrefix, err)
+	}
+	a.onClose("HTTP_ADDR", func() error { return ignoreClosed(l.Close()) })
+	a.http = l
 	return nil
 }
 
@@ -210,38 +244,67 @@ func (a *app) spooler() (*mail.Spooler, error) {
 const strayAge = 24 * time.Hour
 
 // Run serves until ctx ends or the store fails. Then it says 421 to idle
-// sessions, lets transactions finish within the grace, and stops the worker.
+// sessions, lets transactions finish within the grace, stops the worker, and
+// last the probes.
 func (a *app) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	var wg sync.WaitGroup
-	failed := make(chan error, len(a.listeners)+1)
-	for _, l := range a.listeners {
+	failed := make(chan error, len(a.doors)+2)
+	run := func(f func(context.Context) error) {
 		wg.Go(func() {
-			if err := a.smtp.Serve(background, l.Listener, l.protocol); err != nil && !errors.Is(err, smtp.ErrServerClosed) && background.Err() == nil {
-				failed <- fmt.Errorf("%s%s: %w", envPrefix, l.name, err)
-			}
-		})
-		a.log.Info("listening", "for", strings.ToLower(strings.TrimSuffix(l.name, "_ADDR")), "addr", l.Addr().String())
-	}
-	wg.Go(func() { a.gateway.WatchPauses(background) })
-	if a.worker != nil {
-		wg.Go(func() {
-			if err := a.worker.Run(background); err != nil {
+			if err := f(background); err != nil && background.Err() == nil {
 				failed <- err
 			}
 		})
 	}
-	err := a.wait(ctx, failed)
-	a.log.Info("shutting down", "grace", a.cfg.Process.Grace.String())
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Process.Grace)
-	defer cancel()
-	if cut := a.smtp.Shutdown(grace); cut != nil {
-		a.log.Warn("sessions were cut off at the end of the grace; their senders keep the mail", "error", cut)
+	for _, d := range a.doors {
+		run(func(ctx context.Context) error { return a.serveDoor(ctx, d) })
 	}
+	run(func(ctx context.Context) error { a.gateway.WatchPauses(ctx); return nil })
+	if a.worker != nil {
+		run(a.worker.Run)
+	}
+	if a.http != nil {
+		a.log.Info("listening", "for", "http", "addr", a.http.Addr().String())
+		run(func(ctx context.Context) error { return a.ops.Serve(ctx, a.http) })
+	}
+	err := a.wait(ctx, failed)
+	a.drain(ctx)
 	stop()
 	wg.Wait()
 	return err
+}
+
+func (a *app) serveDoor(ctx context.Context, d door) error {
+	a.log.Info("listening", "for", strings.ToLower(strings.TrimSuffix(d.name, "_ADDR")), "addr", d.Addr().String())
+	if err := a.smtp.Serve(ctx, d.Listener, d.protocol); err != nil && !errors.Is(err, smtp.ErrServerClosed) {
+		return fmt.Errorf("%s%s: %w", envPrefix, d.name, err)
+	}
+	return nil
+}
+
+// drain ends the sessions.
+func (a *app) drain(ctx context.Context) {
+	a.draining.Store(true)
+	a.log.Info("shutting down", "grace", a.cfg.Process.Grace.String())
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Process.Grace)
+	defer cancel()
+	if err := a.smtp.Shutdown(grace); err != nil {
+		a.log.Warn("sessions were cut off at the end of the grace; their senders keep the mail", "error", err)
+	}
+}
+
+// ready is the readiness probe's answer. Webhooks and what waits have no say:
+// a restart would mend neither.
+func (a *app) ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("shutting down")
+	}
+	if a.queue == nil {
+		return nil
+	}
+	return a.queue.Health(ctx)
 }
 
 // wait returns nil when ctx ends, or what makes going on pointless.

@@ -143,30 +143,36 @@ func domainIn(patterns []string, domain string) bool {
 	return false
 }
 
-func (a *app) breakers(ctx context.Context, q retry.Queue) (*retry.Breakers, error) {
-	b := retry.NewBreakers(nil, func(c retry.BreakerChange) {
+// restoreBreakers takes up the breakers where the last process left them.
+func (a *app) restoreBreakers(ctx context.Context) error {
+	a.breakers = retry.NewBreakers(nil, func(c retry.BreakerChange) {
+		a.metrics.BreakerChanged(c)
 		a.log.Warn("an endpoint's breaker changed", "endpoint", c.Endpoint, "from", c.From, "to", c.To, "next_probe", c.Until)
 	})
-	if q == nil {
-		return b, nil
+	if a.queue == nil {
+		return nil
 	}
-	return b, b.Restore(ctx, q, a.log)
+	if err := a.breakers.Restore(ctx, a.queue, a.log); err != nil {
+		return err
+	}
+	a.metrics.BreakersRestored(a.breakers.Snapshot())
+	return nil
 }
 
-func (a *app) workerOptions(router *webhook.Router, breakers *retry.Breakers) retry.WorkerOptions {
+func (a *app) workerOptions() retry.WorkerOptions {
 	limits := map[string]int{}
 	for _, w := range a.cfg.Endpoints() {
 		limits[w.Name] = w.Concurrency
 	}
 	return retry.WorkerOptions{
-		Policy: a.cfg.policy(), Breakers: breakers, Logger: a.log, Grace: a.cfg.Process.Grace,
+		Policy: a.cfg.policy(), Breakers: a.breakers, Logger: a.log, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
 		Concurrency: func(name string) int { return limits[name] },
 	}
 }
 
 // smtpServer wires the protocol engine.
 func (a *app) smtpServer() error {
-	options := []smtp.Option{smtp.WithLogger(a.log)}
+	options := []smtp.Option{smtp.WithLogger(a.log), smtp.WithObserver(a.metrics.SMTP())}
 	if a.cfg.TLS.CertFile != "" {
 		t, err := serverTLS(a.cfg.TLS)
 		if err != nil {

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is who may import whom of our own packages: a new arrow is a
+// decision, made here.
+var mayImport = map[string][]string{
+	"gateway/smtp":      {},
+	"gateway/mail":      {},
+	"gateway/auth":      {"gateway/mail"},
+	"gateway/directory": {"webhook"},
+	"gateway/report":    {"gateway/mail", "retry", "webhook"},
+	"gateway/ops":       {"gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"gateway":           {"gateway/auth", "gateway/directory", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"webhook":           {"gateway/mail", "webhook/payload"},
+	"webhook/payload":   {"gateway/mail"},
+	"retry":             {},
+	"retry/sqlite":      {"retry"},
+	"retry/postgres":    {"retry"},
+	"retry/queuetest":   {"retry"},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "postern/...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	seen := 0
+	for line := range strings.Lines(string(out)) {
+		words := strings.Fields(strings.ReplaceAll(line, "postern/", ""))
+		from := words[0]
+		allowed, known := mayImport[from]
+		if strings.HasPrefix(from, "cmd/") {
+			continue
+		}
+		if !known {
+			t.Errorf("package %s has no law: say in mayImport what it may import", from)
+		}
+		seen++
+		for i, to := range strings.Fields(line)[1:] {
+			if strings.HasPrefix(to, "postern/") && !slices.Contains(allowed, words[i+1]) {
+				t.Errorf("%s must not import %s", from, words[i+1])
+			}
+		}
+	}
+	if seen < 8 {
+		t.Errorf("only %d packages were looked at", seen)
+	}
+}

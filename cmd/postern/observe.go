@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postern/gateway"
+	"postern/gateway/mail"
+	"postern/gateway/ops"
+	"postern/webhook"
+)
+
+// meters makes the registry and all series; the page's memory comes with them.
+func (a *app) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent {
+	recent := ops.NewRecent(time.Now)
+	a.registry = prometheus.NewRegistry()
+	var names []string
+	for _, ep := range router.Endpoints() {
+		names = append(names, ep.Name())
+	}
+	a.metrics = ops.NewMetrics(a.registry, ops.MetricsOptions{
+		Version: version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes),
+	}, recent)
+	if a.queue != nil {
+		a.registry.MustRegister(ops.NewQueueStats(a.queue, names))
+	}
+	return recent
+}
+
+// links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.
+func (a *app) links(ctx context.Context) (*ops.Links, error) {
+	if a.cfg.Delivery.PublicURL == "" || a.queue == nil {
+		return nil, nil
+	}
+	secret := a.cfg.Delivery.URLSecret.source()
+	if secret == nil {
+		stored, err := ops.StoredSecret(ctx, a.queue)
+		if err != nil {
+			return nil, err
+		}
+		secret = func() webhook.Secret { return stored }
+	}
+	return ops.NewLinks(string(a.cfg.Delivery.PublicURL), secret, a.cfg.Delivery.Retain, time.Now)
+}
+
+// opsServer wires probes, metrics, API, page and content.
+func (a *app) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Recent) error {
+	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Gatherer: a.registry, Recent: recent, Logger: a.log}
+	if a.queue != nil {
+		deps.Queue = a.queue
+	}
+	for i, w := range a.cfg.Endpoints() {
+		ep := router.Endpoints()[i]
+		deps.Endpoints = append(deps.Endpoints, ops.Endpoint{Name: ep.Name(), URL: ep.URL(), Format: ep.Format(), Match: w.Match, Terminal: ep.Terminal()})
+	}
+	if links != nil {
+		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.log)
+	}
+	server, err := ops.New(ops.Config{Version: version, Token: a.cfg.Process.HTTPToken.source(), Grace: httpGrace}, deps)
+	a.ops = server
+	return err
+}
+
+// httpGrace is for requests under way at the end; the sessions had theirs.
+const httpGrace = 5 * time.Second
+
+var _ gateway.Observer = (*ops.Metrics)(nil)
