@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,7 @@ type harness struct {
 	server  *smtp.Server
 	addr    string
 	lmtp    string
+	unix    string
 	stop    func()
 
 	mu     sync.Mutex
@@ -56,6 +58,7 @@ type setting struct {
 	endpoints []webhook.Config // URL is completed with the hook's
 	gateway   gateway.Config
 	smtp      func(*smtp.Config)
+	auth      smtp.Authenticator
 	noQueue   bool
 	queue     sqlite.Options
 	worker    bool
@@ -118,16 +121,28 @@ func (h *harness) serve(s setting, breakers *retry.Breakers) {
 	if s.smtp != nil {
 		s.smtp(&cfg)
 	}
-	server, err := smtp.NewServer(cfg, h.gateway)
+	var options []smtp.Option
+	if s.auth != nil {
+		options = append(options, smtp.WithAuthenticator(s.auth))
+	}
+	server, err := smtp.NewServer(cfg, h.gateway, options...)
 	h.must(err)
 	h.server = server
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	for to, protocol := range map[*string]smtp.Protocol{&h.addr: smtp.SMTP, &h.lmtp: smtp.LMTP} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for _, door := range []struct {
+		addr        *string
+		network, at string
+		protocol    smtp.Protocol
+	}{
+		{&h.addr, "tcp", "127.0.0.1:0", smtp.SMTP},
+		{&h.lmtp, "tcp", "127.0.0.1:0", smtp.LMTP},
+		{&h.unix, "unix", filepath.Join(h.t.TempDir(), "s"), smtp.SMTP},
+	} {
+		l, err := net.Listen(door.network, door.at)
 		h.must(err)
-		*to = l.Addr().String()
-		wg.Go(func() { _ = server.Serve(ctx, l, protocol) })
+		*door.addr = l.Addr().String()
+		wg.Go(func() { _ = server.Serve(ctx, l, door.protocol) })
 	}
 	wg.Go(func() { h.gateway.WatchPauses(ctx) })
 	if s.worker {
@@ -214,7 +229,11 @@ type client struct {
 
 func (h *harness) dial(addr, hello string) *client {
 	h.t.Helper()
-	c, err := net.Dial("tcp", addr)
+	network := "tcp"
+	if strings.HasPrefix(addr, "/") {
+		network = "unix"
+	}
+	c, err := net.Dial(network, addr)
 	h.must(err)
 	h.t.Cleanup(func() { c.Close() })
 	k := &client{t: h.t, c: c, r: bufio.NewReader(c)}
