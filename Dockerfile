@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/go/pkg/mod \
     --mount=type=bind,source=.,target=/src \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$VERSION" -o /out/usr/bin/postern ./cmd/postern
-RUN mkdir -p /out/etc/ssl/certs /out/tmp /data && chmod 1777 /out/tmp && chmod 0700 /data \
+RUN mkdir -p /out/etc/ssl/certs /out/tmp /out/var/lib /data && chmod 1777 /out/tmp \
     && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
     && echo 'nonroot:x:65532:65532:nonroot:/var/lib/postern:/sbin/nologin' >/out/etc/passwd \
     && echo 'nonroot:x:65532:' >/out/etc/group

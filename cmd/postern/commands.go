@@ -4,8 +4,10 @@ package main
 func commands() []command {
 	return []command{
 		{"serve", "receive mail and POST it to webhooks", cmdServe},
+		{"demo", "show the gateway at work: the command to start with", cmdDemo},
 		{"send", "send mails to an SMTP server", cmdSend},
 		{"listen", "be a webhook that prints what it is sent", cmdListen},
+		{"queue", "look into the retry queue and change it", cmdQueue},
 		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
 		{"config", "print the effective configuration", cmdConfig},
 		{"healthcheck", "ask a running gateway whether it is ready", cmdHealthcheck},

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/retry"
+)
+
+func (q *queueCommand) list(ctx context.Context) error {
+	out := bufio.NewWriter(q.s.Out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if !q.json {
+		fmt.Fprintln(w, "ID\tSTATE\tENDPOINT\tAGE\tTRIES\tNEXT\tLAST\tFROM\tSUBJECT")
+	}
+	shown := 0
+	for page := (retry.Page{Size: 100}); ; {
+		infos, next, err := q.queue.List(ctx, q.filter, page)
+		if err != nil {
+			return err
+		}
+		for _, i := range infos {
+			if shown++; q.limit > 0 && shown > q.limit {
+				break
+			}
+			if q.json {
+				if err := json.NewEncoder(out).Encode(i); err != nil {
+					return err
+				}
+				continue
+			}
+			fmt.Fprintln(w, row(i, time.Now()))
+		}
+		if next.After == "" || len(infos) == 0 || q.limit > 0 && shown >= q.limit {
+			break
+		}
+		page = next
+	}
+	return errors.Join(w.Flush(), out.Flush())
+}
+
+// rowSubject is how much of a subject a line shows.
+const rowSubject = 40
+
+func row(i retry.Info, now time.Time) string {
+	last := i.LastError
+	if i.LastStatus != 0 {
+		last = fmt.Sprint(i.LastStatus)
+	}
+	next := ""
+	switch i.State {
+	case retry.Due:
+		next = "now"
+		if wait := i.DueAt.Sub(now); wait > 0 {
+			next = "in " + short(wait)
+		}
+	case retry.Dead:
+		last = i.Reason
+	}
+	from := i.From
+	if from == "" {
+		from = "<>"
+	}
+	cells := []string{i.ID, string(i.State), i.Endpoint, short(now.Sub(i.Received)), fmt.Sprint(i.Attempts), next, clipped(last), from, clipped(i.Subject)}
+	for n, c := range cells {
+		cells[n] = printable(strings.ReplaceAll(c, "\t", " "))
+	}
+	return strings.Join(cells, "\t")
+}
+
+func clipped(s string) string {
+	if r := []rune(s); len(r) > rowSubject {
+		return string(r[:rowSubject-1]) + "…"
+	}
+	return s
+}
+
+// short writes a time to the precision that a person wants.
+func short(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return d.Round(time.Second).String()
+	case d < 48*time.Hour:
+		return duration(d.Round(time.Minute))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+func (q *queueCommand) show(ctx context.Context) error {
+	info, attempts, err := q.queue.Get(ctx, q.args[0])
+	if err != nil {
+		return fmt.Errorf("%s: %w (queue list shows the ids)", q.args[0], err)
+	}
+	if q.json {
+		return json.NewEncoder(q.s.Out).Encode(struct {
+			retry.Info
+			History []retry.Attempt `json:"history"`
+		}{info, attempts})
+	}
+	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
+	for _, line := range [][2]string{
+		{"id", info.ID}, {"message", info.MessageID}, {"state", strings.TrimSpace(string(info.State) + " " + info.Reason)}, {"endpoint", info.Endpoint},
+		{"from", "<" + info.From + ">"}, {"to", strings.Join(info.Recipients, ", ")}, {"subject", info.Subject}, {"size", fmt.Sprint(info.Size)},
+		{"received", info.Received.Format(time.RFC3339)}, {"next attempt", info.DueAt.Format(time.RFC3339)}, {"expires", info.Expires.Format(time.RFC3339)},
+	} {
+		fmt.Fprintf(w, "%s\t%s\n", line[0], printable(line[1]))
+	}
+	fmt.Fprintln(w, "\t")
+	for _, a := range attempts {
+		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, printable(a.Error))
+	}
+	return w.Flush()
+}
+
+func (q *queueCommand) replay(ctx context.Context) error {
+	q.filter.IDs = q.args
+	n, err := q.queue.Replay(ctx, q.filter, q.to, time.Now())
+	return q.report(n, "due again", err)
+}
+
+func (q *queueCommand) delete(ctx context.Context) error {
+	q.filter.IDs = q.args
+	n, err := q.queue.Delete(ctx, q.filter)
+	return q.report(n, "deleted", err)
+}
+
+// report says how many were changed; none for ids that were named is an error.
+func (q *queueCommand) report(n int, what string, err error) error {
+	if errors.Is(err, retry.ErrNoFilter) {
+		return fmt.Errorf("nothing was chosen: name ids, a filter such as --endpoint or --reason, or --all")
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 && len(q.args) > 0 {
+		return fmt.Errorf("no such delivery in a state that allows it: queue list shows them")
+	}
+	_, err = fmt.Fprintf(q.s.Out, "%d %s\n", n, what)
+	return err
+}
+
+func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
+	var until time.Time
+	if q.pause > 0 {
+		until = time.Now().Add(q.pause)
+	}
+	if err := q.queue.Pause(ctx, q.args[0], until, q.why); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(q.s.Out, "%s is paused; postern queue resume %s ends it\n", q.args[0], q.args[0])
+	return err
+}
+
+func (q *queueCommand) resume(ctx context.Context) error {
+	if err := q.queue.Resume(ctx, q.args[0]); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(q.s.Out, "%s goes on\n", q.args[0])
+	return err
+}
+
+func (q *queueCommand) stats(ctx context.Context) error {
+	st, err := q.queue.Stats(ctx)
+	if err != nil {
+		return err
+	}
+	if q.json {
+		return json.NewEncoder(q.s.Out).Encode(st)
+	}
+	endpoints, err := q.queue.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "messages\t%d of %d\noctets\t%s of %s\n", st.Messages, st.MaxMessages, Size(st.Bytes), Size(st.MaxBytes))
+	if !st.OldestDue.IsZero() {
+		fmt.Fprintf(w, "oldest waiting\t%s\n", short(time.Since(st.OldestDue)))
+	}
+	fmt.Fprintln(w, "\nendpoint\tdue\tleased\tdead\t")
+	for _, name := range slices.Sorted(maps.Keys(st.Endpoints)) {
+		c := st.Endpoints[name]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", name, c.Due, c.Leased, c.Dead, pausedNote(endpoints, name))
+	}
+	for _, reason := range slices.Sorted(maps.Keys(st.DeadByReason)) {
+		fmt.Fprintf(w, "dead: %s\t%d\n", reason, st.DeadByReason[reason])
+	}
+	return w.Flush()
+}
+
+func pausedNote(all []retry.EndpointState, name string) string {
+	for _, e := range all {
+		if e.Endpoint == name && e.Paused {
+			return "paused: " + printable(e.Why)
+		}
+	}
+	return ""
+}
+
+// exportLease is how long reading one message may take.
+const exportLease = 5 * time.Minute
+
+// export writes each message as it was received, our header lines before it.
+func (q *queueCommand) export(ctx context.Context) error {
+	for _, id := range q.args {
+		path := filepath.Join(q.dir, filepath.Base(id)+".eml")
+		if err := q.exportOne(ctx, id, path); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		fmt.Fprintln(q.s.Out, path)
+	}
+	return nil
+}
+
+// exportOne leases the delivery, so that it isn't settled and deleted meanwhile,
+// and gives the lease back as it was.
+func (q *queueCommand) exportOne(ctx context.Context, id, path string) (err error) {
+	lease, err := q.queue.LeaseID(ctx, id, exportLease)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.queue.Release(ctx, lease, retry.Attempt{})) }()
+	var envelope mail.Envelope
+	if err := json.Unmarshal(lease.Envelope, &envelope); err != nil {
+		return fmt.Errorf("the stored envelope: %w", err)
+	}
+	body, err := q.queue.Open(ctx, lease.Body)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, io.MultiReader(strings.NewReader(envelope.Trace), body))
+	return errors.Join(err, out.Close())
+}
