@@ -8,6 +8,7 @@ func commands() []command {
 		{"send", "send mails to an SMTP server", cmdSend},
 		{"listen", "be a webhook that prints what it is sent", cmdListen},
 		{"queue", "look into the retry queue and change it", cmdQueue},
+		{"check", "try endpoints, directory, certificate, store and DNS", cmdCheck},
 		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
 		{"config", "print the effective configuration", cmdConfig},
 		{"healthcheck", "ask a running gateway whether it is ready", cmdHealthcheck},

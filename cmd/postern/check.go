@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"postern/gateway/directory"
+	"postern/gateway/mail"
+	"postern/webhook"
+	"postern/webhook/payload"
+)
+
+const checkHelp = `[--to ADDRESS]
+
+Tries what a gateway with this environment would use: POSTs a signed test mail
+to each endpoint, asks the directory, looks at the certificate, the store and
+the DNS, and says what to mend. Exits 1 when something is wrong.
+`
+
+// checks runs one check after the other and reports each.
+type checks struct {
+	out    io.Writer
+	failed int
+}
+
+// cmdCheck tries the configuration against the world.
+func cmdCheck(ctx context.Context, s *stdio, args []string) error {
+	fs := newFlags(s, "check", checkHelp)
+	to := fs.String("to", "", "recipient `address` of the test mail (default: postmaster at POSTERN_DOMAIN)")
+	if err := parseFlags(fs, args); err != nil {
+		return err
+	}
+	c, err := loadConfig(s.Environ)
+	if err != nil {
+		return err
+	}
+	if *to == "" {
+		*to = "postmaster@" + c.Listen.Domain
+	}
+	k := &checks{out: s.Out}
+	for _, w := range c.warnings() {
+		k.say("warning", "%s", w)
+	}
+	if err := k.endpoints(ctx, c, *to); err != nil {
+		return err
+	}
+	k.directory(ctx, c, *to)
+	k.certificate(c)
+	k.store(c)
+	k.dns(ctx, c)
+	if k.failed > 0 {
+		return fmt.Errorf("%d checks failed", k.failed)
+	}
+	return nil
+}
+
+func (k *checks) say(what, format string, args ...any) {
+	fmt.Fprintf(k.out, "%-8s %s\n", what, fmt.Sprintf(format, args...))
+}
+
+func (k *checks) ok(format string, args ...any) { k.say("ok", format, args...) }
+
+func (k *checks) fail(format string, args ...any) {
+	k.failed++
+	k.say("FAILED", format, args...)
+}
+
+// endpoints POSTs a test mail to each endpoint, as a message would be.
+func (k *checks) endpoints(ctx context.Context, c *Config, to string) error {
+	router, err := c.router()
+	if err != nil {
+		return err
+	}
+	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: c.Listen.Domain, UserAgent: "Postern/" + versionString()})
+	if err != nil {
+		return err
+	}
+	defer sender.Close()
+	d, err := testDelivery(c.Listen.Domain, to)
+	if err != nil {
+		return err
+	}
+	for _, ep := range router.Endpoints() {
+		d.Endpoint = ep.Name()
+		d.ID = webhook.DeliveryID(d.Envelope.Key, ep.Name(), []string{to})
+		o := sender.Send(ctx, ep, d, false)
+		if o.Result == webhook.Delivered {
+			k.ok("endpoint %s took the test mail with %d in %s", ep, o.Status, o.Elapsed.Round(time.Millisecond))
+			continue
+		}
+		r := o.SMTPReply(c.Delivery.Store != storeOff && ep.Defers())
+		k.fail("endpoint %s: %v; a mail would be answered %d %s", ep, o.Err, r.Code, r.Enhanced)
+	}
+	return nil
+}
+
+const testMail = "From: Postern check <%[1]s>\r\nTo: <%[1]s>\r\nSubject: Postern check: please ignore\r\nAuto-Submitted: auto-generated\r\n" +
+	"Message-ID: <%[2]s@postern.invalid>\r\nDate: %[3]s\r\n\r\nThis is a test by postern check. There is nothing to do.\r\n"
+
+// testDelivery is a mail that says what it is.
+func testDelivery(domain, to string) (payload.Delivery, error) {
+	now := time.Now()
+	key := fmt.Sprintf("check-%d", now.UnixNano())
+	raw := mail.Bytes(fmt.Sprintf(testMail, to, key, now.Format(time.RFC1123Z)))
+	parsed, err := mail.Parse(raw, mail.Limits{})
+	rcpt := mail.Recipient{Address: to}
+	return payload.Delivery{
+		Attempt: 1, Message: parsed, Raw: raw, Recipients: []mail.Recipient{rcpt},
+		Envelope: &mail.Envelope{ID: key, Key: key, Received: now, Hello: domain, Protocol: "ESMTP", Verb: mail.VerbMail, From: "postmaster@" + domain,
+			To: []mail.Recipient{rcpt}, Size: raw.Size()},
+	}, err
+}
+
+// directory asks for an address. Whether it is a recipient is the directory's
+// own affair: what is checked is that its answer counts.
+func (k *checks) directory(ctx context.Context, c *Config, to string) {
+	if c.Directory.URL == "" {
+		return
+	}
+	remote, err := directory.NewRemote(string(c.Directory.URL), &http.Client{}, c.Directory.sign(), time.Now)
+	if err != nil {
+		k.fail("directory: %v", err)
+		return
+	}
+	a := remote.Recipient(ctx, directory.Query{Address: to, MailFrom: "postmaster@" + c.Listen.Domain, Hello: c.Listen.Domain}, func(string) bool { return true })
+	if a.Code == 450 {
+		k.fail("directory %s gave no answer that counts for %s (450 %s): it must answer within its time, and a refusal must repeat the address in its JSON body", c.Directory.URL, to, a.Text)
+		return
+	}
+	k.ok("directory %s answers %d for %s", c.Directory.URL, a.Code, to)
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// certificateSoon is when an expiry is worth a word.
+const certificateSoon = 14 * 24 * time.Hour
+
+func (k *checks) certificate(c *Config) {
+	t := c.TLS
+	if t.CertFile == "" {
+		k.say("note", "no certificate: mail comes in the clear; POSTERN_TLS_CERT_FILE and POSTERN_TLS_KEY_FILE turn STARTTLS on")
+		return
+	}
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		k.fail("certificate: %v", err)
+		return
+	}
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	if err != nil {
+		k.fail("certificate %s: %v", t.CertFile, err)
+		return
+	}
+	left := time.Until(leaf.NotAfter)
+	switch {
+	case left <= 0:
+		k.fail("certificate %s expired on %s: renew it", t.CertFile, leaf.NotAfter.Format(time.DateOnly))
+	case leaf.VerifyHostname(c.Listen.Domain) != nil:
+		k.fail("certificate %s is for %s, not for %s: set POSTERN_DOMAIN to the name that the MX record has", t.CertFile, strings.Join(leaf.DNSNames, ", "), c.Listen.Domain)
+	case left < certificateSoon:
+		k.say("warning", "certificate %s expires in %s", t.CertFile, short(left))
+	default:
+		k.ok("certificate %s is for %s until %s", t.CertFile, c.Listen.Domain, leaf.NotAfter.Format(time.DateOnly))
+	}
+}
+
+// store looks whether a sqlite store's folder can be written.
+func (k *checks) store(c *Config) {
+	folder := c.Delivery.Store.Folder()
+	if folder == "" {
+		return
+	}
+	if err := writable(folder); err != nil {
+		k.fail("store %s: %v: make the folder writable, or set POSTERN_RETRY_STORE", folder, err)
+		return
+	}
+	k.ok("store %s can be written", folder)
+}
+
+func writable(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(folder, ".writable-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
+// dns looks for the MX records that bring mail here. They are other people's
+// zones, and a test machine has none: what is missing is only a warning.
+func (k *checks) dns(ctx context.Context, c *Config) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, domain := range c.domains() {
+		records, err := net.DefaultResolver.LookupMX(ctx, domain)
+		if err != nil {
+			k.say("warning", "MX of %s: %v: senders need an MX record that names %s", domain, err, c.Listen.Domain)
+			continue
+		}
+		here := slices.ContainsFunc(records, func(r *net.MX) bool { return strings.EqualFold(strings.TrimSuffix(r.Host, "."), c.Listen.Domain) })
+		if !here {
+			k.say("warning", "MX of %s doesn't name %s (POSTERN_DOMAIN): its mail goes elsewhere", domain, c.Listen.Domain)
+			continue
+		}
+		k.ok("MX of %s names %s", domain, c.Listen.Domain)
+	}
+}
+
+// domains are the domains that the patterns name.
+func (c *Config) domains() []string {
+	patterns := append([]string(nil), c.Directory.Recipients...)
+	for _, w := range c.Endpoints() {
+		patterns = append(patterns, w.Match...)
+	}
+	var all []string
+	for _, p := range patterns {
+		_, domain, found := strings.Cut(p, "@")
+		if !found {
+			domain = p
+		}
+		if !strings.Contains(domain, "*") && !slices.Contains(all, domain) {
+			all = append(all, domain)
+		}
+	}
+	return all
+}
