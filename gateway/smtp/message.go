@@ -1,12 +1,6 @@
 package smtp
 
-import (
-	"errors"
-	"time"
-)
-
-// errFlood is the message that goes on and on behind its limit.
-var errFlood = errors.New("smtp: message far beyond the limit")
+import "time"
 
 // data takes a message by DATA (RFC 5321 section 4.1.1.4).
 func (s *session) data([]byte) Reply {

@@ -15,6 +15,7 @@ import (
 type recorder struct {
 	mu       sync.Mutex
 	messages []message
+	shelf    *shelf // nil: nothing to collect
 	aborted  int
 	opened   int
 	gone     []bool

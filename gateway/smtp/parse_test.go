@@ -1,0 +1,157 @@
+package smtp
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzPath: whatever parses renders into a path that parses to the same.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"<>", "<a@b.example>", `<"a b"@c.example> SIZE=1`, "<@a,@b:c@d>", "<a@[IPv6:::1]>", "<\"\\\"\\\\\"@x>", "<postmaster>",
+		"<ü@例.example>", "<a@b>>", "<a b@c>", `<"x> y"@z>`, "<@[IPv6:1::2]:a@b>", "<a@[1.2.3.4]>"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		a, rest, fault := parsePath(in)
+		if fault != faultNone {
+			return
+		}
+		if len(rest) > 0 && !blank(rest[0]) {
+			t.Fatalf("%q: rest %q", in, rest)
+		}
+		s := a.String()
+		if !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00") {
+			t.Fatalf("%q renders as %q", in, s)
+		}
+		again, rest, fault := parsePath([]byte("<" + s + ">"))
+		again.Quoted, a.Quoted = false, false
+		if fault == faultLong {
+			return // quoting may make it longer
+		}
+		if fault != faultNone || len(rest) > 0 || again != a {
+			t.Fatalf("%q -> %q -> %+v, fault %d; was %+v", in, s, again, fault, a)
+		}
+	})
+}
+
+// FuzzParams: parameters never hold blanks or control characters, and what
+// was decoded can go into a report.
+func FuzzParams(f *testing.F) {
+	for _, s := range []string{" SIZE=1 BODY=7BIT", " NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb", " BY=120;R", " ENVID=QQ+2B", " =", " A==", "\tX"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		for rest := in; len(rest) > 0; {
+			p, next, ok := nextParam(rest)
+			if !ok {
+				return
+			}
+			if len(next) >= len(rest) || bytes.ContainsAny(p.value, " \t\r\n\x00") {
+				t.Fatalf("%q: %q, then %q", in, p.value, next)
+			}
+			parseBy(p.value)
+			parseNotify(p.value)
+			if s, ok := parseORcpt(p.value); ok && strings.ContainsAny(s, "\r\n\x00") {
+				t.Fatalf("ORCPT %q", s)
+			}
+			if n, ok := parseNumber(p.value); ok && n < 0 {
+				t.Fatalf("number %d", n)
+			}
+			rest = next
+		}
+	})
+}
+
+// FuzzProxy: a header is read whole or not at all, and its length is true.
+func FuzzProxy(f *testing.F) {
+	f.Add([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 1000 25\r\nEHLO"))
+	f.Add([]byte("PROXY UNKNOWN\r\n"))
+	f.Add(append(append([]byte{}, proxyV2Signature...), 0x21, 0x11, 0, 12, 192, 0, 2, 1, 192, 0, 2, 2, 3, 232, 0, 25))
+	f.Add(append(append([]byte{}, proxyV2Signature...), 0x21, 0x11, 0, 20, 192, 0, 2, 1, 192, 0, 2, 2, 3, 232, 0, 25, 0x20, 0, 5, 1, 0, 0, 0, 0))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		h, n, err := parseProxy(in)
+		if err != nil {
+			return
+		}
+		if n <= 0 || n > len(in) {
+			t.Fatalf("%q: length %d", in, n)
+		}
+		if again, m, err := parseProxy(in[:n]); err != nil || m != n || again.src != h.src {
+			t.Fatalf("%q: the header alone reads differently", in)
+		}
+		if _, _, err := parseProxy(in[:n-1]); err == nil {
+			t.Fatalf("%q: a header cut short is taken", in)
+		}
+	})
+}
+
+func TestAddressString(t *testing.T) {
+	for _, c := range []struct {
+		a    Address
+		want string
+	}{
+		{Address{}, ""},
+		{Address{Local: "postmaster"}, "postmaster"},
+		{Address{Local: "a.b", Domain: "c.example"}, "a.b@c.example"},
+		{Address{Local: "a b", Domain: "c.example"}, `"a b"@c.example`},
+		{Address{Local: `a"\`, Domain: "c.example"}, `"a\"\\"@c.example`},
+		{Address{Local: "", Domain: "c.example"}, `""@c.example`},
+		{Address{Local: "ü", Domain: "[IPv6:::1]"}, "ü@[IPv6:::1]"},
+	} {
+		if got := c.a.String(); got != c.want {
+			t.Errorf("%+v is %q, want %q", c.a, got, c.want)
+		}
+	}
+}
+
+// TestReplyLines: no reply line is longer than 512 octets or holds what a
+// client could take for another line, whoever wrote the text.
+func TestReplyLines(t *testing.T) {
+	long := strings.Repeat("wörd ", 400)
+	out := string(appendReply(nil, Reply{Code: 550, Enhanced: EnhancedCode{4, 1, 1}, Lines: []string{"a\r\nb\x00c", long, strings.Repeat("é", 700)}}, styleUTF8))
+	lines := strings.Split(strings.TrimSuffix(out, "\r\n"), "\r\n")
+	for i, line := range lines {
+		sep := "-"
+		if i == len(lines)-1 {
+			sep = " "
+		}
+		if !strings.HasPrefix(line, "550"+sep+"5.1.1 ") || len(line) > maxReplyLine-2 || !utf8.ValidString(line) {
+			t.Errorf("line %d: %q", i, line)
+		}
+	}
+	if lines[0] != "550-5.1.1 a  b c" {
+		t.Errorf("%q", lines[0])
+	}
+	if got := string(appendReply(nil, Reply{Code: 554, Lines: []string{"é"}}, styleEnhanced)); got != "554 5.0.0 ??\r\n" {
+		t.Errorf("%q", got)
+	}
+	for code := 200; code < 600; code++ {
+		if standardText(code) == "" {
+			t.Errorf("%d has no text", code)
+		}
+	}
+}
+
+func TestConfigNamesWhatIsWrong(t *testing.T) {
+	for name, spoil := range map[string]func(*Config){
+		"Domain":         func(c *Config) { c.Domain = "not a host" },
+		"MaxRecipients":  func(c *Config) { c.MaxRecipients = 99 },
+		"MaxCommandLine": func(c *Config) { c.MaxCommandLine = 512 },
+		"CommandTimeout": func(c *Config) { c.CommandTimeout = 0 },
+		"MaxSize":        func(c *Config) { c.MaxSize = -1 },
+		"HardErrors":     func(c *Config) { c.HardErrors = -1 },
+		"TLS":            func(c *Config) { c.TLS = TLSOffer },
+		"AuthRequired":   func(c *Config) { c.AuthRequired = true },
+	} {
+		cfg := DefaultConfig("mx.here.example")
+		spoil(&cfg)
+		if _, err := NewServer(cfg, nil); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := NewServer(DefaultConfig("mx.here.example"), nil); err != nil {
+		t.Error(err)
+	}
+}
