@@ -1,0 +1,132 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+const (
+	// laneSize is how many reports of a kind may wait; more are given up.
+	laneSize = 1000
+	// sendTimeout bounds one try.
+	sendTimeout = time.Minute
+	// drainTimeout bounds what is still sent at shutdown.
+	drainTimeout = 5 * time.Second
+)
+
+// pauses are the waits between the tries of a report: a deploy of the
+// receiver passes, an outage of a day doesn't.
+var pauses = []time.Duration{5 * time.Second, 30 * time.Second, 2 * time.Minute, 10 * time.Minute}
+
+// errFinal marks what no further try mends.
+type errFinal struct {
+	error
+	result string
+}
+
+func (e errFinal) Unwrap() error { return e.error }
+
+func permanent(err error) error { return errFinal{err, ResultFailed} }
+func withheld(why string) error { return errFinal{errors.New(why), ResultWithheld} }
+
+// lane sends the reports of one kind in order, one at a time: they all go to
+// the same place.
+type lane struct {
+	kind    string
+	log     *slog.Logger
+	observe func(kind, result string)
+	waiting chan job
+}
+
+type job struct {
+	id   string // of the delivery
+	send func(context.Context) error
+}
+
+func newLane(kind string, o Options) *lane {
+	return &lane{kind: kind, log: o.Logger, observe: o.Observer, waiting: make(chan job, laneSize)}
+}
+
+// add takes a report, or gives it up where too many wait.
+func (l *lane) add(id string, send func(context.Context) error) {
+	select {
+	case l.waiting <- job{id, send}:
+	default:
+		l.observe(l.kind, ResultOverflow)
+		l.log.Error("a dead letter is not reported: too many reports wait; the dead letter is in the queue", "kind", l.kind, "id", id)
+	}
+}
+
+// run sends until ctx ends, and then what waits, once.
+func (l *lane) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case j := <-l.waiting:
+			l.deliver(ctx, j)
+		}
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	for {
+		select {
+		case j := <-l.waiting:
+			l.end(j, j.send(drain))
+		default:
+			return
+		}
+	}
+}
+
+// deliver tries a report until it is sent, can't be, or the tries are used up.
+// At shutdown it is put back for the last round.
+func (l *lane) deliver(ctx context.Context, j job) {
+	for n := 0; ; n++ {
+		err := l.try(ctx, j)
+		var final errFinal
+		if err == nil || errors.As(err, &final) || n == len(pauses) {
+			l.end(j, err)
+			return
+		}
+		l.log.Warn("a dead letter could not be reported; trying again", "kind", l.kind, "id", j.id, "in", pauses[n].String(), "error", err)
+		select {
+		case <-ctx.Done():
+			l.add(j.id, j.send)
+			return
+		case <-time.After(pauses[n]):
+		}
+	}
+}
+
+// try sends once. It goes on for a moment after ctx ended: cut short, nobody
+// knows whether the report arrived.
+func (l *lane) try(ctx context.Context, j job) error {
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
+	defer stop()
+	return j.send(own)
+}
+
+// end counts and logs a report's end.
+func (l *lane) end(j job, err error) {
+	result := ResultSent
+	var final errFinal
+	switch {
+	case errors.As(err, &final):
+		result = final.result
+	case err != nil:
+		result = ResultFailed
+	}
+	l.observe(l.kind, result)
+	switch result {
+	case ResultSent:
+		l.log.Info("dead letter reported", "kind", l.kind, "id", j.id)
+	case ResultWithheld:
+		l.log.Info("dead letter not reported", "kind", l.kind, "id", j.id, "why", err.Error())
+	default:
+		l.log.Error("a dead letter could not be reported; it is in the queue", "kind", l.kind, "id", j.id, "error", err)
+	}
+}

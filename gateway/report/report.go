@@ -1,0 +1,167 @@
+// Package report tells about dead letters: the operator by a webhook, the
+// sender by a delivery status notification (RFC 3464).
+//
+// A dead letter is in the queue before it is reported and stays there whatever
+// becomes of the report: reports wait in memory, in bounded number, are tried a
+// few times and then given up, which is logged and counted. Reporting never
+// makes the worker wait. Nothing is sent to a sender that didn't prove who it
+// is, to the null sender, or in answer to automatic mail.
+package report
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/retry"
+)
+
+// The results of a report, for the observer.
+const (
+	ResultSent     = "sent"
+	ResultFailed   = "failed"   // tried and given up
+	ResultWithheld = "withheld" // the sender must not be told, or asked not to be
+	ResultOverflow = "overflow" // too many were waiting
+)
+
+// The kinds of reports, for the observer.
+const (
+	KindWebhook = "webhook"
+	KindDSN     = "dsn"
+)
+
+// Messages opens stored messages; the retry queue is one.
+type Messages interface {
+	OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error)
+}
+
+// Options are the parts that a Reporter works with.
+type Options struct {
+	Webhook  *Webhook    // nil: nobody is told by a webhook
+	Relay    *Relay      // nil: no sender is told
+	Domain   string      // our host name
+	Messages Messages    // where the messages of notifications are
+	Limits   mail.Limits // for reading them
+	// Observer hears of each report's end: one of the kinds, one of the results.
+	Observer func(kind, result string)
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Reporter sends reports; Run does the work.
+type Reporter struct {
+	o     Options
+	hooks *lane
+	dsns  *lane
+}
+
+// New returns a reporter.
+func New(o Options) (*Reporter, error) {
+	if o.Relay != nil && (o.Messages == nil || o.Domain == "") {
+		return nil, errors.New("report: notifications need a host name and a store: set POSTERN_DOMAIN and POSTERN_RETRY_STORE, or unset POSTERN_DSN_RELAY")
+	}
+	if o.Observer == nil {
+		o.Observer = func(string, string) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Reporter{o: o}
+	r.hooks = newLane(KindWebhook, o)
+	r.dsns = newLane(KindDSN, o)
+	return r, nil
+}
+
+// letter is a dead letter without its body.
+type letter struct {
+	info     retry.Info
+	envelope []byte // JSON of mail.Envelope
+	attempt  retry.Attempt
+	at       time.Time
+}
+
+// DeadLetter takes note of a dead letter and returns at once; it is
+// retry.WorkerOptions.DeadLetter. Of the lease it needs Info and Envelope only.
+func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a retry.Attempt) {
+	d := letter{info: l.Info, envelope: l.Envelope, attempt: a, at: r.o.Now()}
+	d.info.Reason = reason
+	d.info.Attempts = max(d.info.Attempts, a.N)
+	if a.Status != 0 || a.Error != "" {
+		d.info.LastStatus, d.info.LastError = a.Status, a.Error
+	}
+	if w := r.o.Webhook; w != nil {
+		r.hooks.add(d.info.ID, func(ctx context.Context) error { return w.tell(ctx, d) })
+	}
+	if r.o.Relay != nil {
+		r.dsns.add(d.info.ID, func(ctx context.Context) error { return r.notify(ctx, d) })
+	}
+}
+
+// Run sends what DeadLetter noted until ctx ends, then what is left, once,
+// for a few seconds.
+func (r *Reporter) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, l := range []*lane{r.hooks, r.dsns} {
+		wg.Go(func() { l.run(ctx) })
+	}
+	wg.Wait()
+	if r.o.Webhook != nil {
+		r.o.Webhook.client.CloseIdleConnections()
+	}
+}
+
+// notify sends the notification of a dead letter, unless it must not be sent.
+func (r *Reporter) notify(ctx context.Context, d letter) error {
+	env := &mail.Envelope{}
+	if err := json.Unmarshal(d.envelope, env); err != nil {
+		return permanent(err)
+	}
+	to := concerned(env, d.info.Recipients)
+	if why := withhold(env, to); why != "" {
+		return withheld(why)
+	}
+	_, body, err := r.o.Messages.OpenMessage(ctx, d.info.MessageID)
+	if errors.Is(err, retry.ErrNotFound) {
+		return withheld("the dead letter was deleted")
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if err := body.Verify(); err != nil {
+		return permanent(err)
+	}
+	raw := mail.Prepend(env.Trace, bodySource{body})
+	m, err := mail.Parse(raw, r.o.Limits)
+	if err != nil {
+		return err
+	}
+	if m.Automatic != "" {
+		return withheld("the mail is automatic: " + string(m.Automatic))
+	}
+	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, reason: d.info.Reason, last: d.attempt.At, messageID: m.MessageID, raw: raw}
+	return r.o.Relay.send(ctx, r.o.Domain, env.From, n)
+}
+
+// bodySource reads a stored body through any number of readers.
+type bodySource struct{ body retry.StoredBody }
+
+// Open implements mail.Source.
+func (b bodySource) Open() (io.ReadSeekCloser, error) {
+	return section{io.NewSectionReader(b.body, 0, b.body.Size())}, nil
+}
+
+// Size implements mail.Source.
+func (b bodySource) Size() int64 { return b.body.Size() }
+
+type section struct{ *io.SectionReader }
+
+func (section) Close() error { return nil }

@@ -1,0 +1,476 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	netmail "net/mail"
+	"net/textproto"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/retry/sqlite"
+	"postern/webhook"
+)
+
+const testSecret = webhook.Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+
+// results counts what the observer hears.
+type results struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (r *results) observe(kind, result string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[string]int{}
+	}
+	r.seen[kind+" "+result]++
+}
+
+func (r *results) of(what string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen[what]
+}
+
+func openQueue(t *testing.T) retry.Queue {
+	t.Helper()
+	q, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{MinFree: -1, Unsafe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+// verified is an envelope whose sender proved who it is.
+func verified() *mail.Envelope {
+	return &mail.Envelope{
+		ID: "m1", Received: time.Date(2026, 5, 6, 7, 8, 9, 0, time.UTC), From: "anna@example.org", Hello: "out.example.org",
+		To:      []mail.Recipient{{Address: "shop@in.example.com"}, {Address: "crm@in.example.com", Original: "help@in.example.com", ORcpt: "rfc822;help@in.example.com"}},
+		Verdict: &mail.Authentication{SenderVerified: true, SPF: mail.SPFResult{Result: "pass", Domain: "example.org"}},
+		Trace:   "Received: from out.example.org by mx.example.com;\r\n\tWed, 6 May 2026 07:08:09 +0000\r\n",
+	}
+}
+
+const testMail = "From: Anna <anna@example.org>\r\nTo: shop@in.example.com\r\nSubject: Order\r\nMessage-ID: <one@example.org>\r\n\r\nTwo pairs of boots, please.\r\n.\r\n"
+
+// bury stores a message and makes its delivery a dead letter, as the worker does.
+func bury(t *testing.T, q retry.Queue, env *mail.Envelope, data string) retry.Lease {
+	t.Helper()
+	ctx := t.Context()
+	b, err := json.Marshal(env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := q.Reserve(ctx, int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Release()
+	ref, err := q.Stage(ctx, res, mail.Bytes(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var to []string
+	for _, r := range env.To {
+		to = append(to, r.Address)
+	}
+	_, err = q.Enqueue(ctx, retry.Message{ID: env.ID, Key: env.ID, Received: env.Received, Expires: time.Now().Add(time.Hour), From: env.From, Subject: "Order", Envelope: b, Body: ref},
+		[]retry.NewDelivery{{ID: "d-" + env.ID, Endpoint: "app", Recipients: to, Due: time.Now().Add(-time.Minute)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := q.LeaseID(ctx, "d-"+env.ID, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Dead(ctx, l, retry.ReasonExpired, attempt); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+var attempt = retry.Attempt{N: 7, At: time.Date(2026, 5, 9, 7, 8, 9, 0, time.UTC), Status: 503, Reason: "unavailable", Error: "the webhook answered 503"}
+
+// report runs a reporter over one dead letter and returns what became of it.
+func report(t *testing.T, o Options, l retry.Lease, reason string) *results {
+	t.Helper()
+	seen := &results{}
+	o.Observer, o.Domain = seen.observe, "mx.example.com"
+	r, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.DeadLetter(t.Context(), l, reason, attempt)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	r.Run(ended) // sends what waits, once
+	return seen
+}
+
+func TestFailureWebhook(t *testing.T) {
+	var got Failure
+	var user, password string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if err := webhook.Verify(testSecret, r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), r.Header.Get("webhook-signature"), body, time.Now(), time.Minute); err != nil {
+			t.Error(err)
+		}
+		if id := r.Header.Get("webhook-id"); id != "dead_d-m1_7" {
+			t.Errorf("webhook-id %q", id)
+		}
+		user, password, _ = r.BasicAuth()
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer srv.Close()
+	w, err := NewWebhook(strings.Replace(srv.URL, "//", "//ops:pass@", 1), func() webhook.Secret { return testSecret })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := bury(t, openQueue(t), verified(), testMail)
+	if seen := report(t, Options{Webhook: w}, l, retry.ReasonExpired); seen.of("webhook sent") != 1 {
+		t.Fatalf("seen %v", seen.seen)
+	}
+	want := Failure{Type: "delivery.dead", Version: 1, Timestamp: got.Timestamp, ID: "d-m1", MessageID: "m1", Endpoint: "app",
+		Recipients: []string{"shop@in.example.com", "crm@in.example.com"}, From: "anna@example.org", Subject: "Order", Size: int64(len(testMail)),
+		Reason: "expired", Attempts: 7, LastStatus: 503, LastError: "the webhook answered 503", Received: verified().Received}
+	if fmt.Sprint(got) != fmt.Sprint(want) || user != "ops" || password != "pass" {
+		t.Errorf("got  %+v by %s:%s\nwant %+v", got, user, password, want)
+	}
+}
+
+func TestFailureWebhookIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		bad   int // answers before a good one
+		tries int
+		end   string
+	}{{0, 1, "webhook sent"}, {2, 3, "webhook sent"}, {99, len(pauses) + 1, "webhook failed"}} {
+		synctest.Test(t, func(t *testing.T) {
+			tries := 0
+			seen := &results{}
+			o := Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)}
+			l := newLane(KindWebhook, o)
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan struct{})
+			go func() { defer close(done); l.run(ctx) }()
+			l.add("d1", func(context.Context) error {
+				if tries++; tries <= c.bad {
+					return errors.New("503")
+				}
+				return nil
+			})
+			time.Sleep(time.Hour)
+			cancel()
+			<-done
+			if tries != c.tries || seen.of(c.end) != 1 {
+				t.Errorf("%d tries, %v", tries, seen.seen)
+			}
+		})
+	}
+}
+
+func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &results{}
+		l := newLane(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		began := time.Now()
+		for range laneSize + 5 {
+			l.add("d", func(context.Context) error { return nil })
+		}
+		if time.Since(began) != 0 || seen.of("dsn overflow") != 5 {
+			t.Errorf("took %s, %v", time.Since(began), seen.seen)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		l.run(ctx)
+		if seen.of("dsn sent") != laneSize {
+			t.Errorf("at the end: %v", seen.seen)
+		}
+	})
+}
+
+// What is under way when the process ends may finish; what waits for its next
+// try gets one more.
+func TestLaneAtShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := &results{}
+		l := newLane(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); l.run(ctx) }()
+		tries := 0
+		l.add("flaky", func(context.Context) error {
+			if tries++; tries == 1 {
+				return errors.New("busy")
+			}
+			return nil
+		})
+		time.Sleep(time.Second)
+		cancel()
+		<-done
+		if tries != 2 || seen.of("dsn sent") != 1 {
+			t.Errorf("%d tries, %v", tries, seen.seen)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		done = make(chan struct{})
+		go func() { defer close(done); l.run(ctx) }()
+		l.add("hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		time.Sleep(time.Second)
+		cancel()
+		began := time.Now()
+		<-done
+		if d := time.Since(began); d > 2*drainTimeout {
+			t.Errorf("ended after %s", d)
+		}
+	})
+}
+
+func TestWebhookErrorsHideTheURL(t *testing.T) {
+	w, err := NewWebhook("http://ops:pass-word@127.0.0.1:1/hook?key=se-cret", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.tell(t.Context(), letter{})
+	if err == nil || strings.Contains(err.Error(), "pass-word") || strings.Contains(err.Error(), "se-cret") {
+		t.Errorf("error: %v", err)
+	}
+	for _, bad := range []string{"ftp://x", "hook", "http://", "http://%zz:se-cret@x"} {
+		if _, err := NewWebhook(bad, nil); err == nil || strings.Contains(err.Error(), "se-cret") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// part is a part of a notification, read as a mail client reads it.
+type part struct {
+	header textproto.MIMEHeader
+	body   string
+}
+
+func openDSN(t *testing.T, body string) (netmail.Header, []part) {
+	t.Helper()
+	m, err := netmail.ReadMessage(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/report" {
+		t.Fatalf("%s %v", kind, err)
+	}
+	var parts []part
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts = append(parts, part{p.Header, string(b)})
+	}
+	return m.Header, parts
+}
+
+func TestNotification(t *testing.T) {
+	env := verified()
+	env.DSN = &mail.DSN{EnvID: "order-77\r\nX: y"}
+	r, q := startRelay(t, nil), openQueue(t)
+	client, err := NewRelay("smtp://"+r.addr, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, testMail), retry.ReasonExpired)
+	got := r.mails()
+	if seen.of("dsn sent") != 1 || len(got) != 1 || got[0].from != "" || got[0].to[0] != "anna@example.org" {
+		t.Fatalf("%v, %+v", seen.seen, got)
+	}
+	h, parts := openDSN(t, got[0].body)
+	if h.Get("To") != "<anna@example.org>" || h.Get("Auto-Submitted") != "auto-replied" || h.Get("References") != "<one@example.org>" || h.Get("Message-Id") == "" {
+		t.Errorf("header: %v", h)
+	}
+	if _, err := h.Date(); err != nil {
+		t.Error(err)
+	}
+	if len(parts) != 3 {
+		t.Fatalf("%d parts", len(parts))
+	}
+	if !strings.Contains(parts[0].body, "<help@in.example.com>") || !strings.Contains(parts[0].body, "within the time") {
+		t.Errorf("words: %s", parts[0].body)
+	}
+	const status = "Original-Envelope-Id: order-77__X: y\r\nReporting-MTA: dns; mx.example.com\r\nReceived-From-MTA: dns; out.example.org\r\nArrival-Date: Wed, 06 May 2026 07:08:09 +0000\r\n\r\n" +
+		"Final-Recipient: rfc822; shop@in.example.com\r\nAction: failed\r\nStatus: 5.4.7\r\nLast-Attempt-Date: Sat, 09 May 2026 07:08:09 +0000\r\n\r\n" +
+		"Original-Recipient: rfc822;help@in.example.com\r\nFinal-Recipient: rfc822; help@in.example.com\r\nAction: failed\r\nStatus: 5.4.7\r\nLast-Attempt-Date: Sat, 09 May 2026 07:08:09 +0000\r\n"
+	if strings.TrimSpace(parts[1].body) != strings.TrimSpace(status) || parts[1].header.Get("Content-Type") != "message/delivery-status" {
+		t.Errorf("status:\n%s", parts[1].body)
+	}
+	if parts[2].header.Get("Content-Type") != "text/rfc822-headers" || !strings.Contains(parts[2].body, "Subject: Order") || strings.Contains(parts[2].body, "boots") {
+		t.Errorf("returned: %v\n%s", parts[2].header, parts[2].body)
+	}
+	for _, secret := range []string{"crm@in.example.com", "app", "503", "webhook"} {
+		if strings.Contains(got[0].body, secret) {
+			t.Errorf("the sender learns of %s", secret)
+		}
+	}
+	parsed, err := mail.Parse(mail.Bytes(got[0].body), mail.Limits{})
+	if err != nil || parsed.Automatic != mail.Bounce && parsed.Automatic != mail.AutoReplied {
+		t.Errorf("read as %q, %v", parsed.Automatic, err)
+	}
+}
+
+func TestWhatIsReturned(t *testing.T) {
+	long := "Subject: x\r\n\r\n" + strings.Repeat("y", maxLine+1) + "\r\n"
+	for name, c := range map[string]struct {
+		ret, data string
+		eightBit  bool
+		kind      string
+		has, not  string
+	}{
+		"headers by default":       {"", testMail, true, "text/rfc822-headers", "Subject: Order", "boots"},
+		"headers asked for":        {"HDRS", testMail, true, "text/rfc822-headers", "Subject: Order", "boots"},
+		"full":                     {"FULL", testMail, false, "message/rfc822", "please.\r\n.\r\n", "\x00"},
+		"full, 8bit, relay can":    {"FULL", "Subject: x\r\n\r\nгрузовик\r\n", true, "message/rfc822", "грузовик", "\x00"},
+		"full, 8bit, relay can't":  {"FULL", "Subject: x\r\n\r\nгрузовик\r\n", false, "text/rfc822-headers", "Subject: x", "грузовик"},
+		"header, 8bit, relay can":  {"", "Subject: груз\r\n\r\n", true, "text/rfc822-headers", "Subject: груз", "\x00"},
+		"header, 8bit, can't":      {"", "Subject: груз\r\n\r\n", false, "text/rfc822-headers", "Subject: ????", "груз"},
+		"a line too long for SMTP": {"FULL", long, true, "text/rfc822-headers", "Subject: x", "yyy"},
+		"a bare LF":                {"FULL", "Subject: x\r\n\r\na\nb\r\n", true, "text/rfc822-headers", "Subject: x", "a\nb"},
+		"a bare CR":                {"FULL", "Subject: x\r\n\r\na\rb\r\n", true, "text/rfc822-headers", "Subject: x", "a\rb"},
+		"NUL":                      {"FULL", "Subject: x\r\n\r\na\x00b\r\n", true, "text/rfc822-headers", "Subject: x", "\x00"},
+		"no body":                  {"", "Subject: x", true, "text/rfc822-headers", "Subject: x", "\x00"},
+		"nothing at all":           {"FULL", "", true, "message/rfc822", "", "\x00"},
+	} {
+		env := verified()
+		env.DSN, env.Trace = &mail.DSN{Ret: c.ret}, ""
+		n := &notice{domain: "mx.example.com", env: env, to: env.To, raw: mail.Bytes(c.data)}
+		var b bytes.Buffer
+		if err := n.write(&b, c.eightBit); err != nil {
+			t.Fatal(err)
+		}
+		_, parts := openDSN(t, b.String())
+		p := parts[2]
+		if p.header.Get("Content-Type") != c.kind || !strings.Contains(p.body, c.has) || strings.Contains(p.body, c.not) {
+			t.Errorf("%s: %v %q", name, p.header, p.body)
+		}
+		if !c.eightBit && !ascii(b.String()) {
+			t.Errorf("%s: octets above 127 for a relay that has no 8BITMIME", name)
+		}
+	}
+}
+
+func TestUTF8Addresses(t *testing.T) {
+	env := verified()
+	env.UTF8, env.From = true, "анна@example.org"
+	env.Verdict.SPF.Domain = "example.org"
+	r, q := startRelay(t, nil), openQueue(t)
+	client, _ := NewRelay("smtp://"+r.addr, nil)
+	seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, testMail), "rejected")
+	got := r.mails()
+	if seen.of("dsn sent") != 1 || len(got) != 1 || !got[0].utf8 || got[0].to[0] != "анна@example.org" {
+		t.Fatalf("%v, %+v", seen.seen, got)
+	}
+	if _, parts := openDSN(t, got[0].body); parts[1].header.Get("Content-Type") != "message/global-delivery-status" {
+		t.Errorf("status part: %v", parts[1].header)
+	}
+}
+
+// Nobody is told who mustn't be.
+func TestWithheld(t *testing.T) {
+	q := openQueue(t)
+	for name, c := range map[string]struct {
+		change func(*mail.Envelope)
+		data   string
+		sent   bool
+	}{
+		"verified":                      {func(*mail.Envelope) {}, testMail, true},
+		"null sender":                   {func(e *mail.Envelope) { e.From = "" }, testMail, false},
+		"not checked":                   {func(e *mail.Envelope) { e.Verdict = nil }, testMail, false},
+		"not verified":                  {func(e *mail.Envelope) { e.Verdict.SenderVerified = false }, testMail, false},
+		"signed in":                     {func(e *mail.Envelope) { e.Verdict, e.Auth = nil, "anna" }, testMail, true},
+		"verified as somebody else":     {func(e *mail.Envelope) { e.From = "victim@elsewhere.example" }, testMail, false},
+		"verified by DKIM, aligned":     {func(e *mail.Envelope) { e.Verdict.SPF.Result, e.Verdict.DMARC.Domain = "fail", "mail.example.org" }, testMail, true},
+		"verified by DKIM, not aligned": {func(e *mail.Envelope) { e.Verdict.SPF.Result, e.Verdict.DMARC.Domain = "fail", "example.net" }, testMail, false},
+		"SPF of another domain":         {func(e *mail.Envelope) { e.Verdict.SPF.Domain = "example.net" }, testMail, false},
+		"public suffix is no alignment": {func(e *mail.Envelope) {
+			e.From, e.Verdict.SPF.Result, e.Verdict.DMARC.Domain = "a@b.co.uk", "fail", "c.co.uk"
+		}, testMail, false},
+		"NOTIFY=NEVER": {func(e *mail.Envelope) {
+			e.To[0].Notify, e.To[1].Notify = []string{"NEVER"}, []string{"SUCCESS", "DELAY"}
+		}, testMail, false},
+		"NOTIFY=FAILURE of one": {func(e *mail.Envelope) { e.To[0].Notify, e.To[1].Notify = []string{"NEVER"}, []string{"failure"} }, testMail, true},
+		"auto-reply":            {func(*mail.Envelope) {}, "Auto-Submitted: auto-replied\r\n" + testMail, false},
+		"list mail":             {func(*mail.Envelope) {}, "List-Id: <boots.example.org>\r\nPrecedence: list\r\n" + testMail, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := verified()
+			c.change(env)
+			env.ID = strings.ReplaceAll(name, " ", "-")
+			r := startRelay(t, nil)
+			client, _ := NewRelay("smtp://"+r.addr, nil)
+			seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, c.data), "rejected")
+			if sent := len(r.mails()) == 1; sent != c.sent || sent != (seen.of("dsn sent") == 1) || sent == (seen.of("dsn withheld") == 1) {
+				t.Errorf("sent %v, %v", sent, seen.seen)
+			}
+		})
+	}
+}
+
+// What the operator deleted in the meantime can't be read any more.
+func TestDeletedIsNotReported(t *testing.T) {
+	r, q := startRelay(t, nil), openQueue(t)
+	l := bury(t, q, verified(), testMail)
+	if _, err := q.Delete(t.Context(), retry.Filter{IDs: []string{l.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	client, _ := NewRelay("smtp://"+r.addr, nil)
+	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn withheld") != 1 || len(r.mails()) != 0 {
+		t.Errorf("%v, %d mails", seen.seen, len(r.mails()))
+	}
+}
+
+func TestRefusedForGood(t *testing.T) {
+	r, q := startRelay(t, nil), openQueue(t)
+	r.refuse = smtp.Reply{Code: 554, Enhanced: smtp.EnhancedCode{5, 7, 1}}
+	client, _ := NewRelay("smtp://"+r.addr, nil)
+	l := bury(t, q, verified(), testMail)
+	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn failed") != 1 {
+		t.Errorf("%v", seen.seen)
+	}
+	if i, _, err := q.Get(t.Context(), l.ID); err != nil || i.State != retry.Dead {
+		t.Errorf("the dead letter: %+v %v", i, err)
+	}
+}
+
+func TestNewNeedsAStoreForNotifications(t *testing.T) {
+	client, _ := NewRelay("smtp://127.0.0.1:1", nil)
+	if _, err := New(Options{Relay: client}); err == nil {
+		t.Error("New took a relay without a store")
+	}
+	if _, err := New(Options{}); err != nil {
+		t.Error(err)
+	}
+}
