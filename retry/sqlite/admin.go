@@ -32,12 +32,12 @@ func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.
 			if err := q.nameEndpoint(ctx, t, to); err != nil {
 				return err
 			}
-			if err := t.exec(ctx, "UPDATE delivery SET endpoint = ?, sum = ? WHERE n = ?", to, deliverySum(id, to, recipients), n); err != nil {
+			if err := t.exec(ctx, "UPDATE delivery SET endpoint = ?, sum = ? WHERE n = ?", to, retry.SealDelivery(id, to, recipients), n); err != nil {
 				return err
 			}
 		}
 		return t.exec(ctx, `UPDATE delivery SET state = 0, leased_from = 0, due_ms = ?, base = attempts, reason = '', lease_until_ms = 0, token = token + 1,
-			expires_ms = ? + (SELECT max(expires_ms - received_ms, 0) FROM message WHERE n = delivery.message) WHERE n = ?`, ms(due), ms(due), n)
+			expires_ms = ? + (SELECT max(expires_ms - received_ms, 0) FROM message WHERE n = delivery.message) WHERE n = ?`, retry.Millis(due), retry.Millis(due), n)
 	})
 }
 
@@ -100,7 +100,7 @@ func empty(f retry.Filter) bool {
 
 // Pause implements retry.Queue.
 func (q *Queue) Pause(ctx context.Context, endpoint string, until time.Time, why string) error {
-	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", ms(until), clip(why, 200))
+	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", retry.Millis(until), retry.Clip(why, 200))
 }
 
 // Resume implements retry.Queue.
@@ -134,7 +134,7 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 	}
 	defer rows.Close()
 	var out []retry.EndpointState
-	now := ms(q.now())
+	now := retry.Millis(q.now())
 	for rows.Next() {
 		var e retry.EndpointState
 		var until int64
@@ -144,7 +144,7 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 		if e.Paused && until > 0 && until <= now {
 			e.Paused, until, e.Why = false, 0, ""
 		}
-		e.PausedUntil = fromMS(until)
+		e.PausedUntil = retry.FromMillis(until)
 		out = append(out, e)
 	}
 	return out, rows.Err()
@@ -178,7 +178,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	}
 	var oldest int64
 	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT received_ms FROM message WHERE live > 0 ORDER BY n LIMIT 1), 0)").Scan(&oldest)
-	s.OldestDue = fromMS(oldest)
+	s.OldestDue = retry.FromMillis(oldest)
 	if err != nil {
 		return fail(err)
 	}

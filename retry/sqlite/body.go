@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -259,7 +258,7 @@ func syncDir(dir string) error {
 // Open implements retry.Queue.
 func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error) {
 	if ref.Inline != nil {
-		return memoryBody(ref.Inline, ref)
+		return retry.MemoryBody(ref.Inline, ref)
 	}
 	if n, ok := inlineRow(ref.ID); ok {
 		var data []byte
@@ -272,7 +271,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 		case err != nil:
 			return nil, err
 		}
-		return memoryBody(data, ref)
+		return retry.MemoryBody(data, ref)
 	}
 	f, err := os.Open(q.bodyPath(ref.ID))
 	if isMissing(err) {
@@ -281,7 +280,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	if err != nil {
 		return nil, err
 	}
-	return newFileBody(f, ref), nil
+	return retry.ReaderBody(f, f, ref, f.Name()), nil
 }
 
 // rowID names a body in the database by its message's row; inlineRow reads it.
@@ -291,16 +290,3 @@ func inlineRow(id string) (n int64, ok bool) {
 	_, err := fmt.Sscanf(id, "row:%d", &n)
 	return n, err == nil
 }
-
-// memory is a verified body.
-type memory struct{ *bytes.Reader }
-
-func memoryBody(data []byte, ref retry.BodyRef) (retry.StoredBody, error) {
-	if int64(len(data)) != ref.Size || sha256.Sum256(data) != ref.SHA256 {
-		return nil, fmt.Errorf("%w: its checksum differs", retry.ErrCorrupt)
-	}
-	return memory{bytes.NewReader(data)}, nil
-}
-
-func (memory) Close() error  { return nil }
-func (memory) Verify() error { return nil }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"sync"
 	"time"
+
+	"postern/retry"
 )
 
 // books are the database's own account of what it stores.
@@ -40,17 +42,13 @@ func (u *usage) get() books {
 	return u.stored
 }
 
-// deadShare is the part of the bounds that dead letters have to themselves:
-// only what they take beyond it counts against new mail.
-const deadShare = 5 // a fifth
-
 // reserve books n bytes and a message where they fit.
 func (u *usage) reserve(n, maxBytes, maxMessages int64) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	s := u.stored
-	bytes := s.bytes - min(s.deadBytes, maxBytes/deadShare) + u.bytes
-	messages := s.messages - min(s.deadMessages, maxMessages/deadShare) + u.messages
+	bytes := s.bytes - min(s.deadBytes, maxBytes/retry.DeadShare) + u.bytes
+	messages := s.messages - min(s.deadMessages, maxMessages/retry.DeadShare) + u.messages
 	if bytes+n > maxBytes || messages+1 > maxMessages {
 		return false
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"time"
 
 	"postern/retry"
@@ -123,13 +122,13 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 	}
 	keep := int64(0)
 	if e.keep != nil {
-		keep = ms(*e.keep)
+		keep = retry.Millis(*e.keep)
 	}
 	live, dead := count(fresh)
 	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, retain_ms, keep_ms, live, dead, sum)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
-		m.ID, m.Key, ms(m.Received), ms(m.Expires), m.From, clip(m.Subject, 200), m.Body.Size, m.Body.SHA256[:], file,
-		nonNil(m.Envelope), m.Retain.Milliseconds(), keep, live, dead, messageSum(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Expires), m.From, retry.Clip(m.Subject, retry.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
+		nonNil(m.Envelope), m.Retain.Milliseconds(), keep, live, dead, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
 	if err != nil || m.Body.Inline == nil {
 		return n, err
 	}
@@ -155,7 +154,7 @@ func (e *enqueue) extend(ctx context.Context, t *tx, n int64, fresh []retry.NewD
 		}
 		return e.q.dropMessage(ctx, t, n)
 	default:
-		return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", ms(*e.keep), n)
+		return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", retry.Millis(*e.keep), n)
 	}
 }
 
@@ -169,13 +168,13 @@ func (e *enqueue) insert(ctx context.Context, t *tx, message int64, d retry.NewD
 		state = stateDead
 	}
 	if d.First != nil {
-		attempts, status, text = 1, d.First.Status, clip(d.First.Error, errorMax)
+		attempts, status, text = 1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
 	}
 	var n int64
 	err = t.queryRow(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
 		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,0,0,?,?,?,?,?) RETURNING n`,
-		d.ID, message, d.Endpoint, string(rcpt), state, ms(d.Due), ms(e.m.Expires), attempts, firstToken(e.q.now()), d.Dead, status, text,
-		deliverySum(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
+		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, retry.FirstToken(e.q.now()), d.Dead, status, text,
+		retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
 	if err != nil {
 		return err
 	}
@@ -187,9 +186,6 @@ func (e *enqueue) insert(ctx context.Context, t *tx, message int64, d retry.NewD
 	}
 	return recordAttempt(ctx, t, n, 1, *d.First)
 }
-
-// firstToken is beyond the tokens of any earlier delivery with the same id.
-func firstToken(now time.Time) int64 { return ms(now) << 12 }
 
 // revive gives a dead letter a new life with the new message.
 func (e *enqueue) revive(ctx context.Context, t *tx, message int64, o old, d retry.NewDelivery) error {
@@ -204,13 +200,13 @@ func (e *enqueue) revive(ctx context.Context, t *tx, message int64, o old, d ret
 	}
 	attempts, status, text := o.attempts, 0, ""
 	if d.First != nil {
-		attempts, status, text = attempts+1, d.First.Status, clip(d.First.Error, errorMax)
+		attempts, status, text = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
 		if err := recordAttempt(ctx, t, o.n, attempts, *d.First); err != nil {
 			return err
 		}
 	}
 	err := t.exec(ctx, `UPDATE delivery SET message = ?, state = 0, due_ms = ?, expires_ms = ?, attempts = ?, base = ?, reason = '', token = token + 1,
-		last_status = ?, last_error = ? WHERE n = ?`, message, ms(d.Due), ms(e.m.Expires), attempts, o.attempts, status, text, o.n)
+		last_status = ?, last_error = ? WHERE n = ?`, message, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, o.attempts, status, text, o.n)
 	if err != nil || o.message == message {
 		return err
 	}
@@ -249,7 +245,7 @@ func (q *Queue) nameEndpoint(ctx context.Context, t *tx, name string) error {
 // after the commit.
 func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 	var file sql.NullString
-	err := t.queryRow(ctx, "DELETE FROM message WHERE n = ? AND live = 0 AND dead = 0 AND keep_ms <= ? RETURNING file", n, ms(q.now())).Scan(&file)
+	err := t.queryRow(ctx, "DELETE FROM message WHERE n = ? AND live = 0 AND dead = 0 AND keep_ms <= ? RETURNING file", n, retry.Millis(q.now())).Scan(&file)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -266,18 +262,13 @@ func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 	return nil
 }
 
-const (
-	errorMax     = 500 // octets of an error's text that are kept
-	attemptsKept = 20
-)
-
 func recordAttempt(ctx context.Context, t *tx, delivery int64, n int, a retry.Attempt) error {
 	err := t.exec(ctx, "INSERT OR REPLACE INTO attempt (delivery, n, at_ms, status, took_ns, reason, error) VALUES (?,?,?,?,?,?,?)",
-		delivery, n, ms(a.At), a.Status, int64(a.Took), a.Reason, clip(a.Error, errorMax))
-	if err != nil || n <= attemptsKept {
+		delivery, n, retry.Millis(a.At), a.Status, int64(a.Took), a.Reason, retry.Clip(a.Error, retry.ErrorMax))
+	if err != nil || n <= retry.AttemptsKept {
 		return err
 	}
-	return t.exec(ctx, "DELETE FROM attempt WHERE delivery = ? AND n <= ?", delivery, n-attemptsKept)
+	return t.exec(ctx, "DELETE FROM attempt WHERE delivery = ? AND n <= ?", delivery, n-retry.AttemptsKept)
 }
 
 func count(ds []retry.NewDelivery) (live, dead int) {
@@ -289,32 +280,6 @@ func count(ds []retry.NewDelivery) (live, dead int) {
 		}
 	}
 	return live, dead
-}
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-// messageSum guards what is delivered besides the body, which has its SHA-256.
-func messageSum(id, key string, sha, envelope []byte) int64 {
-	h := crc32.New(castagnoli)
-	for _, b := range [][]byte{[]byte(id), {0}, []byte(key), {0}, sha, envelope} {
-		h.Write(b)
-	}
-	return int64(h.Sum32())
-}
-
-// deliverySum guards where a delivery goes.
-func deliverySum(id, endpoint, recipients string) int64 {
-	return int64(crc32.Checksum([]byte(id+"\x00"+endpoint+"\x00"+recipients), castagnoli))
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xc0 == 0x80 { // not within a character
-		n--
-	}
-	return s[:n]
 }
 
 func nonNil(b []byte) []byte {

@@ -76,7 +76,7 @@ func (q *Queue) checkpoint(ctx context.Context, mode string) {
 func (q *Queue) tidy(ctx context.Context) {
 	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		now := q.now()
-		over, err := t.ints(ctx, "SELECT n FROM message WHERE live = 0 AND dead = 0 AND keep_ms <= ? LIMIT 1000", ms(now))
+		over, err := t.ints(ctx, "SELECT n FROM message WHERE live = 0 AND dead = 0 AND keep_ms <= ? LIMIT 1000", retry.Millis(now))
 		if err != nil {
 			return err
 		}
@@ -96,12 +96,12 @@ func (q *Queue) tidy(ctx context.Context) {
 }
 
 func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
-	keys, err := t.strings(ctx, "SELECT key FROM taken WHERE expires_ms <= ? LIMIT 1000", ms(now))
+	keys, err := t.strings(ctx, "SELECT key FROM taken WHERE expires_ms <= ? LIMIT 1000", retry.Millis(now))
 	if err != nil || len(keys) == 0 {
 		return err
 	}
 	for _, k := range keys {
-		if err := t.exec(ctx, "DELETE FROM taken WHERE key = ? AND expires_ms <= ?", k, ms(now)); err != nil {
+		if err := t.exec(ctx, "DELETE FROM taken WHERE key = ? AND expires_ms <= ?", k, retry.Millis(now)); err != nil {
 			return err
 		}
 		var left int
@@ -116,7 +116,7 @@ func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
 }
 
 func (q *Queue) clampDue(ctx context.Context, t *tx, now time.Time) error {
-	limit := ms(now.Add(retry.MaxAfter))
+	limit := retry.Millis(now.Add(retry.MaxAfter))
 	names, err := t.strings(ctx, "SELECT name FROM endpoint")
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func (q *Queue) anyExpired(ctx context.Context) (bool, error) {
 		return false, q.fatal.get()
 	}
 	var n int64
-	err := q.read.QueryRowContext(ctx, "SELECT n FROM delivery WHERE state < 2 AND expires_ms <= ? LIMIT 1", ms(q.now())).Scan(&n)
+	err := q.read.QueryRowContext(ctx, "SELECT n FROM delivery WHERE state < 2 AND expires_ms <= ? LIMIT 1", retry.Millis(q.now())).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
@@ -69,7 +69,7 @@ func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest) ([]int6
 	if err := q.endLeases(ctx, t); err != nil {
 		return nil, err
 	}
-	now := ms(q.now())
+	now := retry.Millis(q.now())
 	if req.Expired {
 		return t.ints(ctx, "SELECT n FROM delivery WHERE state < 2 AND state = 0 AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", now, req.Max)
 	}
@@ -120,19 +120,19 @@ func interleave(queues [][]int64, limit int) []int64 {
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 	now := q.now()
-	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", ms(now))
+	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", retry.Millis(now))
 	if err != nil {
 		return err
 	}
 	if longest := q.longest.see(0); longest > 0 {
-		limit := ms(now.Add(longest))
+		limit := retry.Millis(now.Add(longest))
 		return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
 	}
 	return nil
 }
 
 func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
-	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", ms(until), n)
+	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", retry.Millis(until), n)
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -155,9 +155,9 @@ func scanLease(r row) (retry.Lease, error) {
 		return l, err
 	}
 	l.Info = s.info()
-	l.Until, l.Tries = fromMS(until), l.Attempts-base
+	l.Until, l.Tries = retry.FromMillis(until), l.Attempts-base
 	l.Body = storedRef(mn, l.Size, sha, file)
-	l.Damaged = dsum != deliverySum(l.ID, l.Endpoint, s.recipients) || msum != messageSum(l.MessageID, l.Key, sha, l.Envelope) ||
+	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
 		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
 	return l, nil
 }
@@ -204,7 +204,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
 	q.longest.see(ttl)
 	return q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
-		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", ms(q.now().Add(ttl)), l.ID, l.Token))
+		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", retry.Millis(q.now().Add(ttl)), l.ID, l.Token))
 	})
 }
 
@@ -248,7 +248,7 @@ func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, 
 		}
 		if e.Paused {
 			if !e.PausedUntil.IsZero() {
-				sooner(sql.NullInt64{Int64: ms(e.PausedUntil), Valid: true})
+				sooner(sql.NullInt64{Int64: retry.Millis(e.PausedUntil), Valid: true})
 			}
 			continue
 		}
@@ -258,5 +258,5 @@ func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, 
 		}
 		sooner(v)
 	}
-	return fromMS(next), nil
+	return retry.FromMillis(next), nil
 }

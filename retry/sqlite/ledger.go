@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"postern/retry"
 )
 
 // Taken implements retry.Ledger; a key without records costs no query.
@@ -13,7 +15,7 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 	if !q.ledger.has(key) {
 		return nil, nil
 	}
-	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, ms(q.now()))
+	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, retry.Millis(q.now()))
 	if err != nil {
 		return nil, fmt.Errorf("reading who took the message: %w", err)
 	}
@@ -33,7 +35,7 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 func (q *Queue) Remember(ctx context.Context, key string, ids []string, expires time.Time) error {
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		for _, id := range ids {
-			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, ms(expires))
+			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, retry.Millis(expires))
 			if err != nil {
 				return err
 			}

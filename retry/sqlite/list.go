@@ -37,7 +37,7 @@ func (s *scanned) dest() []any {
 
 func (s *scanned) info() retry.Info {
 	s.i.State = [...]retry.State{retry.Due, retry.Leased, retry.Dead}[min(max(s.state, 0), stateDead)]
-	s.i.DueAt, s.i.Expires, s.i.Received = fromMS(s.due), fromMS(s.expires), fromMS(s.received)
+	s.i.DueAt, s.i.Expires, s.i.Received = retry.FromMillis(s.due), retry.FromMillis(s.expires), retry.FromMillis(s.received)
 	_ = json.Unmarshal([]byte(s.recipients), &s.i.Recipients) // a damaged list shows none
 	return s.i
 }
@@ -56,11 +56,11 @@ func where(f retry.Filter, now time.Time) (string, []any) {
 	}
 	switch f.State {
 	case retry.Due:
-		add("(d.state = 0 OR (d.state = 1 AND d.leased_from = 0 AND d.lease_until_ms <= ?))", ms(now))
+		add("(d.state = 0 OR (d.state = 1 AND d.leased_from = 0 AND d.lease_until_ms <= ?))", retry.Millis(now))
 	case retry.Leased:
-		add("(d.state = 1 AND d.lease_until_ms > ?)", ms(now))
+		add("(d.state = 1 AND d.lease_until_ms > ?)", retry.Millis(now))
 	case retry.Dead:
-		add("(d.state = 2 OR (d.state = 1 AND d.leased_from = 2 AND d.lease_until_ms <= ?))", ms(now))
+		add("(d.state = 2 OR (d.state = 1 AND d.leased_from = 2 AND d.lease_until_ms <= ?))", retry.Millis(now))
 	}
 	if f.Endpoint != "" {
 		add("d.endpoint = ?", f.Endpoint)
@@ -72,7 +72,7 @@ func where(f retry.Filter, now time.Time) (string, []any) {
 		add("d.reason = ?", f.Reason)
 	}
 	if !f.Before.IsZero() {
-		add("m.received_ms < ?", ms(f.Before))
+		add("m.received_ms < ?", retry.Millis(f.Before))
 	}
 	if len(cond) == 0 {
 		return "1", nil
@@ -118,7 +118,7 @@ func (q *Queue) List(ctx context.Context, f retry.Filter, page retry.Page) ([]re
 
 // fresh shows a lease that ran out as what it falls back to.
 func (q *Queue) fresh(s scanned) retry.Info {
-	if s.state == stateLeased && s.lease <= ms(q.now()) {
+	if s.state == stateLeased && s.lease <= retry.Millis(q.now()) {
 		s.state = s.leasedFrom
 	}
 	return s.info()
@@ -146,7 +146,7 @@ func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt
 		if err := rows.Scan(&a.N, &at, &a.Status, &took, &a.Reason, &a.Error); err != nil {
 			return retry.Info{}, nil, fmt.Errorf("reading %s: %w", id, err)
 		}
-		a.At, a.Took = fromMS(at), time.Duration(took)
+		a.At, a.Took = retry.FromMillis(at), time.Duration(took)
 		attempts = append(attempts, a)
 	}
 	return q.fresh(s), attempts, rows.Err()
@@ -169,7 +169,7 @@ func (q *Queue) OpenMessage(ctx context.Context, id string) (retry.Message, retr
 	if err != nil {
 		return m, nil, fmt.Errorf("reading message %s: %w", id, err)
 	}
-	m.Received, m.Expires, m.Retain = fromMS(received), fromMS(expires), time.Duration(retain)*time.Millisecond
+	m.Received, m.Expires, m.Retain = retry.FromMillis(received), retry.FromMillis(expires), time.Duration(retain)*time.Millisecond
 	m.Body = storedRef(n, size, sha, file)
 	body, err := q.Open(ctx, m.Body)
 	return m, body, err

@@ -235,7 +235,7 @@ func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 // recover puts right what the last owner left: leases end with their owner,
 // and body files without a row go.
 func (q *Queue) recover(ctx context.Context) error {
-	now, limit := ms(q.now()), ms(q.now().Add(retry.MaxAfter))
+	now, limit := retry.Millis(q.now()), retry.Millis(q.now().Add(retry.MaxAfter))
 	for _, s := range []struct {
 		sql  string
 		args []any
@@ -301,18 +301,3 @@ func (q *Queue) hint() {
 }
 
 func (q *Queue) now() time.Time { return q.o.Now() }
-
-// ms is how times are stored: milliseconds since 1970, 0 for the zero time.
-func ms(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func fromMS(v int64) time.Time {
-	if v == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(v).UTC()
-}

@@ -27,7 +27,7 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 		if err != nil {
 			return err
 		}
-		err = t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ? + retain_ms) WHERE n = ? AND retain_ms > 0", ms(q.now()), message)
+		err = t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ? + retain_ms) WHERE n = ? AND retain_ms > 0", retry.Millis(q.now()), message)
 		if err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 
 // Retry implements retry.Queue.
 func (q *Queue) Retry(ctx context.Context, l retry.Lease, due time.Time, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{ms(due)}, &a)
+	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{retry.Millis(due)}, &a)
 }
 
 // Dead implements retry.Queue.
@@ -66,7 +66,7 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []an
 		set, args := set+", lease_until_ms = 0, token = token + 1", args
 		if a != nil {
 			set += ", attempts = attempts + 1, last_status = ?, last_error = ?"
-			args = append(args[:len(args):len(args)], a.Status, clip(a.Error, errorMax))
+			args = append(args[:len(args):len(args)], a.Status, retry.Clip(a.Error, retry.ErrorMax))
 		}
 		var n int64
 		var attempts int

@@ -1,0 +1,225 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/retry"
+)
+
+// bulk is how many rows one transaction of Replay or Delete touches.
+const bulk = 500
+
+// pulse is the meta key that tells replicas of an operator's change.
+const pulse = "pulse"
+
+// Replay implements retry.Queue.
+func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.Time) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	f.State = retry.Dead
+	if due.IsZero() {
+		due = q.now()
+	}
+	return q.each(ctx, f, "replaying", func(tx pgx.Tx, n int64) error {
+		var id, endpoint, recipients string
+		if err := tx.QueryRow(ctx, "SELECT id, endpoint, recipients FROM postern.delivery WHERE n = $1", n).Scan(&id, &endpoint, &recipients); err != nil {
+			return err
+		}
+		if to != "" {
+			endpoint = to
+			if err := q.nameEndpoint(ctx, tx, to); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, `UPDATE postern.delivery d SET state = 0, leased_from = 0, due_ms = $2, base = attempts, reason = '', lease_until_ms = 0,
+			token = token + 1, endpoint = $3, sum = $4, expires_ms = $2 + greatest(m.expires_ms - m.received_ms, 0)
+			FROM postern.message m WHERE d.n = $1 AND m.n = d.message`, n, retry.Millis(due), endpoint, retry.SealDelivery(id, endpoint, recipients))
+		return err
+	})
+}
+
+// Delete implements retry.Queue.
+func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	return q.each(ctx, f, "deleting", func(tx pgx.Tx, n int64) error {
+		var message int64
+		if err := tx.QueryRow(ctx, "DELETE FROM postern.delivery WHERE n = $1 RETURNING message", n).Scan(&message); err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, tx, message)
+	})
+}
+
+// each does something to every delivery that the filter selects and nobody
+// has leased, a few hundred to a transaction, in the order of their numbers.
+func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(pgx.Tx, int64) error) (int, error) {
+	if err := q.endLeases(ctx); err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	total, last := 0, int64(0)
+	for {
+		var rows []int64
+		err := q.tx(ctx, func(tx pgx.Tx) error {
+			cond, args := where(f, q.now())
+			args["last"], args["bulk"] = last, bulk
+			r, err := tx.Query(ctx, "SELECT d.n FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.state <> 1 AND d.n > @last AND "+
+				cond+" ORDER BY d.n LIMIT @bulk FOR UPDATE OF d", args)
+			if err != nil {
+				return err
+			}
+			if rows, err = pgx.CollectRows(r, pgx.RowTo[int64]); err != nil {
+				return err
+			}
+			for _, n := range rows {
+				if err := do(tx, n); err != nil {
+					return err
+				}
+			}
+			return q.touch(ctx, tx)
+		})
+		if err != nil {
+			return total, fmt.Errorf("%s: %w", what, err)
+		}
+		total += len(rows)
+		if len(rows) < bulk {
+			q.hint()
+			return total, q.readUsage(ctx)
+		}
+		last = rows[len(rows)-1]
+	}
+}
+
+// touch tells the replicas to look.
+func (q *Queue) touch(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `INSERT INTO postern.meta (k, v) VALUES ($1, convert_to(clock_timestamp()::text, 'UTF8'))
+		ON CONFLICT (k) DO UPDATE SET v = excluded.v`, pulse)
+	return err
+}
+
+// empty says that the filter selects everything.
+func empty(f retry.Filter) bool {
+	return len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
+}
+
+// Pause implements retry.Queue.
+func (q *Queue) Pause(ctx context.Context, endpoint string, until time.Time, why string) error {
+	return q.setEndpoint(ctx, endpoint, "paused = true, until_ms = $2, why = $3", retry.Millis(until), text(retry.Clip(why, 200)))
+}
+
+// Resume implements retry.Queue.
+func (q *Queue) Resume(ctx context.Context, endpoint string) error {
+	return q.setEndpoint(ctx, endpoint, "paused = false, until_ms = 0, why = ''")
+}
+
+// SaveBreaker implements retry.Queue; of replicas the last to write wins.
+func (q *Queue) SaveBreaker(ctx context.Context, endpoint string, state []byte) error {
+	return q.setEndpoint(ctx, endpoint, "breaker = $2", state)
+}
+
+func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...any) error {
+	err := q.tx(ctx, func(tx pgx.Tx) error {
+		if err := q.nameEndpoint(ctx, tx, endpoint); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE postern.endpoint SET "+set+" WHERE name = $1", append([]any{endpoint}, args...)...); err != nil {
+			return err
+		}
+		return q.touch(ctx, tx)
+	})
+	if err == nil {
+		q.hint()
+	}
+	return err
+}
+
+// Endpoints implements retry.Queue.
+func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
+	rows, err := q.pool.Query(ctx, "SELECT name, paused, until_ms, why, breaker FROM postern.endpoint ORDER BY name")
+	if err != nil {
+		return nil, fmt.Errorf("listing endpoints: %w", err)
+	}
+	now := retry.Millis(q.now())
+	out, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e retry.EndpointState, err error) {
+		var until int64
+		err = r.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker)
+		if e.Paused && until > 0 && until <= now {
+			e.Paused, until, e.Why = false, 0, ""
+		}
+		e.PausedUntil = retry.FromMillis(until)
+		return e, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing endpoints: %w", err)
+	}
+	for _, e := range out {
+		q.names.Store(e.Endpoint, true) // committed, so safe to skip from now on
+	}
+	return out, nil
+}
+
+// Stats implements retry.Queue.
+func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
+	s := retry.Stats{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages, Endpoints: map[string]retry.Counts{}, DeadByReason: map[string]int64{}}
+	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
+	var oldest int64
+	err := q.pool.QueryRow(ctx, `SELECT sum(bytes)::bigint, sum(messages)::bigint,
+		coalesce((SELECT received_ms FROM postern.message WHERE live > 0 ORDER BY n LIMIT 1), 0) FROM postern.usage`).Scan(&s.Bytes, &s.Messages, &oldest)
+	if err != nil {
+		return fail(err)
+	}
+	s.OldestDue = retry.FromMillis(oldest)
+	rows, err := q.pool.Query(ctx, "SELECT endpoint, state, CASE state WHEN 2 THEN reason ELSE '' END, count(*) FROM postern.delivery GROUP BY 1, 2, 3")
+	if err != nil {
+		return fail(err)
+	}
+	var endpoint, reason string
+	var state int
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&endpoint, &state, &reason, &n}, func() error {
+		c := s.Endpoints[endpoint]
+		switch state {
+		case stateDue:
+			c.Due += n
+		case stateLeased:
+			c.Leased += n
+		case stateDead:
+			c.Dead += n
+			s.DeadByReason[reason] += n
+		}
+		s.Endpoints[endpoint] = c
+		return nil
+	})
+	if err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+// Meta implements retry.Queue.
+func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
+	var v []byte
+	err := q.pool.QueryRow(ctx, "SELECT v FROM postern.meta WHERE k = $1", key).Scan(&v)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return v, err
+}
+
+// SetMeta implements retry.Queue.
+func (q *Queue) SetMeta(ctx context.Context, key string, value []byte) error {
+	if value == nil {
+		value = []byte{}
+	}
+	return q.tx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO postern.meta (k, v) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, value)
+		return err
+	})
+}

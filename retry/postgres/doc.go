@@ -1,0 +1,17 @@
+// Package postgres is the shared retry queue: any number of replicas work on
+// one PostgreSQL database.
+//
+// A nil error of Enqueue means that the transaction with message, body and
+// deliveries is committed with synchronous_commit on: it survives a crash of
+// the server, and with a synchronous standby the loss of its machine. A
+// connection lost at COMMIT is an error though the message may be stored: the
+// sender is told 451, and the delivery's id absorbs its next try.
+//
+// Leases are taken with SKIP LOCKED and fenced by a token; a replica that dies
+// loses its leases when they run out. Bounds are soft: replicas see each
+// other's mail within a second.
+//
+// Unlike an embedded store this one is never given up: after a server's
+// restart or failover the pool connects again, and what couldn't be written
+// meanwhile was answered with an error.
+package postgres

@@ -1,0 +1,246 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/retry"
+)
+
+// States of a delivery as stored.
+const (
+	stateDue    = 0
+	stateLeased = 1
+	stateDead   = 2
+)
+
+// Enqueue implements retry.Queue.
+func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error) {
+	e := enqueue{q: q, m: m, ds: ds}
+	if err := e.store(ctx); err != nil {
+		return retry.Result{}, fmt.Errorf("queueing %s: %w", m.ID, err)
+	}
+	q.hint()
+	return e.res, nil
+}
+
+// Keep implements retry.Queue.
+func (q *Queue) Keep(ctx context.Context, m retry.Message, until time.Time) error {
+	e := enqueue{q: q, m: m, keep: &until}
+	if err := e.store(ctx); err != nil {
+		return fmt.Errorf("keeping %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// enqueue stores a message, its deliveries, and how long it is kept.
+type enqueue struct {
+	q        *Queue
+	m        retry.Message
+	ds       []retry.NewDelivery
+	keep     *time.Time
+	res      retry.Result
+	inserted bool
+}
+
+// errNothing rolls a message back that nothing needs.
+var errNothing = errors.New("nothing to store")
+
+func (e *enqueue) store(ctx context.Context) error {
+	err := e.q.tx(ctx, func(tx pgx.Tx) error { return e.run(ctx, tx) })
+	if errors.Is(err, errNothing) {
+		err, e.inserted = nil, false
+	}
+	if err != nil {
+		return err
+	}
+	e.q.staged.drop(e.m.Body.ID, e.inserted)
+	if e.inserted {
+		e.q.usage.stored(e.m.Body.Size)
+	}
+	return nil
+}
+
+func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
+	e.res, e.inserted = retry.Result{}, false
+	n, err := e.message(ctx, tx)
+	if err != nil {
+		return err
+	}
+	live, dead := 0, 0
+	for _, d := range e.ds {
+		stored, err := e.deliver(ctx, tx, n, d)
+		if err != nil {
+			return err
+		}
+		switch {
+		case !stored:
+			e.res.Duplicates++
+		case d.Dead != "":
+			dead++
+		default:
+			live++
+		}
+	}
+	e.res.Stored = live + dead
+	if e.inserted && e.res.Stored == 0 && (e.keep == nil || e.keep.IsZero()) {
+		return errNothing
+	}
+	return e.count(ctx, tx, n, live, dead)
+}
+
+// message finds or stores the message's row; 0 when a message that isn't there
+// is to be kept no longer.
+func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
+	find := func() error {
+		return tx.QueryRow(ctx, "SELECT n FROM postern.message WHERE id = $1 FOR UPDATE", e.m.ID).Scan(&n)
+	}
+	if err := find(); !errors.Is(err, pgx.ErrNoRows) {
+		return n, err
+	}
+	if len(e.ds) == 0 && (e.keep == nil || e.keep.IsZero()) {
+		return 0, errNothing
+	}
+	m := e.m
+	keep := int64(0)
+	if e.keep != nil {
+		keep = retry.Millis(*e.keep)
+	}
+	if m.Envelope == nil {
+		m.Envelope = []byte{}
+	}
+	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, retain_ms, keep_ms, live, dead, sum)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,0,0,$12) ON CONFLICT (id) DO NOTHING RETURNING n`,
+		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Expires), text(m.From), text(retry.Clip(m.Subject, retry.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
+		m.Envelope, m.Retain.Milliseconds(), keep, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+	if errors.Is(err, pgx.ErrNoRows) { // another replica was first
+		return n, find()
+	}
+	if err != nil {
+		return 0, err
+	}
+	e.inserted = true
+	return n, e.q.writeBody(ctx, tx, n, m.Body)
+}
+
+// count adds the new deliveries to the message's counters and sets its time.
+func (e *enqueue) count(ctx context.Context, tx pgx.Tx, n int64, live, dead int) error {
+	_, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3, retain_ms = greatest(retain_ms, $4) WHERE n = $1",
+		n, live, dead, e.m.Retain.Milliseconds())
+	if err != nil || e.keep == nil || e.inserted {
+		return err
+	}
+	if e.keep.IsZero() {
+		if _, err := tx.Exec(ctx, "UPDATE postern.message SET keep_ms = 0 WHERE n = $1", n); err != nil {
+			return err
+		}
+		return e.q.dropMessage(ctx, tx, n)
+	}
+	_, err = tx.Exec(ctx, "UPDATE postern.message SET keep_ms = greatest(keep_ms, $2) WHERE n = $1", n, retry.Millis(*e.keep))
+	return err
+}
+
+// deliver stores a delivery, revives a dead letter with its id, or leaves an
+// open one as it is. Counting is left to count, but for revived ones' old
+// message.
+func (e *enqueue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery) (stored bool, err error) {
+	rcpt, err := json.Marshal(d.Recipients)
+	if err != nil {
+		return false, err
+	}
+	state, attempts, status, why := stateDue, 0, 0, ""
+	if d.Dead != "" {
+		state = stateDead
+	}
+	if d.First != nil {
+		attempts, status, why = 1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+	}
+	var n int64
+	err = tx.QueryRow(ctx, `INSERT INTO postern.delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,0,0,$9,$10,$11,$12,$13)
+		ON CONFLICT (id) DO NOTHING RETURNING n`,
+		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, retry.FirstToken(e.q.now()), d.Dead,
+		status, text(why), retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return e.revive(ctx, tx, message, d)
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := e.q.nameEndpoint(ctx, tx, d.Endpoint); err != nil || d.First == nil {
+		return err == nil, err
+	}
+	return true, recordAttempt(ctx, tx, n, 1, *d.First)
+}
+
+// revive gives a dead letter a new life with the new message.
+func (e *enqueue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery) (bool, error) {
+	var n, old int64
+	var state, attempts int
+	err := tx.QueryRow(ctx, "SELECT n, message, state, attempts FROM postern.delivery WHERE id = $1 FOR UPDATE", d.ID).Scan(&n, &old, &state, &attempts)
+	if errors.Is(err, pgx.ErrNoRows) { // settled since the insert met it
+		return false, fmt.Errorf("the delivery %s ended this very moment: try again", d.ID)
+	}
+	if err != nil || state != stateDead || d.Dead != "" {
+		return false, err
+	}
+	base, status, why := attempts, 0, ""
+	if d.First != nil {
+		attempts, status, why = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+		if err := recordAttempt(ctx, tx, n, attempts, *d.First); err != nil {
+			return false, err
+		}
+	}
+	// The trigger moves a count from dead to live on the new message; count
+	// adds the live one itself, so both are taken back here.
+	_, err = tx.Exec(ctx, `UPDATE postern.delivery SET message = $2, state = 0, due_ms = $3, expires_ms = $4, attempts = $5, base = $6, reason = '',
+		token = token + 1, last_status = $7, last_error = $8 WHERE n = $1`,
+		n, message, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, base, status, text(why))
+	if err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, "UPDATE postern.message SET live = live - 1 WHERE n = $1", message); err != nil {
+		return false, err
+	}
+	if old == message {
+		return true, nil
+	}
+	if _, err := tx.Exec(ctx, "UPDATE postern.message SET dead = dead + 1 WHERE n = $1", message); err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, "UPDATE postern.message SET dead = dead - 1 WHERE n = $1", old); err != nil {
+		return false, err
+	}
+	return true, e.q.dropMessage(ctx, tx, old)
+}
+
+// nameEndpoint makes sure that the endpoint has a row: Lease goes by them.
+func (q *Queue) nameEndpoint(ctx context.Context, tx pgx.Tx, name string) error {
+	if _, ok := q.names.Load(name); ok {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO postern.endpoint (name) VALUES ($1) ON CONFLICT DO NOTHING", name)
+	return err
+}
+
+// dropMessage removes a message that nothing needs any more.
+func (q *Queue) dropMessage(ctx context.Context, tx pgx.Tx, n int64) error {
+	_, err := tx.Exec(ctx, "DELETE FROM postern.message WHERE n = $1 AND live = 0 AND dead = 0 AND keep_ms <= $2", n, retry.Millis(q.now()))
+	return err
+}
+
+func recordAttempt(ctx context.Context, tx pgx.Tx, delivery int64, n int, a retry.Attempt) error {
+	_, err := tx.Exec(ctx, `INSERT INTO postern.attempt (delivery, n, at_ms, status, took_ns, reason, error) VALUES ($1,$2,$3,$4,$5,$6,$7)
+		ON CONFLICT (delivery, n) DO UPDATE SET at_ms = excluded.at_ms, status = excluded.status, took_ns = excluded.took_ns, reason = excluded.reason, error = excluded.error`,
+		delivery, n, retry.Millis(a.At), a.Status, int64(a.Took), text(a.Reason), text(retry.Clip(a.Error, retry.ErrorMax)))
+	if err != nil || n <= retry.AttemptsKept {
+		return err
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM postern.attempt WHERE delivery = $1 AND n <= $2", delivery, n-retry.AttemptsKept)
+	return err
+}

@@ -1,0 +1,298 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"postern/retry"
+)
+
+// take leases the rows that the query picks and locks.
+const take = `WITH picked AS (%s)
+	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
+	FROM picked, postern.message m WHERE d.n = picked.n AND m.n = d.message
+	RETURNING ` + infoColumns + `, d.token, d.base, d.sum, m.n, m.sum, m.sha256, m.envelope`
+
+const (
+	pickDue = `SELECT x.n FROM unnest(@names::text[], @limits::int[]) AS e (name, lim), LATERAL (
+		SELECT n FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
+		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x LIMIT @limit`
+	pickExpired = `SELECT n FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now
+		ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED`
+	pickID = `SELECT n FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
+)
+
+// Lease implements retry.Queue.
+func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
+	if q.idle() {
+		return nil, nil
+	}
+	if err := q.endLeases(ctx); err != nil {
+		return nil, err
+	}
+	now := q.now()
+	args := pgx.NamedArgs{"now": retry.Millis(now), "until": retry.Millis(now.Add(req.TTL)), "limit": req.Max}
+	if req.Expired {
+		return q.take(ctx, pickExpired, args)
+	}
+	names, rooms, err := q.ready(ctx, req)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	var out []retry.Lease
+	// First an even share for each, then what is left to those that have more.
+	for share := (req.Max + len(names) - 1) / len(names); len(out) < req.Max && len(names) > 0; share = req.Max {
+		limits := make([]int, len(names))
+		for i := range names {
+			limits[i] = min(share, rooms[i], req.Max-len(out))
+		}
+		args["names"], args["limits"], args["limit"] = names, limits, req.Max-len(out)
+		ls, err := q.take(ctx, pickDue, args)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, ls...)
+		if share == req.Max {
+			break
+		}
+		names, rooms = hungry(names, rooms, limits, ls)
+	}
+	return out, nil
+}
+
+// hungry keeps the endpoints that used their whole share and have room.
+func hungry(names []string, rooms, limits []int, got []retry.Lease) ([]string, []int) {
+	count := map[string]int{}
+	for _, l := range got {
+		count[l.Endpoint]++
+	}
+	var n []string
+	var r []int
+	for i, name := range names {
+		if count[name] == limits[i] && rooms[i] > limits[i] {
+			n, r = append(n, name), append(r, rooms[i]-limits[i])
+		}
+	}
+	return n, r
+}
+
+// ready lists endpoints that aren't paused and have room, a different one
+// first each time.
+func (q *Queue) ready(ctx context.Context, req retry.LeaseRequest) (names []string, rooms []int, err error) {
+	rows, err := q.pool.Query(ctx, "SELECT name FROM postern.endpoint WHERE NOT paused OR (until_ms > 0 AND until_ms <= $1) ORDER BY name", retry.Millis(q.now()))
+	if err != nil {
+		return nil, nil, err
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, nil, err
+	}
+	turn := int(q.turn.Add(1))
+	for i := range all {
+		name := all[(i+turn)%len(all)]
+		room := req.Max
+		if req.Room != nil {
+			room = req.Room(name)
+		}
+		if room > 0 {
+			names, rooms = append(names, name), append(rooms, room)
+		}
+	}
+	return names, rooms, nil
+}
+
+// take leases what the query picks.
+func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out []retry.Lease, err error) {
+	err = q.relaxed(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, fmt.Sprintf(take, pick), args)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, scanLease)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func scanLease(r pgx.CollectableRow) (retry.Lease, error) {
+	var (
+		l             retry.Lease
+		s             scanned
+		base          int
+		dsum, msum, n int64
+		sha           []byte
+	)
+	if err := r.Scan(append(s.dest(), &l.Token, &base, &dsum, &n, &msum, &sha, &l.Envelope)...); err != nil {
+		return l, err
+	}
+	l.Info = s.info()
+	l.Until, l.Tries = retry.FromMillis(s.lease), l.Attempts-base
+	l.Body = storedRef(n, l.Size, sha)
+	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
+		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
+	return l, nil
+}
+
+func storedRef(n, size int64, sha []byte) retry.BodyRef {
+	ref := retry.BodyRef{ID: "row:" + strconv.FormatInt(n, 10), Size: size}
+	copy(ref.SHA256[:], sha)
+	return ref
+}
+
+// idle says, from books a second old at most, that nothing alive is stored.
+func (q *Queue) idle() bool {
+	q.usage.mu.Lock()
+	defer q.usage.mu.Unlock()
+	return q.usage.messages == q.usage.deadMessages
+}
+
+// endLeases gives back what ran out.
+func (q *Queue) endLeases(ctx context.Context) error {
+	_, err := q.pool.Exec(ctx, `UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
+		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(q.now()))
+	return err
+}
+
+// LeaseID implements retry.Queue.
+func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retry.Lease, error) {
+	if err := q.endLeases(ctx); err != nil {
+		return retry.Lease{}, err
+	}
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": retry.Millis(q.now().Add(ttl))})
+	if err != nil {
+		return retry.Lease{}, err
+	}
+	if len(ls) == 1 {
+		return ls[0], nil
+	}
+	if _, _, err := q.Get(ctx, id); err != nil {
+		return retry.Lease{}, fmt.Errorf("leasing: %w", err)
+	}
+	return retry.Lease{}, fmt.Errorf("somebody has the delivery: %w", retry.ErrLeaseLost)
+}
+
+// Extend implements retry.Queue.
+func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
+	return q.relaxed(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, retry.Millis(q.now().Add(ttl)))
+		if err == nil && tag.RowsAffected() == 0 {
+			return retry.ErrLeaseLost
+		}
+		return err
+	})
+}
+
+// Ack implements retry.Queue.
+func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
+	return q.tx(ctx, func(tx pgx.Tx) error {
+		var message int64
+		err := tx.QueryRow(ctx, "DELETE FROM postern.delivery WHERE id = $1 AND token = $2 RETURNING message", l.ID, l.Token).Scan(&message)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return retry.ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE postern.message SET keep_ms = greatest(keep_ms, $2 + retain_ms) WHERE n = $1 AND retain_ms > 0", message, retry.Millis(q.now()))
+		if err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, tx, message)
+	})
+}
+
+// Retry implements retry.Queue.
+func (q *Queue) Retry(ctx context.Context, l retry.Lease, due time.Time, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": retry.Millis(due)}, &a)
+}
+
+// Dead implements retry.Queue.
+func (q *Queue) Dead(ctx context.Context, l retry.Lease, why string, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 2, reason = @why", pgx.NamedArgs{"why": text(why)}, attempted(a))
+}
+
+// Release implements retry.Queue.
+func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = leased_from", pgx.NamedArgs{}, attempted(a))
+}
+
+// attempted is nil for the zero attempt: none was made.
+func attempted(a retry.Attempt) *retry.Attempt {
+	if a == (retry.Attempt{}) {
+		return nil
+	}
+	return &a
+}
+
+// settle ends a lease and writes the attempt down, if there was one. The token
+// alone decides: an outcome that comes after the lease ran out, but before
+// anybody else took the delivery, is still the truth.
+func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args pgx.NamedArgs, a *retry.Attempt) error {
+	set += ", lease_until_ms = 0, token = token + 1"
+	if a != nil {
+		set += ", attempts = attempts + 1, last_status = @status, last_error = @error"
+		args["status"], args["error"] = a.Status, text(retry.Clip(a.Error, retry.ErrorMax))
+	}
+	args["id"], args["token"] = l.ID, l.Token
+	return q.tx(ctx, func(tx pgx.Tx) error {
+		var n int64
+		var attempts int
+		err := tx.QueryRow(ctx, "UPDATE postern.delivery SET "+set+" WHERE id = @id AND token = @token RETURNING n, attempts", args).Scan(&n, &attempts)
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			return retry.ErrLeaseLost
+		case err != nil || a == nil:
+			return err
+		}
+		return recordAttempt(ctx, tx, n, attempts, *a)
+	})
+}
+
+// NextDue implements retry.Queue.
+func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, error) {
+	if q.idle() {
+		return time.Time{}, nil
+	}
+	states, err := q.Endpoints(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	names := []string{}
+	var next int64
+	sooner := func(v *int64) {
+		if v != nil && (next == 0 || *v < next) {
+			next = *v
+		}
+	}
+	for _, e := range states {
+		switch {
+		case room != nil && room(e.Endpoint) <= 0:
+		case !e.Paused:
+			names = append(names, e.Endpoint)
+		case !e.PausedUntil.IsZero():
+			until := retry.Millis(e.PausedUntil)
+			sooner(&until)
+		}
+	}
+	var lease, expiry, due *int64
+	err = q.pool.QueryRow(ctx, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
+		(SELECT min(expires_ms) FROM postern.delivery WHERE state < 2),
+		(SELECT min(x.due_ms) FROM unnest($1::text[]) AS e (name), LATERAL (
+			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names).Scan(&lease, &expiry, &due)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, v := range []*int64{lease, expiry, due} {
+		sooner(v)
+	}
+	return retry.FromMillis(next), nil
+}

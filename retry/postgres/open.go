@@ -1,0 +1,237 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"postern/retry"
+)
+
+// ErrUnsafe is returned when the server is set so that a crash loses commits.
+var ErrUnsafe = errors.New("postgres: the server doesn't keep what it committed")
+
+// Options bound a queue. Zero fields take the defaults named.
+type Options struct {
+	MaxBytes    int64 // of bodies, dead letters' share aside; 4 GiB
+	MaxMessages int64 // 1,000,000
+	Conns       int32 // of the pool, at most; 16
+	// Admin opens the queue for an operator's command: no migration and no
+	// housekeeping.
+	Admin  bool
+	Logger *slog.Logger
+	// Now is nil for the server's clock, which replicas share.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes == 0 {
+		o.MaxBytes = 4 << 30
+	}
+	if o.MaxMessages == 0 {
+		o.MaxMessages = 1_000_000
+	}
+	if o.Conns == 0 {
+		o.Conns = 16
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Times of the housekeeping.
+const (
+	pulseEvery = time.Second // looks for other replicas' and operators' changes
+	tidyEvery  = time.Minute
+)
+
+// Queue is a retry.Queue in a PostgreSQL database.
+type Queue struct {
+	o      Options
+	pool   *pgxpool.Pool
+	clock  func() time.Time
+	offset atomic.Int64 // the server's clock less ours, in ns
+	notify chan struct{}
+
+	usage  usage
+	staged stagedBodies
+	names  sync.Map // endpoints that have a row
+	turn   atomic.Int64
+
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+	closed sync.Once
+}
+
+var _ retry.Queue = (*Queue)(nil)
+
+// Open connects to the database that dsn names (postgres://…) and migrates its
+// schema.
+func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
+	q := &Queue{o: o.withDefaults(), clock: retry.SteadyClock(time.Now), notify: make(chan struct{}, 1)}
+	if err := q.open(ctx, dsn); err != nil {
+		if q.pool != nil {
+			q.pool.Close()
+		}
+		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
+	}
+	run, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	if !q.o.Admin {
+		q.wg.Add(1)
+		go func() { defer q.wg.Done(); q.housekeep(run) }()
+	}
+	return q, nil
+}
+
+func (q *Queue) open(ctx context.Context, dsn string) error {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return errors.New("the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
+	}
+	cfg.MaxConns = q.o.Conns
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET synchronous_commit = "+q.commitMode(ctx, c))
+		return err
+	}
+	if q.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
+		return err
+	}
+	if err := q.checkServer(ctx); err != nil {
+		return err
+	}
+	if !q.o.Admin {
+		if err := q.migrate(ctx); err != nil {
+			return err
+		}
+	}
+	if err := q.readClock(ctx); err != nil {
+		return err
+	}
+	return q.readUsage(ctx)
+}
+
+// commitMode is at least "on", whatever the server's default is.
+func (q *Queue) commitMode(ctx context.Context, c *pgx.Conn) string {
+	var mode string
+	if err := c.QueryRow(ctx, "SHOW synchronous_commit").Scan(&mode); err == nil && mode == "remote_apply" {
+		return mode
+	}
+	return "on"
+}
+
+// checkServer refuses a server that loses commits and warns of one that a lost
+// machine takes along.
+func (q *Queue) checkServer(ctx context.Context) error {
+	var fsync, pages, standby string
+	err := q.pool.QueryRow(ctx, "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_standby_names')").Scan(&fsync, &pages, &standby)
+	if err != nil {
+		return err
+	}
+	if fsync != "on" || pages != "on" {
+		return fmt.Errorf("%w: set fsync and full_page_writes on (they are %s and %s)", ErrUnsafe, fsync, pages)
+	}
+	if standby == "" && !q.o.Admin {
+		q.o.Logger.Warn("the queue's PostgreSQL has no synchronous standby: if its disk is lost, so is the mail that waits (synchronous_standby_names)")
+	}
+	return nil
+}
+
+// Close ends the housekeeping and closes the connections.
+func (q *Queue) Close() error {
+	q.closed.Do(func() {
+		q.stop()
+		q.wg.Wait()
+		q.pool.Close()
+	})
+	return nil
+}
+
+// Notify implements retry.Queue.
+func (q *Queue) Notify() <-chan struct{} { return q.notify }
+
+func (q *Queue) hint() {
+	select {
+	case q.notify <- struct{}{}:
+	default:
+	}
+}
+
+// now is the server's time, which all replicas share.
+func (q *Queue) now() time.Time {
+	if q.o.Now != nil {
+		return q.o.Now()
+	}
+	return q.clock().Add(time.Duration(q.offset.Load()))
+}
+
+func (q *Queue) readClock(ctx context.Context) error {
+	before := q.clock()
+	var ms float64
+	if err := q.pool.QueryRow(ctx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8").Scan(&ms); err != nil {
+		return err
+	}
+	after := q.clock()
+	middle := before.Add(after.Sub(before) / 2)
+	q.offset.Store(int64(time.UnixMilli(int64(ms)).Sub(middle)))
+	return nil
+}
+
+// tx runs f in a transaction. An error of the COMMIT leaves its outcome open.
+func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error {
+	tx, err := q.pool.Begin(ctx)
+	if err != nil {
+		return classify(err)
+	}
+	if err := f(tx); err != nil {
+		// The caller's context may be over; the connection still wants to know.
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+		return classify(err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("committing (the outcome is unknown): %w", classify(err))
+	}
+	return nil
+}
+
+// relaxed is tx without waiting for the disk: for leases, which nobody misses
+// who survives the server's crash.
+func (q *Queue) relaxed(ctx context.Context, f func(pgx.Tx) error) error {
+	return q.tx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// classify turns the server's lack of space into ErrFull.
+func classify(err error) error {
+	var e *pgconn.PgError
+	if errors.As(err, &e) && e.Code == "53100" { // disk_full
+		return fmt.Errorf("%w: %w", retry.ErrFull, err)
+	}
+	return err
+}
+
+// Health implements retry.Queue: can the server write?
+func (q *Queue) Health(ctx context.Context) error {
+	var readOnly string
+	err := q.pool.QueryRow(ctx, "SELECT current_setting('transaction_read_only')").Scan(&readOnly)
+	if err != nil {
+		return fmt.Errorf("%w: %w", retry.ErrUnhealthy, err)
+	}
+	if readOnly == "on" {
+		return fmt.Errorf("%w: the server is read only, a standby perhaps", retry.ErrUnhealthy)
+	}
+	return nil
+}
