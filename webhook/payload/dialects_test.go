@@ -261,7 +261,7 @@ func TestSendGrid(t *testing.T) {
 func TestFieldsForPythonsParser(t *testing.T) {
 	d := eml(t, mails["odd"])
 	seen := map[string]int{}
-	for _, f := range fields(d.Message) {
+	for _, f := range fields(d.Message, coded) {
 		seen[strings.ToLower(f.name)]++
 		if strings.ContainsAny(f.value, "\r\n\u2028\u0085") {
 			t.Errorf("%s has line ends: %q", f.name, f.value)
@@ -270,7 +270,7 @@ func TestFieldsForPythonsParser(t *testing.T) {
 	if seen["from"] != 1 || seen["subject"] != 1 || seen["date"] != 1 || seen["bad name"] != 0 {
 		t.Errorf("%v", seen)
 	}
-	for _, f := range fields(d.Message) {
+	for _, f := range fields(d.Message, coded) {
 		if f.name == "From" && !strings.Contains(f.value, `"Doe, J" <j@x>`) {
 			t.Errorf("From: %s", f.value)
 		}

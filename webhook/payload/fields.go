@@ -21,46 +21,65 @@ type field struct{ name, value string }
 // email package raises an exception on a second one, for ever.
 var single = map[string]bool{
 	"Date": true, "Subject": true, "From": true, "Sender": true, "Reply-To": true, "To": true, "Cc": true, "Bcc": true,
-	"Message-Id": true, "In-Reply-To": true, "References": true, "Mime-Version": true,
-	"Content-Type": true, "Content-Disposition": true, "Content-Transfer-Encoding": true, "Content-Id": true, "Return-Path": true,
+	"Message-Id": true, "In-Reply-To": true, "References": true, "Return-Path": true,
 }
 
+// structure are the fields that describe a body which the receiver builds anew
+// out of parts; the message's own would make an attachment of the whole.
+var structure = map[string]bool{
+	"Mime-Version": true, "Content-Type": true, "Content-Disposition": true, "Content-Transfer-Encoding": true, "Content-Id": true,
+}
+
+// notation is how a field's value is written.
+type notation struct {
+	text      func(string) string         // unstructured
+	addresses func([]mail.Address) string // a list of mailboxes
+	asIs      bool                        // other fields as received where that is UTF-8
+}
+
+var (
+	// coded is for receivers that parse a header: with encoded words (RFC 2047).
+	coded = notation{encodeWords, addressList, true}
+	// plainText is for receivers that take a list of values: decoded.
+	plainText = notation{oneLine, shown, false}
+)
+
 // fields are the message's header fields in their order, for a receiver that
-// parses them again: subject and addresses as they were understood, encoded
-// afresh; the others as received where that is UTF-8. Of a field that may stand
-// once only the first stays.
-func fields(m *mail.Message) []field {
+// builds a message of them: subject and addresses as they were understood. Of a
+// field that may stand once only the first stays.
+func fields(m *mail.Message, n notation) []field {
 	list := make([]field, 0, len(m.Headers))
 	seen := map[string]bool{}
 	for i := range m.Headers {
 		h := &m.Headers[i]
-		name := http.CanonicalHeaderKey(h.Name)
-		if !isToken(h.Name) || single[name] && seen[name] {
+		own := strings.TrimSpace(h.Name) // "Cc :" is a Cc
+		name := http.CanonicalHeaderKey(own)
+		if !isToken(own) || structure[name] || single[name] && seen[name] {
 			continue
 		}
 		seen[name] = true
-		list = append(list, field{h.Name, value(m, name, h)})
+		list = append(list, field{own, n.value(m, name, h)})
 	}
 	return list
 }
 
 // value is a field's value on one line.
-func value(m *mail.Message, name string, h *mail.Header) string {
+func (n notation) value(m *mail.Message, name string, h *mail.Header) string {
 	switch name {
 	case "Subject":
-		return encodeWords(m.Subject)
+		return n.text(m.Subject)
 	case "From":
-		return addressList(m.From)
+		return n.addresses(m.From)
 	case "To":
-		return addressList(m.To)
+		return n.addresses(m.To)
 	case "Cc":
-		return addressList(m.Cc)
+		return n.addresses(m.Cc)
 	case "Bcc":
-		return addressList(m.Bcc)
+		return n.addresses(m.Bcc)
 	case "Reply-To":
-		return addressList(m.ReplyTo)
+		return n.addresses(m.ReplyTo)
 	}
-	if utf8.Valid(h.Raw) && len(h.Raw) > 0 {
+	if n.asIs && utf8.Valid(h.Raw) && len(h.Raw) > 0 {
 		return oneLine(string(h.Raw))
 	}
 	return oneLine(h.Value)
@@ -146,6 +165,21 @@ func isASCII(s string) bool {
 		}
 	}
 	return true
+}
+
+// deliverable reports whether an address has the form of one: receivers that
+// encode its domain raise an exception on another, for ever.
+func deliverable(address string) bool {
+	i := strings.LastIndexByte(address, '@')
+	if i <= 0 {
+		return false
+	}
+	for label := range strings.SplitSeq(address[i+1:], ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+	}
+	return oneLine(address) == address
 }
 
 // isToken reports whether s can name a header field (RFC 5322, 3.6.8).

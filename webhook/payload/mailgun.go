@@ -92,7 +92,7 @@ func mailgunSignature(key, timestamp, token string) string {
 // headers gives the fields twice, as Mailgun does: as a list, and each by its
 // name, where adapters look for To, Cc and From.
 func (f mailgunForm) headers(d *Delivery) {
-	list := fields(d.Message)
+	list := fields(d.Message, plainText)
 	f.json("message-headers", func(c *composer) {
 		c.open('[')
 		for _, h := range list {

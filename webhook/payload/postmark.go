@@ -58,7 +58,11 @@ func (p *postmarkBody) addresses() {
 	p.field("From", oneLine(from.Address))
 	p.field("FromName", oneLine(from.Name))
 	p.key("FromFull")
-	p.full(from)
+	if deliverable(from.Address) {
+		p.full(from)
+	} else {
+		p.null()
+	}
 	p.field("To", shown(p.m.To))
 	p.list("ToFull", p.m.To)
 	p.field("Cc", shown(p.m.Cc))
@@ -85,11 +89,14 @@ func (p *postmarkBody) addressed() bool {
 	return false
 }
 
+// list leaves out what has not the form of an address; To, Cc and Bcc show it.
 func (p *postmarkBody) list(key string, list []mail.Address) {
 	p.key(key)
 	p.open('[')
 	for _, a := range list {
-		p.full(a)
+		if deliverable(a.Address) {
+			p.full(a)
+		}
 	}
 	p.close(']')
 }
@@ -132,7 +139,7 @@ func (p *postmarkBody) headers() {
 		p.header("Received-SPF", fmt.Sprintf("%s client-ip=%s; envelope-from=%s; helo=%s;",
 			strings.ToUpper(spf[:1])+spf[1:], clientIP(p.d.Envelope), oneLine(p.d.Envelope.From), oneLine(p.d.Envelope.Hello)))
 	}
-	for _, f := range fields(p.m) {
+	for _, f := range fields(p.m, plainText) {
 		switch strings.ToLower(f.name) {
 		case "from", "to", "cc", "bcc", "subject", "date", "reply-to", "return-path", "received-spf":
 			continue

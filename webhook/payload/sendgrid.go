@@ -20,7 +20,7 @@ func (SendGrid) Render(d Delivery, _ Options) (Body, error) {
 	f := sendgridForm{newForm(d.ID)}
 	m := d.Message
 	var headers strings.Builder
-	for _, h := range fields(m) {
+	for _, h := range fields(m, coded) {
 		headers.WriteString(h.name + ": " + h.value + "\n")
 	}
 	f.field("headers", headers.String())

@@ -130,7 +130,7 @@ func (c *sesBody) mail() {
 	c.bool(false)
 	c.key("headers")
 	c.open('[')
-	for _, f := range fields(c.m) {
+	for _, f := range fields(c.m, coded) {
 		c.open('{')
 		c.field("name", f.name)
 		c.field("value", f.value)
