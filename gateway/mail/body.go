@@ -73,7 +73,13 @@ func (p *parser) leaf(e entity, off, end int64) {
 		p.attach(e, off, end)
 		return
 	}
+	if to == asText && e.enc == identity {
+		raw = p.takeUU(off, raw)
+	}
 	s := p.decodeText(e, raw, to == asHTML)
+	if strings.EqualFold(e.ctype.get("format"), "flowed") && to == asText {
+		s = unflow(s, strings.EqualFold(e.ctype.get("delsp"), "yes"))
+	}
 	if strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
 		return
 	}
@@ -82,6 +88,25 @@ func (p *parser) leaf(e entity, off, end int64) {
 	} else {
 		p.body.text = append(p.body.text, s)
 	}
+}
+
+// takeUU makes attachments of the uuencoded files in a text and returns the
+// text without them.
+func (p *parser) takeUU(off int64, raw []byte) []byte {
+	blocks := findUU(raw)
+	if len(blocks) == 0 {
+		return raw
+	}
+	var text []byte
+	pos := 0
+	for _, b := range blocks {
+		text = append(text, raw[pos:b.start]...)
+		pos = b.end
+		c, size, _ := p.measure(p.src, off+int64(b.start), off+int64(b.end), uuencoded)
+		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(clean(b.name)), ContentType: "application/octet-stream",
+			Disposition: "attachment", Size: size, Content: c})
+	}
+	return append(text, raw[pos:]...)
 }
 
 // isBinary says whether octets labelled text are none: they hold NUL without
@@ -192,6 +217,9 @@ func (p *parser) attach(e entity, off, end int64) {
 		a.Disposition = "inline"
 	}
 	p.msg.Attachments = append(p.msg.Attachments, a)
+	if isTNEF(e) {
+		p.openTNEF(c)
+	}
 }
 
 // attachRaw passes a stretch of the mail on undecoded.

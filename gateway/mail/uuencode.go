@@ -96,3 +96,58 @@ func uuBegin(line []byte) (name []byte, ok bool) {
 	name = bytes.TrimSpace(name)
 	return name, len(name) > 0
 }
+
+// uuBlock is a uuencoded file inside a text: from its "begin" line to behind
+// its "end" line.
+type uuBlock struct {
+	name       string
+	start, end int
+}
+
+// findUU finds the uuencoded files in a text.
+func findUU(b []byte) []uuBlock {
+	var blocks []uuBlock
+	for pos := 0; pos < len(b) && len(blocks) < 100; {
+		i := bytes.Index(b[pos:], []byte("begin "))
+		if i < 0 {
+			break
+		}
+		start := pos + i
+		line, next := cutLine(b, start)
+		name, ok := uuBegin(line)
+		if !ok || start > 0 && b[start-1] != '\n' {
+			pos = start + 6
+			continue
+		}
+		end := uuEnd(b, next)
+		if end < 0 {
+			pos = next
+			continue
+		}
+		blocks = append(blocks, uuBlock{toUTF8Lossy(name), start, end})
+		pos = end
+	}
+	return blocks
+}
+
+// uuEnd returns the offset behind the "end" line of the data at pos, -1 when
+// the lines before it are no uuencoded data.
+func uuEnd(b []byte, pos int) int {
+	for lines := 0; pos < len(b); lines++ {
+		line, next := cutLine(b, pos)
+		if bytes.Equal(bytes.TrimSpace(line), []byte("end")) {
+			if lines == 0 {
+				return -1
+			}
+			return next
+		}
+		if len(line) > 0 {
+			n := int(line[0]-' ') & 63
+			if line[0] < ' ' || line[0] > '`' || len(line)-1 > (n+2)/3*4+2 {
+				return -1
+			}
+		}
+		pos = next
+	}
+	return -1
+}
