@@ -226,3 +226,12 @@ func (f fileSource) Size() int64 {
 	}
 	return fi.Size()
 }
+
+func fileOf(t testing.TB, s string) Source {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mail")
+	if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fileSource(path)
+}
