@@ -18,7 +18,7 @@ func alias(label string) string {
 	case "utf7", "unicode11utf7", "unicode20utf7":
 		return "utf-7"
 	case "ansi", "latin1", "iso88591", "88591", "iso8859", "isolatin1", "l1", "cp819", "ibm819",
-		"windows1252", "win1252", "cp1252", "ansi1252", "1252", "ansix3.1101983", "cp28591", "iso646us":
+		"windows1252", "win1252", "cp1252", "ansi1252", "1252", "ansix31101983", "cp28591", "iso646us":
 		return "windows-1252" // latin1 too: C1 controls are never meant
 	case "koi8", "koi", "koi8r", "koi8ru", "cskoi8r", "koi8rus", "cp20866":
 		return "koi8-r"
@@ -106,7 +106,7 @@ func normalizeLabel(label string) string {
 // bareWord drops what spellings of one word differ in.
 func bareWord(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '_' || r == '-' || r == ' ' || r == ':' {
+		if r == '_' || r == '-' || r == ' ' || r == ':' || r == '.' {
 			return -1
 		}
 		return r

@@ -46,10 +46,14 @@ func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {
 // next piece is there: trailing white space, an open escape, a carriage return.
 func heldTail(src []byte) int {
 	n := len(src)
-	if i := bytes.LastIndexByte(src[max(0, n-2):], '='); i >= 0 {
-		n = max(0, n-2) + i
-	} else if n > 0 && src[n-1] == '\r' {
+	if n > 0 && src[n-1] == '\r' {
 		n--
+	}
+	for n > 0 && isSpace(src[n-1]) && len(src)-n < 4096 {
+		n--
+	}
+	if i := bytes.LastIndexByte(src[max(0, n-2):n], '='); i >= 0 {
+		n = max(0, n-2) + i
 	}
 	for n > 0 && isSpace(src[n-1]) && len(src)-n < 4096 {
 		n--

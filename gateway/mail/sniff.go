@@ -78,7 +78,7 @@ func letterWeights() [64]float64 {
 	var w [64]float64
 	i := 0
 	for _, r := range order {
-		w[letterIndex(r)] = math.Log2(share[i]) - 5
+		w[letterIndex(r)] = max(-2, math.Log2(share[i])-5) // a short text may hold a rare letter
 		i++
 	}
 	return w
@@ -112,7 +112,7 @@ const commonPairs = "ст но то на ен ов ни ра во ко по пр
 	"кт ку ле лю ля ль ма ме ми мо му мы нн ну ны нт ня ог ой оп ою пе пи пл ри ру ры се си ск сл см со сс ся те ти тр ту ть " +
 	"тв ты ув ус ут уд ум уч ую хо ци че чи чт ши ше шт ще щи ые ый ых ым ьн ьс эт юд ют ющ яв ят яз ям ях жи жн зд зо зы бо " +
 	"бы бл бе бр ба бу ги гл гр га ду дн дл дв ех ек её ещ еч еж ез еб ев ец уж ук ул ун ур ущ хи ху цы ца це чн чк шл шк шн " +
-	"оч ощ ож оз ох ош ию ьк ья ью вт вл вн вр сп сн св сч сы ср кл кн кв пу пы ря рн рт рв рд мп мн мм ві рі ні ді кі її"
+	"оч ощ ож оз ох ош ию ьк ья ью вт вл вн вр сп сн св сч сы ср кл кн кв пу пы ря рн рт рв рд мп мн мм ві рі ні ді кі її фо фи фа фе чё ёт лё ёр ём ён нё её ёл тё сё рё шё"
 
 // cyrillic is what the sniffer knows of one single-byte charset: for each
 // octet the letter it makes, with bit 6 for upper case, or symbol.
@@ -186,7 +186,7 @@ func sniffCyrillic(b []byte) string {
 		c := &cyrillicText.charsets[i]
 		s := cyrillicText.score(b, &c.letters)
 		if i > 0 {
-			s -= 0.5 * float64(min(i, 4)) // the rarer charset must be better by a bit
+			s -= 0.3 * float64(i*i) // the rarer charset must be better by a bit
 		}
 		if s > best {
 			best, name = s, c.name
@@ -223,7 +223,11 @@ func (m *cyrillicModel) score(b []byte, letters *[256]uint8) float64 {
 	for _, c := range b {
 		l := letters[c]
 		switch {
-		case c < utf8.RuneSelf || l == mark:
+		case c < utf8.RuneSelf:
+			prev = 0
+			continue
+		case l == mark:
+			sum -= 0.4
 			prev = 0
 			continue
 		case l == symbol:
