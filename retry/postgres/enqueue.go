@@ -167,6 +167,10 @@ func (e *enqueue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry
 		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, retry.FirstToken(e.q.now()), d.Dead,
 		status, text(why), retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
+		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
+			d.ID, retry.Millis(e.q.now())); err != nil {
+			return false, err
+		}
 		return e.revive(ctx, tx, message, d)
 	}
 	if err != nil {

@@ -17,6 +17,7 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 	e := enqueue{q: q, m: m, ds: ds, res: &res}
 	err := q.w.do(ctx, true, int64(len(m.Body.Inline)), e.run)
 	if err != nil {
+		q.discardUnless(err, m.Body)
 		return retry.Result{}, fmt.Errorf("queueing %s: %w", m.ID, err)
 	}
 	q.hint()
@@ -27,9 +28,21 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 func (q *Queue) Keep(ctx context.Context, m retry.Message, until time.Time) error {
 	e := enqueue{q: q, m: m, keep: &until, res: new(retry.Result)}
 	if err := q.w.do(ctx, true, int64(len(m.Body.Inline)), e.run); err != nil {
+		q.discardUnless(err, m.Body)
 		return fmt.Errorf("keeping %s: %w", m.ID, err)
 	}
 	return nil
+}
+
+// discardUnless lets go of a staged body that isn't stored: a full disk must
+// not fill up with them. It stays where the outcome is unknown.
+func (q *Queue) discardUnless(err error, ref retry.BodyRef) {
+	if errors.Is(err, retry.ErrUnhealthy) || errors.Is(err, errUnknown) || errors.Is(err, errClosed) {
+		return
+	}
+	if err := q.Discard(context.Background(), ref); err != nil {
+		q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
+	}
 }
 
 // enqueue stores a message, its deliveries, and how long it is kept.
@@ -46,6 +59,7 @@ type old struct {
 	n, message int64
 	state      int
 	attempts   int
+	lease      int64
 }
 
 func (e *enqueue) run(ctx context.Context, t *tx) error {
@@ -84,7 +98,16 @@ type revival struct {
 func (e *enqueue) sort(ctx context.Context, t *tx) (fresh []retry.NewDelivery, revived []revival, err error) {
 	for _, d := range e.ds {
 		var o old
-		err := t.queryRow(ctx, "SELECT n, message, state, attempts FROM delivery WHERE id = ?", d.ID).Scan(&o.n, &o.message, &o.state, &o.attempts)
+		find := func() error {
+			return t.queryRow(ctx, "SELECT n, message, state, attempts, lease_until_ms FROM delivery WHERE id = ?", d.ID).
+				Scan(&o.n, &o.message, &o.state, &o.attempts, &o.lease)
+		}
+		err := find()
+		if err == nil && o.state == stateLeased && o.lease <= retry.Millis(e.q.now()) {
+			if err = e.q.endLeases(ctx, t); err == nil {
+				err = find()
+			}
+		}
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			fresh = append(fresh, d)

@@ -78,6 +78,9 @@ func (w *writer) close() error {
 	return errors.Join(append(errs, w.conn.Close())...)
 }
 
+// errUnknown is returned when the caller's time is over and the disk hangs.
+var errUnknown = errors.New("sqlite: the disk didn't answer and the outcome is unknown")
+
 // errClosed is returned after Close.
 var errClosed = errors.New("sqlite: the queue is closed")
 
@@ -115,7 +118,7 @@ func (w *writer) do(ctx context.Context, durable bool, weight int64, run func(co
 	case <-w.quit:
 		return o.orClosed()
 	case <-hung.C:
-		return fmt.Errorf("the disk didn't answer and the outcome is unknown: %w", ctx.Err())
+		return fmt.Errorf("%w: %w", errUnknown, ctx.Err())
 	}
 }
 
