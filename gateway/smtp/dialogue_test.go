@@ -115,7 +115,7 @@ func (p *player) step(line string) bool {
 		return p.closed()
 	case "!closed": // whatever is still said
 		_, err := io.Copy(io.Discard, p.r)
-		return err == nil
+		return !os.IsTimeout(err)
 	case "<eof-or":
 		p.last = p.reply()
 		return len(p.last) == 0 || p.matches(arg)

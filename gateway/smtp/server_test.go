@@ -174,7 +174,9 @@ func TestConnectionLimitUnderLoad(t *testing.T) {
 	}
 	eventually(t, func() bool {
 		for range 8 {
-			p := talk(t, f)
+			p := &player{t: t, fix: f}
+			p.dial()
+			defer p.conn.Close() // at the end of this try
 			if !p.expect("220") {
 				return false
 			}

@@ -32,6 +32,7 @@ type session struct {
 	state      state
 	end        End
 	turned     bool // by TURN: the peer is the server
+	asleep     bool // to be taken up by resume
 	inExchange bool // of AUTH: lines may be long
 	broken     bool // the output is dead: nothing more is written
 	client     Client
@@ -39,6 +40,7 @@ type session struct {
 	cmd        *command     // the command under way, nil: unknown
 	verb       string       // its name, or what stands for it in counts
 	ends       time.Time    // the session's own clock
+	due        time.Time    // of the command that a sleep waits for
 	block      netip.Prefix // counted in the census under this
 	t          *Transaction // nil outside a transaction
 	body       *intake      // of the message under way, until the handler has it
@@ -61,8 +63,7 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
-// serve is the session's life. Its frames, and those of loop and readLine,
-// stay small: thousands of them sleep in a read.
+// serve is the session's life, up to its first sleep (sleep.go).
 func (s *session) serve() {
 	defer s.finish()
 	s.ends = time.Now().Add(s.srv.cfg.SessionTimeout)
@@ -71,10 +72,14 @@ func (s *session) serve() {
 	}
 }
 
-// loop answers one command after the other until a reply closes.
+// loop answers one command after the other until a reply closes or the client
+// is silent for so long that the session goes to sleep.
 func (s *session) loop() {
 	for {
 		line, err := s.readLine()
+		if err == errAsleep {
+			return
+		}
 		if !s.answer(s.step(line, err)) {
 			return
 		}
@@ -188,19 +193,22 @@ func (s *session) readLine() ([]byte, error) {
 	if s.r == s.w && len(s.in) != smallBuffer {
 		s.release()
 	}
-	deadline := s.deadline(s.srv.cfg.CommandTimeout)
+	deadline, err := s.nap(s.deadline(s.srv.cfg.CommandTimeout))
+	if err != nil {
+		return nil, err
+	}
 	for {
+		if line, ok := s.takeLine(); ok {
+			return s.trimLine(line)
+		}
 		if b := s.buffered(); len(b) > s.lineLimit(b) {
 			return nil, s.dropLine(deadline)
-		}
-		if err := s.fillUntil(deadline); err != nil {
-			return nil, err
 		}
 		if s.notSMTP() {
 			return nil, errLineFlood
 		}
-		if line, ok := s.takeLine(); ok {
-			return s.trimLine(line)
+		if err := s.fillUntil(deadline); err != nil {
+			return nil, err
 		}
 	}
 }
@@ -237,7 +245,7 @@ func (s *session) dropLine(deadline time.Time) error {
 // notSMTP recognises a TLS hello, which has no line end to wait for.
 func (s *session) notSMTP() bool {
 	const tlsHandshake = 0x16
-	if s.state != stateGreet || s.buffered()[0] != tlsHandshake {
+	if b := s.buffered(); s.state != stateGreet || len(b) == 0 || b[0] != tlsHandshake {
 		return false
 	}
 	s.end = EndProtocol
@@ -290,10 +298,14 @@ func (s *session) abort() {
 	}
 }
 
-// finish is the session's end, a panic's too.
+// finish is the session's end, a panic's too, or the beginning of a sleep.
 func (s *session) finish() {
 	if p := recover(); p != nil {
 		s.panicked(p)
+	} else if s.asleep {
+		s.asleep = false
+		go s.resume()
+		return
 	}
 	s.abandon()
 	s.send()

@@ -1,0 +1,42 @@
+package smtp_test
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// TestSleep: a session that fell asleep goes on where it was, is told of the
+// shutdown, and is missed by nobody when it ends.
+func TestSleep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits for sessions to fall asleep")
+	}
+	t.Parallel()
+	const nap = 2100 * time.Millisecond
+	f := newFixture(t, "tls", "idle=3s")
+	plain, inTLS, between, silent, gone := talk(t, f), talk(t, f), talk(t, f), talk(t, f), talk(t, f)
+	plain.must("EM")
+	inTLS.must("E", "> STARTTLS", "< 220", "!tls", "EMR")
+	between.must("EMR", ">> BDAT 3\\r\\nabc", "< 250")
+	start := time.Now()
+	time.Sleep(nap)
+	gone.conn.Close()
+	plain.must(">> RCP", ">> T TO:<bob@here.example>\\r\\n", "< 250", "> DATA", "< 354", ">> x\\r\\n.\\r\\n", "< 250")
+	inTLS.must("> DATA", "< 354", ">> y\\r\\n.\\r\\n", "< 250")
+	silent.must("< 421 4.4.2", "<close")
+	if d := time.Since(start); d < 2800*time.Millisecond || d > 4*time.Second {
+		t.Errorf("silence lasted %s", d)
+	}
+	between.must("< 421 4.4.2", "<close")
+	last := talk(t, f)
+	last.must("E")
+	time.Sleep(nap)
+	if err := f.srv.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	last.must("< 421 4.3.2", "<close")
+	if n := len(f.rec.got()); n != 2 || f.rec.aborted != 1 {
+		t.Errorf("%d messages, %d aborted; want 2 and 1", n, f.rec.aborted)
+	}
+}
