@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Each receiver of the README takes a mail that a gateway signed with its
+// secret, prints the subject, and takes nothing else.
+func TestReadmeReceivers(t *testing.T) {
+	for _, f := range readFences(t) {
+		if f.mark == "receiver" {
+			t.Run(f.what, func(t *testing.T) {
+				need(t, f.what)
+				testReceiver(t, f)
+			})
+		}
+	}
+}
+
+// receivers says how each is started; ruby's is a rack application, and any
+// rack server would do.
+var receivers = map[string]struct{ file, start string }{
+	"go":      {"receiver.go", "go run $FILE"},
+	"node":    {"receiver.js", "exec node $FILE"},
+	"python3": {"receiver.py", "exec python3 $FILE"},
+	"ruby":    {"config.ru", "exec ruby ./cmd/postern/testdata/rack.rb $FILE $ADDR"},
+}
+
+func testReceiver(t *testing.T, f fence) {
+	w := newReaderWorld(t)
+	addr, secret := freePort(t), demoSecret()
+	_, port, _ := strings.Cut(addr, ":")
+	file := filepath.Join(t.TempDir(), receivers[f.what].file)
+	code := strings.NewReplacer("127.0.0.1:3000", addr, "3000", port).Replace(f.code)
+	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "SECRET="+secret, "FILE="+file, "ADDR="+addr)
+	said := w.start(t, receivers[f.what].start)
+	waitFor(t, func() bool {
+		resp, err := http.Post("http://"+addr+"/", "application/json", strings.NewReader(`{"message":{"subject":"forged"}}`))
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusUnauthorized {
+			t.Fatalf("an unsigned request was answered %d", resp.StatusCode)
+		}
+		return true
+	})
+	sendThrough(t, "http://"+addr+"/", secret)
+	waitFor(t, func() bool {
+		out, _ := os.ReadFile(said)
+		if bytes.Contains(out, []byte("forged")) {
+			t.Fatalf("it took a forged mail:\n%s", out)
+		}
+		return bytes.Contains(out, []byte(sampleSubject))
+	})
+}
+
+// sendThrough sends the sample mail through a gateway without a queue: its 250
+// is the receiver's.
+func sendThrough(t *testing.T, url, secret string) {
+	t.Helper()
+	cfg, err := loadConfig([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
+		"POSTERN_AUTHENTICATE=false", "POSTERN_LOG_LEVEL=error", "POSTERN_WEBHOOK_URL=" + url, "POSTERN_WEBHOOK_SECRET=" + secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	a, err := newApp(ctx, cfg, cfg.Process.logger(t.Output()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	out, code := send(t, a.Addr("SMTP_ADDR"))
+	if code != 0 || !strings.Contains(out, "250 2.0.0") {
+		t.Fatalf("the mail was not taken:\n%s", out)
+	}
+}
+
+func waitFor(t *testing.T, what func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !what(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it didn't happen in 20 s")
+		}
+	}
+}
