@@ -76,6 +76,7 @@ func (g *Gateway) deliver(ctx context.Context, d *delivery) webhook.Outcome {
 		return g.unasked(d, webhook.ReasonPaused)
 	}
 	o := g.Sender.Send(ctx, d.ep, g.payload(d), d.queued)
+	g.fault(FaultAnswered)
 	done(works(o))
 	g.observe(d, o)
 	return o

@@ -66,7 +66,8 @@ type Deps struct {
 	Observer  Observer      // nil: nobody watches
 	Logger    *slog.Logger
 	Now       func() time.Time
-	Rand      func() float64 // in [0,1), for jitter
+	Rand      func() float64     // in [0,1), for jitter
+	Fault     func(point string) // called at each Fault step, for tests; nil: none
 }
 
 // Gateway is smtp.Handler and retry.Deliverer in one: fresh and queued mail

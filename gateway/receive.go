@@ -34,6 +34,8 @@ type message struct {
 func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
 	in := s.(*sink)
 	defer in.Abort()
+	defer g.fault(FaultVerdict)
+	g.fault(FaultSpooled)
 	ctx, cancel := context.WithTimeoutCause(ctx, g.AskFor, errAskFor)
 	defer cancel()
 	m, refusal := g.read(ctx, t, in)
@@ -41,6 +43,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 		return []smtp.Reply{refusal}
 	}
 	t.Data = m
+	g.fault(FaultParsed)
 	if !t.Client.LMTP {
 		r := orTaken(g.take(ctx, m, in.booked), m)
 		g.Observer.Received(m.env, r.Code)

@@ -40,10 +40,12 @@ func (g *Gateway) store(ctx context.Context, m *message, ds []*delivery, booked 
 	if record.Body, err = g.Queue.Stage(ctx, booked, m.data); err != nil {
 		return g.storeFailed(m, "stage", err)
 	}
+	g.fault(FaultStaged)
 	if _, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(m.env, ds)); err != nil {
 		// The commit's outcome may be unknown, so the body stays for the sweep.
 		return g.storeFailed(m, "enqueue", err)
 	}
+	g.fault(FaultEnqueued)
 	for _, d := range ds {
 		g.Observer.Queued(d.ep.Name(), d.fate.outcome.Result == webhook.Rejected)
 	}

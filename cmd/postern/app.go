@@ -41,7 +41,8 @@ type app struct {
 	doors    []door
 	http     net.Listener // nil: off
 	draining atomic.Bool
-	fatal    chan error // the store can't write any more
+	fatal    chan error         // the store can't write any more
+	fault    func(point string) // ends the process in a build for crash tests, else nil
 	cleanups []cleanup
 }
 
@@ -59,7 +60,7 @@ type cleanup struct {
 }
 
 func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, fatal: make(chan error, 1)}
+	a := &app{cfg: cfg, log: log, fatal: make(chan error, 1), fault: faults()}
 	if err := a.setup(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -98,7 +99,7 @@ func (a *app) setup(ctx context.Context) error {
 	}
 	deps := gateway.Deps{
 		Router: router, Sender: sender, Spooler: spooler, Queue: a.queue, Ledger: a.queue, Breakers: a.breakers,
-		Directory: directory, Observer: a.metrics, Logger: a.log,
+		Directory: directory, Observer: a.metrics, Logger: a.log, Fault: a.fault,
 	}
 	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)

@@ -19,6 +19,7 @@ func (a *app) openQueue(ctx context.Context) (retry.Queue, error) {
 	}
 	q, err := sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
 		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.log,
+		Fault: a.storeFault(),
 		OnFatal: func(err error) {
 			select {
 			case a.fatal <- err:
@@ -31,4 +32,12 @@ func (a *app) openQueue(ctx context.Context) (retry.Queue, error) {
 	}
 	a.onClose("the queue", q.Close)
 	return q, nil
+}
+
+// storeFault passes the store's own steps on.
+func (a *app) storeFault() func(point string) error {
+	if a.fault == nil {
+		return nil
+	}
+	return func(point string) error { a.fault(point); return nil }
 }
