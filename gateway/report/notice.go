@@ -26,13 +26,13 @@ const (
 )
 
 // notice is a delivery status notification (RFC 3464) about recipients who
-// will not get a message.
+// got a message or never will.
 type notice struct {
 	domain    string
 	at        time.Time
 	env       *mail.Envelope
 	to        []mail.Recipient
-	reason    string    // of the dead letter
+	end       end
 	last      time.Time // attempt; zero: none
 	messageID string    // of the message, may be ""
 	raw       mail.Source
@@ -82,8 +82,8 @@ func global(utf8 bool) string {
 
 func (n *notice) header(w io.Writer, boundary string) {
 	fmt.Fprintf(w, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\n", n.domain, oneLine(n.env.From))
-	fmt.Fprintf(w, "Subject: Undelivered mail returned to sender\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\n",
-		n.at.Format(time.RFC1123Z), strings.ToLower(rand.Text()), n.domain)
+	fmt.Fprintf(w, "Subject: %s\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\n",
+		n.end.subject, n.at.Format(time.RFC1123Z), strings.ToLower(rand.Text()), n.domain)
 	if n.messageID != "" && ascii(n.messageID) && !strings.ContainsAny(n.messageID, "<> \t\r\n") {
 		fmt.Fprintf(w, "In-Reply-To: <%s>\r\nReferences: <%s>\r\n", n.messageID, n.messageID)
 	}
@@ -93,30 +93,42 @@ func (n *notice) header(w io.Writer, boundary string) {
 
 // words is the part for people.
 func (n *notice) words(w io.Writer) {
-	fmt.Fprintf(w, "This is the mail system at %s.\r\n\r\nYour message of %s could not be delivered to\r\n\r\n",
-		n.domain, n.env.Received.Format(time.RFC1123Z))
+	fmt.Fprintf(w, "This is the mail system at %s.\r\n\r\nYour message of %s %s\r\n\r\n",
+		n.domain, n.env.Received.Format(time.RFC1123Z), n.end.opening)
 	for _, to := range n.to {
-		fmt.Fprintf(w, "    <%s>\r\n", shown(to))
+		fmt.Fprintf(w, "    <%s>\r\n", oneLine(shown(to)))
 	}
-	_, why := statusOf(n.reason)
-	fmt.Fprintf(w, "\r\n%s\r\n\r\nIt will not be tried again.\r\n", why)
+	fmt.Fprintf(w, "\r\n%s\r\n", n.end.words)
 }
 
-// statusOf is the enhanced code (RFC 3463) of a dead letter's reason and what a
-// stranger may know of it: no name, address or answer of our own systems.
-func statusOf(reason string) (code, words string) {
+// end is what became of the recipients, in words that a stranger may read:
+// no name, address or answer of our own systems is in it.
+type end struct {
+	action  string // RFC 3464 section 2.3.3
+	code    string // RFC 3463
+	subject string
+	opening string
+	words   string
+}
+
+var success = end{"delivered", "2.0.0", "Your mail was delivered", "was delivered, as you asked to be told, to",
+	"The recipient's system took it. Whether anybody read it is not known."}
+
+// failure is the end of a dead letter.
+func failure(reason string) end {
+	e := end{"failed", "5.3.0", "Undelivered mail returned to sender", "could not be delivered to", "The recipient's system could not take it."}
 	switch reason {
 	case retry.ReasonExpired:
-		return "5.4.7", "The recipient's system did not take it within the time that messages are kept."
+		e.code, e.words = "5.4.7", "The recipient's system did not take it within the time that messages are kept."
 	case string(webhook.ReasonTooLarge):
-		return "5.3.4", "It is too large for the recipient's system."
+		e.code, e.words = "5.3.4", "It is too large for the recipient's system."
 	case string(webhook.ReasonRejected):
-		return "5.7.1", "The recipient's system refused it."
+		e.code, e.words = "5.7.1", "The recipient's system refused it."
 	case string(webhook.ReasonInsecure):
-		return "5.7.30", "It asked for encryption all the way (REQUIRETLS), which the recipient's system doesn't offer."
-	default:
-		return "5.3.0", "The recipient's system could not take it."
+		e.code, e.words = "5.7.30", "It asked for encryption all the way (REQUIRETLS), which the recipient's system doesn't offer."
 	}
+	e.words += "\r\n\r\nIt will not be tried again."
+	return e
 }
 
 // status is the part for machines (RFC 3464 sections 2.2 and 2.3).
@@ -129,7 +141,6 @@ func (n *notice) status(w io.Writer) {
 		fmt.Fprintf(w, "Received-From-MTA: dns; %s\r\n", oneLine(n.env.Hello))
 	}
 	fmt.Fprintf(w, "Arrival-Date: %s\r\n\r\n", n.env.Received.Format(time.RFC1123Z))
-	code, _ := statusOf(n.reason)
 	for _, to := range n.to {
 		if to.ORcpt != "" {
 			fmt.Fprintf(w, "Original-Recipient: %s\r\n", oneLine(to.ORcpt))
@@ -138,7 +149,7 @@ func (n *notice) status(w io.Writer) {
 		if !ascii(shown(to)) {
 			kind = "utf-8"
 		}
-		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: failed\r\nStatus: %s\r\n", kind, oneLine(shown(to)), code)
+		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, oneLine(shown(to)), n.end.action, n.end.code)
 		if !n.last.IsZero() {
 			fmt.Fprintf(w, "Last-Attempt-Date: %s\r\n", n.last.Format(time.RFC1123Z))
 		}
@@ -158,7 +169,7 @@ func shown(to mail.Recipient) string {
 // returned is the message, whole where RET=FULL asks for it and it can travel
 // as it is, else its header.
 func (n *notice) returned(w *bufio.Writer, eightBit bool) error {
-	if n.env.DSN != nil && strings.EqualFold(n.env.DSN.Ret, "FULL") && !n.env.RequireTLS && n.raw.Size() <= maxReturned {
+	if n.whole() {
 		high, fits, err := travels(n.raw)
 		if err != nil {
 			return err
@@ -188,6 +199,13 @@ func (n *notice) returned(w *bufio.Writer, eightBit bool) error {
 	fmt.Fprintf(w, "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", kind, encoding(high))
 	_, err = w.Write(head)
 	return err
+}
+
+// whole reports whether the whole message may be returned: RET speaks of
+// failures only (RFC 3461 section 4.3), and what asked for encryption all the
+// way doesn't go back without it.
+func (n *notice) whole() bool {
+	return n.env.DSN != nil && strings.EqualFold(n.env.DSN.Ret, "FULL") && n.end != success && !n.env.RequireTLS && n.raw.Size() <= maxReturned
 }
 
 func copySource(w io.Writer, src mail.Source) error {

@@ -1,5 +1,6 @@
 // Package report tells about dead letters: the operator by a webhook, the
-// sender by a delivery status notification (RFC 3464).
+// sender by a delivery status notification (RFC 3464). A sender that asked for
+// it hears of deliveries too (NOTIFY=SUCCESS, RFC 3461).
 //
 // A dead letter is in the queue before it is reported and stays there whatever
 // becomes of the report: reports wait in memory, in bounded number, are tried a
@@ -124,7 +125,7 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if err := json.Unmarshal(d.envelope, env); err != nil {
 		return permanent(err)
 	}
-	to := concerned(env, d.info.Recipients)
+	to := concerned(env, d.info.Recipients, onFailure)
 	if why := withhold(env, to); why != "" {
 		return withheld(why)
 	}
@@ -147,8 +148,33 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if m.Automatic != "" {
 		return withheld("the mail is automatic: " + string(m.Automatic))
 	}
-	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, reason: d.info.Reason, last: d.attempt.At, messageID: m.MessageID, raw: raw}
+	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, end: failure(d.info.Reason), last: d.attempt.At, messageID: m.MessageID, raw: raw}
 	return r.o.Relay.send(ctx, r.o.Domain, env.From, n)
+}
+
+// Delivered takes note of recipients whom a webhook's 2xx reached, and returns
+// at once. Only where the sender asked for it and may be told something is sent;
+// then the message's header is read now, since the message may be gone soon.
+func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
+	if r.o.Relay == nil {
+		return
+	}
+	names := make([]string, len(to))
+	for i := range to {
+		names[i] = to[i].Address
+	}
+	told := concerned(env, names, onSuccess)
+	if withhold(env, told) != "" || m.Automatic != "" {
+		return
+	}
+	head, err := headerOf(raw)
+	if err != nil {
+		r.o.Logger.Error("a delivery is not reported: its message can't be read", "id", env.ID, "error", err)
+		return
+	}
+	now := r.o.Now()
+	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, end: success, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
+	r.dsns.add(env.ID, func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
 }
 
 // bodySource reads a stored body through any number of readers.

@@ -366,7 +366,7 @@ func TestWhatIsReturned(t *testing.T) {
 	} {
 		env := verified()
 		env.DSN, env.Trace = &mail.DSN{Ret: c.ret}, ""
-		n := &notice{domain: "mx.example.com", env: env, to: env.To, raw: mail.Bytes(c.data)}
+		n := &notice{domain: "mx.example.com", env: env, to: env.To, end: failure("expired"), raw: mail.Bytes(c.data)}
 		var b bytes.Buffer
 		if err := n.write(&b, c.eightBit); err != nil {
 			t.Fatal(err)
@@ -473,4 +473,90 @@ func TestNewNeedsAStoreForNotifications(t *testing.T) {
 	if _, err := New(Options{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A sender that asked to hear of deliveries does, about those recipients alone.
+func TestDelivered(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*mail.Envelope)
+		data   string
+		sent   bool
+	}{
+		"asked":           {func(e *mail.Envelope) { e.To[1].Notify = []string{"SUCCESS", "FAILURE"} }, testMail, true},
+		"not asked":       {func(*mail.Envelope) {}, testMail, false},
+		"of another":      {func(e *mail.Envelope) { e.To[0].Notify = []string{"SUCCESS"} }, testMail, false},
+		"not verified":    {func(e *mail.Envelope) { e.To[1].Notify, e.Verdict = []string{"SUCCESS"}, nil }, testMail, false},
+		"automatic":       {func(e *mail.Envelope) { e.To[1].Notify = []string{"SUCCESS"} }, "Auto-Submitted: auto-generated\r\n" + testMail, false},
+		"headers, always": {func(e *mail.Envelope) { e.To[1].Notify, e.DSN = []string{"success"}, &mail.DSN{Ret: "FULL"} }, testMail, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := verified()
+			c.change(env)
+			server := startRelay(t, nil)
+			client, _ := NewRelay("smtp://"+server.addr, nil)
+			seen := &results{}
+			r, err := New(Options{Relay: client, Messages: openQueue(t), Domain: "mx.example.com", Observer: seen.observe})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw := mail.Bytes(c.data)
+			m, err := mail.Parse(raw, mail.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Delivered(env, env.To[1:], m, raw)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			r.Run(ended)
+			got := server.mails()
+			if len(got) == 1 != c.sent {
+				t.Fatalf("sent %d, %v", len(got), seen.seen)
+			}
+			if !c.sent {
+				return
+			}
+			_, parts := openDSN(t, got[0].body)
+			for _, want := range []string{"Final-Recipient: rfc822; help@in.example.com\r\nAction: delivered\r\nStatus: 2.0.0"} {
+				if !strings.Contains(parts[1].body, want) || strings.Contains(parts[1].body, "shop@") {
+					t.Errorf("status:\n%s", parts[1].body)
+				}
+			}
+			if parts[2].header.Get("Content-Type") != "text/rfc822-headers" || strings.Contains(parts[2].body, "boots") || strings.Contains(got[0].body, "tried again") {
+				t.Errorf("%s", got[0].body)
+			}
+		})
+	}
+}
+
+// Whatever a client says in its envelope or header, it stays in its place: the
+// notification has our header and three parts.
+func FuzzNotice(f *testing.F) {
+	f.Add("a@example.org", "b@example.com", "", "mx.client.example", "id-1", testMail, false)
+	f.Add("\"a\r\nBcc: x\"@example.org", "b\r\n\r\n--x@y", "rfc822;a\r\nb", "h\r\nAction: delivered", "e\n", "X: y\r\n\r\n--=_A--\r\n", true)
+	f.Add("ä@example.org", "я@example.com", "utf-8;я", "\x00", "", "\xff\xfe: \x80\r\n\r\n\xff", true)
+	f.Fuzz(func(t *testing.T, from, to, orcpt, hello, envid, data string, full bool) {
+		env := &mail.Envelope{From: from, Hello: hello, DSN: &mail.DSN{EnvID: envid}, To: []mail.Recipient{{Address: to, ORcpt: orcpt}}}
+		if full {
+			env.DSN.Ret = "FULL"
+		}
+		n := &notice{domain: "mx.example.com", env: env, to: env.To, end: failure("rejected"), messageID: envid, raw: mail.Bytes(data)}
+		for _, eightBit := range []bool{false, true} {
+			var b bytes.Buffer
+			if err := n.write(&b, eightBit); err != nil {
+				t.Fatal(err)
+			}
+			h, parts := openDSN(t, b.String())
+			if len(parts) != 3 || h.Get("Bcc") != "" || len(h) > 10 {
+				t.Errorf("%d parts, header %v", len(parts), h)
+			}
+			if strings.Count(parts[1].body, "\r\nAction: ") != 1 || strings.Count(parts[1].body, "\r\n\r\n") > 2 {
+				t.Errorf("status:\n%q", parts[1].body)
+			}
+			for line := range strings.Lines(b.String()) {
+				if !strings.HasSuffix(line, "\r\n") || strings.Contains(line[:len(line)-2], "\r") || strings.Contains(line, "\x00") {
+					t.Errorf("line %q", line)
+				}
+			}
+		}
+	})
 }

@@ -9,13 +9,21 @@ import (
 	"postern/gateway/mail"
 )
 
-// concerned lists the delivery's recipients whose failure the sender wants to
-// hear of (RFC 3461 section 4.1): all but those with a NOTIFY that doesn't say
-// FAILURE.
-func concerned(env *mail.Envelope, recipients []string) []mail.Recipient {
+// The conditions of NOTIFY that we report on (RFC 3461 section 4.1).
+const (
+	onFailure = "FAILURE"
+	onSuccess = "SUCCESS"
+)
+
+// concerned lists those of the recipients whose end the sender wants to hear
+// of: where NOTIFY names the condition, and of failures where it names none.
+func concerned(env *mail.Envelope, recipients []string, condition string) []mail.Recipient {
 	var out []mail.Recipient
 	for _, to := range env.To {
-		asked := len(to.Notify) == 0 || slices.ContainsFunc(to.Notify, func(s string) bool { return strings.EqualFold(s, "FAILURE") })
+		asked := slices.ContainsFunc(to.Notify, func(s string) bool { return strings.EqualFold(s, condition) })
+		if len(to.Notify) == 0 {
+			asked = condition == onFailure
+		}
 		if asked && slices.Contains(recipients, to.Address) {
 			out = append(out, to)
 		}
