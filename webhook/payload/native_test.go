@@ -69,7 +69,7 @@ func full() Delivery {
 
 // plainMail is a delivery with as little as possible.
 func plainMail() Delivery {
-	return Delivery{ID: "msg_2", Attempt: 1, Endpoint: "main", Envelope: &mail.Envelope{ID: "m2", Verb: mail.VerbMail},
+	return Delivery{ID: "msg_2", Attempt: 1, Endpoint: "main", Envelope: &mail.Envelope{ID: "m2", Verb: mail.VerbMail, Received: time.Unix(0, 0)},
 		Recipients: []mail.Recipient{{Address: "a@in.example"}}, Message: &mail.Message{}, Raw: mail.Bytes("")}
 }
 
