@@ -80,7 +80,7 @@ func (p *parser) leaf(e entity, off, end int64) {
 	if strings.EqualFold(e.ctype.get("format"), "flowed") && to == asText {
 		s = unflow(s, strings.EqualFold(e.ctype.get("delsp"), "yes"))
 	}
-	if strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
+	if s == "" || strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
 		return
 	}
 	if to == asHTML {

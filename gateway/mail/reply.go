@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"math/bits"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -16,8 +17,12 @@ const (
 	quoting                 // an attribution line: "On … wrote:"
 )
 
-// maxReplyLine bounds the lines that may introduce a quote or a signature.
-const maxReplyLine = 500
+// Bounds of what a split looks at.
+const (
+	maxReplyLine = 500       // octets of a line that may introduce a quote or a signature
+	maxReplyText = 512 << 10 // octets of text taken apart; what follows is of its last line's kind
+	maxCloseLook = 2000      // lines that look like an attribution or a header block
+)
 
 // splitReply takes a text apart into what the author wrote now, what they
 // quote, and how they sign. It is linear in the text.
@@ -31,25 +36,35 @@ func splitReply(text string) Reply {
 	if text == "" {
 		return Reply{}
 	}
+	whole, tail := text, ""
+	if len(text) > maxReplyText {
+		cut := strings.LastIndexByte(text[:maxReplyText], '\n') + 1
+		text, tail = text[:cut], text[cut:]
+	}
 	r := replyLines{lines: strings.Split(text, "\n")}
 	r.kinds = make([]lineKind, len(r.lines))
 	r.markQuotes()
 	r.markWrapped()
 	r.markSignature()
 	reply := Reply{Text: r.join(own), Quoted: r.join(quote, quoting), Signature: r.join(sign)}
-	if reply.Text == "" {
-		if reply.Signature == "" || !r.anglesOnly {
-			return Reply{Text: strings.TrimSpace(text)} // nothing but a forwarded mail, or a signature
-		}
+	switch {
+	case tail == "":
+	case r.kinds[len(r.kinds)-1] == own && reply.Signature == "":
+		reply.Text = strings.TrimSpace(reply.Text + "\n" + tail)
+	default:
+		reply.Quoted = strings.TrimSpace(reply.Quoted + "\n" + tail)
+	}
+	if reply.Text == "" { // nothing but a forwarded mail
+		return Reply{Text: strings.TrimSpace(whole)}
 	}
 	return reply
 }
 
 // replyLines is a text while it is taken apart.
 type replyLines struct {
-	lines      []string
-	kinds      []lineKind
-	anglesOnly bool // every quote so far is marked by ">"
+	lines []string
+	kinds []lineKind
+	looks int // how often a line was looked at closely
 }
 
 // join returns the lines of the given kinds, without blank lines around them.
@@ -69,7 +84,6 @@ func (r *replyLines) join(kinds ...lineKind) string {
 
 // markQuotes finds ">" lines, attributions, separators and header blocks.
 func (r *replyLines) markQuotes() {
-	r.anglesOnly = true
 	for i := 0; i < len(r.lines); i++ {
 		line := strings.TrimSpace(r.lines[i])
 		switch {
@@ -111,7 +125,6 @@ func (r *replyLines) after(i int) string {
 
 // quoteRest quotes everything from line i on, with the rule that stands above it.
 func (r *replyLines) quoteRest(i int) {
-	r.anglesOnly = false
 	for j := i - 1; j >= 0 && i < len(r.lines); j-- {
 		l := strings.TrimSpace(r.lines[j])
 		if l != "" && !isRule(l) {
@@ -136,9 +149,10 @@ func isRule(line string) bool {
 // and on which line that starts: mailers wrap it.
 func (r *replyLines) attribution(i int) (int, bool) {
 	last := strings.TrimRight(strings.TrimSpace(r.lines[i]), "*_ ")
-	if !strings.HasSuffix(last, ":") && !strings.HasSuffix(last, "：") {
+	if !strings.HasSuffix(last, ":") && !strings.HasSuffix(last, "：") || r.looks >= maxCloseLook {
 		return 0, false
 	}
+	r.looks++
 	joined := ""
 	for start := i; start >= 0 && start > i-5; start-- {
 		line := strings.TrimSpace(r.lines[start])
@@ -164,10 +178,10 @@ func (r *replyLines) attribution(i int) (int, bool) {
 // a sender, and a verb of writing or enough of the former.
 func (r *replyLines) introduces(joined string, i int) bool {
 	dates, sender := digitGroups(joined), strings.Contains(joined, "@")
-	if hasWritingVerb(strings.ToLower(joined)) {
-		return dates >= 2 || sender || isQuoted(r.after(i))
+	if dates >= 3 && sender && !strings.Contains(joined, "://") {
+		return true
 	}
-	return dates >= 3 && sender && !strings.Contains(joined, "://")
+	return (dates >= 2 || sender || isQuoted(r.after(i))) && hasWritingVerb(strings.ToLower(joined))
 }
 
 // digitGroups counts the numbers of a line, those of addresses left out.
@@ -211,10 +225,11 @@ func (r *replyLines) separator(i int, line string) bool {
 // sender, and two more fields within the next lines.
 func (r *replyLines) headerBlock(i int) bool {
 	first := fieldOf(r.lines[i])
-	if first != fieldFrom && first != fieldSent && first != fieldSubject {
+	if first != fieldFrom && first != fieldSent && first != fieldSubject || r.looks >= maxCloseLook {
 		return false
 	}
-	seen := map[fieldWord]bool{first: true}
+	r.looks++
+	seen := uint(1) << first
 	blank := 0
 	for j := i + 1; j < len(r.lines) && j < i+9 && blank < 2; j++ {
 		if strings.TrimSpace(r.lines[j]) == "" {
@@ -222,24 +237,40 @@ func (r *replyLines) headerBlock(i int) bool {
 			continue
 		}
 		if f := fieldOf(r.lines[j]); f != 0 {
-			seen[f] = true
+			seen |= 1 << f
 		}
 	}
-	return seen[fieldFrom] && len(seen) >= 3
+	return seen&(1<<fieldFrom) != 0 && bits.OnesCount(seen) >= 3
 }
 
 // fieldOf names the header field that a line quotes, 0 for none.
 func fieldOf(line string) fieldWord {
 	line = strings.TrimLeft(strings.TrimSpace(line), "*|> ")
-	i := strings.IndexAny(line, ":：")
-	if i <= 0 || i > 40 {
+	i := strings.IndexByte(line[:min(len(line), 41)], ':')
+	if i < 0 && len(line) > 0 && line[0] >= utf8.RuneSelf {
+		i = strings.Index(line[:min(len(line), 41)], "：")
+	}
+	if i <= 0 {
 		return 0
 	}
 	return fieldWords(strings.ToLower(strings.Trim(line[:i], "* \t\u00a0")))
 }
 
-// markWrapped takes the rest of a quoted line that a mailer wrapped.
+// markWrapped takes the rest of a quoted line that a mailer wrapped, and the
+// blank lines between quoted ones.
 func (r *replyLines) markWrapped() {
+	last := -1 // the last line that isn't blank
+	for i, line := range r.lines {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if last >= 0 && r.kinds[i] == quote && (r.kinds[last] == quote || r.kinds[last] == quoting) {
+			for j := last + 1; j < i; j++ {
+				r.kinds[j] = quote
+			}
+		}
+		last = i
+	}
 	for i := 1; i < len(r.lines); i++ {
 		prev := r.lines[i-1]
 		if r.kinds[i] == own && r.kinds[i-1] == quote && isQuoted(strings.TrimSpace(prev)) && len(prev) >= 60 &&
@@ -252,17 +283,20 @@ func (r *replyLines) markWrapped() {
 // markSignature finds the signature below the author's words.
 func (r *replyLines) markSignature() {
 	words := false
-	for i, line := range r.lines {
-		if r.kinds[i] != own {
+	for i := 0; i < len(r.lines); i++ {
+		line := strings.TrimRight(r.lines[i], " \t")
+		if r.kinds[i] != own || line == "" {
 			continue
 		}
-		if words && r.signs(i, strings.TrimRight(line, " \t")) {
-			if !r.aboveAttribution(i) {
+		if words && r.signs(i, line) {
+			end := r.ownEnd(i)
+			if end == len(r.lines) || r.kinds[end] != quoting {
 				r.cutSignature(i)
+				return
 			}
-			return
+			i = end // above an attribution: there may be another below the quote
 		}
-		words = words || strings.TrimSpace(line) != ""
+		words = true
 	}
 }
 
@@ -273,7 +307,7 @@ const maxSignature = 20
 func (r *replyLines) signs(i int, line string) bool {
 	trimmed := strings.TrimSpace(line)
 	switch {
-	case line == "--" || trimmed == "__" || line == "-- ":
+	case line == "--" || trimmed == "__":
 		return r.ownLines(i) <= maxSignature
 	case len(trimmed) >= 10 && strings.Trim(trimmed, "_") == "":
 		return r.ownLines(i) <= maxSignature
@@ -312,14 +346,12 @@ func (r *replyLines) lastWords(i int) bool {
 	return true
 }
 
-// aboveAttribution says whether what stands at i ends at an attribution.
-func (r *replyLines) aboveAttribution(i int) bool {
-	for ; i < len(r.lines); i++ {
-		if r.kinds[i] != own {
-			return r.kinds[i] == quoting
-		}
+// ownEnd is where the author's lines that stand at i end.
+func (r *replyLines) ownEnd(i int) int {
+	for i < len(r.lines) && r.kinds[i] == own {
+		i++
 	}
-	return false
+	return i
 }
 
 // cutSignature marks the signature at line i. Behind a mobile signature, which

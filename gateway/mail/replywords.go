@@ -37,12 +37,12 @@ func opensAttribution(line string) bool {
 	}
 	first, _, _ := strings.Cut(line, " ")
 	switch strings.ToLower(strings.TrimRight(first, ",.:")) {
-	case "on", "am", "le", "el", "il", "em", "op", "den", "på", "dnia", "w", "dne", "dňa", "în", "la", "στις", "ב", "в", "на", "vào", "pada", "tarihinde", "a",
+	case "on", "am", "le", "el", "il", "em", "op", "den", "på", "dnia", "w", "dne", "dňa", "în", "la", "στις", "ב", "в", "на", "vào", "pada", "tarihinde",
 		"mon", "tue", "wed", "thu", "fri", "sat", "sun",
 		"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
 		"понедельник", "вторник", "среда", "четверг", "пятница", "суббота", "воскресенье", "пн", "вт", "ср", "чт", "пт", "сб", "вс", "нд",
 		"ma", "ti", "ke", "to", "pe", "su", "lördag", "søndag", "mandag", "tirsdag", "onsdag", "torsdag", "fredag", "man", "tir", "ons", "tor", "fre", "lør", "søn",
-		"mån", "tis", "lör", "sön", "от", "від", "in", "at":
+		"mån", "tis", "lör", "sön", "от", "від":
 		return true
 	}
 	return strings.HasPrefix(line, "在") || strings.HasPrefix(line, "于") || strings.HasPrefix(line, "於")

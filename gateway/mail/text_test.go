@@ -145,7 +145,7 @@ func TestDecodeHeader(t *testing.T) {
 		{"=?UTF-8?q?a_b?= c", "a b c"},
 		{"=?utf-8?B?0J/RgNC4?= =?utf-8?B?0LLQtdGC?=", "Привет"},
 		{"=?utf-8?B?0J/RgNC40?=\r\n =?utf-8?B?LLQtdGC?=", "Привет"}, // base64 split inside a group
-		{"=?utf-8?Q?=D0?= =?utf-8?Q?=9F?=", "П"},                     // a character split
+		{"=?utf-8?Q?=D0?= =?utf-8?Q?=9F?=", "П"},                    // a character split
 		{"=?koi8-r?Q?=F0?= =?utf-8?Q?=D1=80?=", "Пр"},
 		{"=?utf-8*ru?B?0J8?=", "П"},
 		{"=?utf-8?B?0J8?=", "П"},
