@@ -18,6 +18,7 @@ import (
 	"postern/gateway"
 	"postern/gateway/mail"
 	"postern/gateway/ops"
+	"postern/gateway/report"
 	"postern/gateway/smtp"
 	"postern/retry"
 	"postern/webhook"
@@ -35,6 +36,7 @@ type app struct {
 	smtp     *smtp.Server
 	worker   *retry.Worker // nil without a queue
 	ops      *ops.Server
+	reporter *report.Reporter // nil: nobody is told of dead letters
 	registry *prometheus.Registry
 	metrics  *ops.Metrics
 
@@ -107,11 +109,17 @@ func (a *app) setup(ctx context.Context) error {
 	if links != nil {
 		deps.Links = links
 	}
+	if a.reporter, err = a.newReporter(); err != nil {
+		return err
+	}
+	if a.reporter != nil {
+		deps.DeadLetter = a.reporter.DeadLetter
+	}
 	if a.gateway, err = gateway.New(a.cfg.gateway(), deps); err != nil {
 		return err
 	}
 	if a.queue != nil {
-		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions())
+		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions(deps.DeadLetter))
 	}
 	if err := a.smtpServer(); err != nil {
 		return err
@@ -263,8 +271,12 @@ func (a *app) Run(ctx context.Context) error {
 		run(func(ctx context.Context) error { return a.serveDoor(ctx, d) })
 	}
 	run(func(ctx context.Context) error { a.gateway.WatchPauses(ctx); return nil })
+	run(a.forgetDead)
 	if a.worker != nil {
 		run(a.worker.Run)
+	}
+	if a.reporter != nil {
+		run(func(ctx context.Context) error { a.reporter.Run(ctx); return nil })
 	}
 	if a.http != nil {
 		a.log.Info("listening", "for", "http", "addr", a.http.Addr().String())

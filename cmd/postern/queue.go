@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"postern/retry"
-	"postern/retry/sqlite"
 )
 
 const queueHelp = `COMMAND [flags] [ID ...]
@@ -82,13 +81,10 @@ func openAdmin(ctx context.Context, environ []string) (retry.Queue, error) {
 		return nil, err
 	}
 	d := c.Delivery
-	switch {
-	case d.Store == storeOff:
+	if d.Store == storeOff {
 		return nil, errors.New("POSTERN_RETRY_STORE is off: there is no queue")
-	case d.Store.Postgres():
-		return nil, errors.New("POSTERN_RETRY_STORE: this build has no PostgreSQL store; use sqlite:// and a folder")
 	}
-	q, err := sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
+	q, err := d.openBeside(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no queue: set POSTERN_RETRY_STORE to the store of your gateway (%w)", filepath.Clean(d.Store.Folder()), err)
 	}

@@ -3,35 +3,53 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"postern/retry"
+	"postern/retry/postgres"
 	"postern/retry/sqlite"
 )
 
 // openQueue opens the store that the gateway owns; nil without one.
 func (a *app) openQueue(ctx context.Context) (retry.Queue, error) {
 	d := a.cfg.Delivery
-	switch {
-	case d.Store == storeOff:
+	if d.Store == storeOff {
 		return nil, nil
-	case d.Store.Postgres():
-		return nil, fmt.Errorf("%sRETRY_STORE: this build has no PostgreSQL store; use sqlite:// and a folder", envPrefix)
 	}
-	q, err := sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
-		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.log,
-		Fault: a.storeFault(),
-		OnFatal: func(err error) {
-			select {
-			case a.fatal <- err:
-			default:
-			}
-		},
-	})
+	q, err := a.openEngine(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("%sRETRY_STORE: %w", envPrefix, err)
 	}
 	a.onClose("the queue", q.Close)
 	return q, nil
+}
+
+func (a *app) openEngine(ctx context.Context, d DeliveryConfig) (retry.Queue, error) {
+	if d.Store.Postgres() {
+		return postgres.Open(ctx, string(d.Store), postgres.Options{
+			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.log,
+		})
+	}
+	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
+		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.log,
+		Fault: a.storeFault(), OnFatal: a.fail,
+	})
+}
+
+// fail ends Run: the store can't write any more.
+func (a *app) fail(err error) {
+	select {
+	case a.fatal <- err:
+	default: // it is ending already
+	}
+}
+
+// openBeside opens the store for an operator's command, beside a running owner.
+func (d DeliveryConfig) openBeside(ctx context.Context) (retry.Queue, error) {
+	if d.Store.Postgres() {
+		return postgres.Open(ctx, string(d.Store), postgres.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
+	}
+	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
 }
 
 // storeFault passes the store's own steps on.
@@ -40,4 +58,32 @@ func (a *app) storeFault() func(point string) error {
 		return nil
 	}
 	return func(point string) error { a.fault(point); return nil }
+}
+
+// deadSweepEvery is how often dead letters are looked through for old ones.
+const deadSweepEvery = 10 * time.Minute
+
+// forgetDead deletes the dead letters that are older than POSTERN_DEAD_RETAIN,
+// until ctx ends.
+func (a *app) forgetDead(ctx context.Context) error {
+	keep := a.cfg.Delivery.DeadRetain
+	if a.queue == nil || keep <= 0 {
+		return nil
+	}
+	tick := time.NewTicker(deadSweepEvery)
+	defer tick.Stop()
+	for {
+		n, err := a.queue.Delete(ctx, retry.Filter{State: retry.Dead, Before: time.Now().Add(-keep)})
+		switch {
+		case err != nil && ctx.Err() == nil:
+			a.log.Error("old dead letters could not be deleted", "error", err)
+		case n > 0:
+			a.log.Warn("dead letters older than POSTERN_DEAD_RETAIN were deleted", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }

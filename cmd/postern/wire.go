@@ -13,6 +13,7 @@ import (
 
 	"postern/gateway"
 	"postern/gateway/directory"
+	"postern/gateway/report"
 	"postern/gateway/smtp"
 	"postern/retry"
 	"postern/webhook"
@@ -159,15 +160,45 @@ func (a *app) restoreBreakers(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) workerOptions() retry.WorkerOptions {
+func (a *app) workerOptions(dead gateway.DeadLetterFunc) retry.WorkerOptions {
 	limits := map[string]int{}
 	for _, w := range a.cfg.Endpoints() {
 		limits[w.Name] = w.Concurrency
 	}
 	return retry.WorkerOptions{
 		Policy: a.cfg.policy(), Breakers: a.breakers, Logger: a.log, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
-		Concurrency: func(name string) int { return limits[name] },
+		Concurrency: func(name string) int { return limits[name] }, DeadLetter: dead,
 	}
+}
+
+// newReporter tells of dead letters, nil where nobody wants to know.
+func (a *app) newReporter() (*report.Reporter, error) {
+	d := a.cfg.Delivery
+	if a.queue == nil || d.FailureURL == "" && d.DSNRelay == "" {
+		return nil, nil
+	}
+	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Observer: a.metrics.Reported, Logger: a.log}
+	var err error
+	if d.FailureURL != "" {
+		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), a.cfg.failureSecret()); err != nil {
+			return nil, err
+		}
+	}
+	if d.DSNRelay != "" {
+		if o.Relay, err = report.NewRelay(string(d.DSNRelay), nil); err != nil {
+			return nil, err
+		}
+	}
+	return report.New(o)
+}
+
+// failureSecret signs the failure webhook with the unnumbered endpoint's
+// secret, where that is one of Standard Webhooks.
+func (c *Config) failureSecret() webhook.SecretSource {
+	if c.Webhook.Format != "postern" {
+		return nil
+	}
+	return c.Webhook.Secret.source()
 }
 
 // smtpServer wires the protocol engine.
