@@ -75,7 +75,7 @@ func (a *app) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sender, err := webhook.NewSender(webhook.SenderOptions{Logger: a.log, Hostname: a.cfg.Listen.Domain, UserAgent: "Postern/" + version})
+	sender, err := webhook.NewSender(webhook.SenderOptions{Logger: a.log, Hostname: a.cfg.Listen.Domain, UserAgent: "Postern/" + versionString()})
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,16 @@ type SMTPConfig struct {
 	MaxConnections          int           `env:"MAX_CONNECTIONS" envDefault:"1000" min:"1" doc:"connections at once; more are answered 421"`
 	MaxConnectionsPerClient int           `env:"MAX_CONNECTIONS_PER_CLIENT" envDefault:"50" min:"0" doc:"connections at once from one IPv4 address or IPv6 /64; 0 for no bound"`
 	Timeout                 time.Duration `env:"TIMEOUT" envDefault:"5m" doc:"longest wait for a client's next command or data; then 421"`
+	SessionTimeout          time.Duration `env:"SESSION_TIMEOUT" envDefault:"1h" doc:"longest session; then 421"`
+	MinDataRate             Size          `env:"MIN_DATA_RATE" envDefault:"500" doc:"octets a second that a message must come in with, after its first minutes; else 421; 0 for any"`
+	MaxHeader               Size          `env:"MAX_HEADER" envDefault:"1MiB" min:"1" doc:"largest header of a message; a larger one is answered 552"`
+	MaxReceived             int           `env:"MAX_RECEIVED" envDefault:"50" min:"1" doc:"Received lines from which a message is in a loop: 554"`
+	MaxMessages             int           `env:"MAX_MESSAGES" envDefault:"0" min:"0" doc:"messages of one session, then 421; 0 for no bound"`
+	MaxErrors               int           `env:"MAX_ERRORS" envDefault:"15" min:"1" doc:"commands of one session answered 5xx, then 421"`
+	MaxRefused              int           `env:"MAX_REFUSED" envDefault:"20" min:"1" doc:"recipients of one session answered 5xx, then 421"`
+	MaxJunk                 int           `env:"MAX_JUNK" envDefault:"100" min:"1" doc:"commands without a message between, then 421"`
+	MaxAuthFailures         int           `env:"MAX_AUTH_FAILURES" envDefault:"3" min:"1" doc:"failed sign-ins of one session, then 421"`
+	GreetDelay              time.Duration `env:"GREET_DELAY" envDefault:"0s" min:"0" doc:"how long the greeting waits for clients that talk first, which are answered 554"`
 	BareLF                  string        `env:"BARE_LF" oneof:"reject normalize" envDefault:"reject" doc:"a line end without CR inside DATA: reject the message, or take it as a line end"`
 	Legacy                  bool          `env:"LEGACY" envDefault:"false" doc:"SEND, SOML and SAML (RFC 821)"`
 	Turn                    bool          `env:"TURN" envDefault:"false" doc:"TURN (RFC 821) for users who may collect"`

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"postern/gateway/smtp"
 )
 
 const anEndpoint = "POSTERN_WEBHOOK_URL=http://127.0.0.1:3000/mail"
@@ -31,6 +34,18 @@ func TestConfigDefaults(t *testing.T) {
 	}
 	if len(c.warnings()) != 1 || !strings.Contains(c.warnings()[0], "every address") {
 		t.Errorf("warnings = %q, want one about the catch-all", c.warnings())
+	}
+}
+
+// The table's defaults of the SMTP limits are the engine's own.
+func TestConfigSMTPDefaults(t *testing.T) {
+	c, err := loadConfig([]string{anEndpoint, "POSTERN_RETRY_STORE=off", "POSTERN_DOMAIN=mx.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, want := c.smtp(), smtp.DefaultConfig("mx.example.com")
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("without settings the engine gets\n%+v, its defaults are\n%+v", got, want)
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *Config) gateway() gateway.Config {
 	return gateway.Config{
 		Domain: c.Listen.Domain, QueueFirst: c.Delivery.Accept == "queue", OneEndpoint: c.SMTP.OneEndpoint,
 		EnforceDMARC: c.Sender.DMARC == "enforce", Policy: c.policy(),
-		LogAddresses: gateway.AddressLog(c.Process.LogAddresses), Version: version,
+		LogAddresses: gateway.AddressLog(c.Process.LogAddresses), Version: versionString(),
 	}
 }
 
@@ -229,6 +229,10 @@ func (c *Config) smtp() smtp.Config {
 	s.MaxConnections, s.MaxConnectionsPerClient = c.SMTP.MaxConnections, c.SMTP.MaxConnectionsPerClient
 	s.CommandTimeout = c.SMTP.Timeout
 	s.DataTimeout = min(s.DataTimeout, c.SMTP.Timeout)
+	s.SessionTimeout, s.MinDataRate, s.GreetDelay = c.SMTP.SessionTimeout, int64(c.SMTP.MinDataRate), c.SMTP.GreetDelay
+	s.MaxHeader, s.MaxReceived, s.MaxMessages = int64(c.SMTP.MaxHeader), c.SMTP.MaxReceived, c.SMTP.MaxMessages
+	s.HardErrors, s.SoftErrors = c.SMTP.MaxErrors, min(s.SoftErrors, c.SMTP.MaxErrors)
+	s.MaxRefused, s.MaxJunk, s.MaxAuthFailures = c.SMTP.MaxRefused, c.SMTP.MaxJunk, c.SMTP.MaxAuthFailures
 	if c.SMTP.BareLF == "normalize" {
 		s.BareLF = smtp.BareLFNormalize
 	}
