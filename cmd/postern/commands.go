@@ -10,6 +10,7 @@ func commands() []command {
 		{"queue", "look into the retry queue and change it", cmdQueue},
 		{"check", "try endpoints, directory, certificate, store and DNS", cmdCheck},
 		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
+		{"schema", "print the JSON Schema of the payload", cmdSchema},
 		{"config", "print the effective configuration", cmdConfig},
 		{"healthcheck", "ask a running gateway whether it is ready", cmdHealthcheck},
 		{"version", "print the version", cmdVersion},

@@ -2,18 +2,16 @@ package main
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"postern/webhook"
 )
 
 // listener is a webhook that prints its requests.
@@ -151,23 +149,13 @@ const signatureTolerance = 5 * time.Minute
 
 // checkSignature says in words what a Standard Webhooks signature is worth.
 func checkSignature(secret string, h http.Header, body []byte, now time.Time) string {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil {
-		return "can't be checked: the secret isn't whsec_ and base64"
-	}
-	given := strings.Fields(h.Get("Webhook-Signature"))
-	if len(given) == 0 {
+	signatures := h.Get(webhook.HeaderSignature)
+	if signatures == "" {
 		return "missing"
 	}
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.%s", h.Get("Webhook-Id"), h.Get("Webhook-Timestamp"), body)
-	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	if !slices.ContainsFunc(given, func(s string) bool { return hmac.Equal([]byte(s), []byte(want)) }) {
-		return "WRONG"
-	}
-	var seconds int64
-	if _, err := fmt.Sscan(h.Get("Webhook-Timestamp"), &seconds); err != nil || now.Sub(time.Unix(seconds, 0)).Abs() > signatureTolerance {
-		return "right, but the timestamp is more than 5 minutes off"
+	err := webhook.Verify(webhook.Secret(secret), h.Get(webhook.HeaderID), h.Get(webhook.HeaderTimestamp), signatures, body, now, signatureTolerance)
+	if err != nil {
+		return "WRONG: " + err.Error()
 	}
 	return "verified"
 }

@@ -32,7 +32,8 @@ func section(t *testing.T, text, from, to, content string) string {
 	return head + from + content + to + tail
 }
 
-// The configuration's table and the answers' table are what the program says.
+// The configuration's table and the answers' table are what the program says,
+// the receivers are the files that are tested.
 func TestReadmeTables(t *testing.T) {
 	text, err := os.ReadFile(readme)
 	if err != nil {
@@ -47,6 +48,7 @@ func TestReadmeTables(t *testing.T) {
 	}
 	want := section(t, string(text), "<!-- config -->\n", "<!-- /config -->", config.String())
 	want = section(t, want, "waits in the queue |\n|---|---|---|---|\n", "\n2xx takes", answers.String())
+	want = section(t, want, "<!-- receivers -->\n", "<!-- /receivers -->", receiverFences(t))
 	if *update {
 		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,26 +26,44 @@ func TestReadmeReceivers(t *testing.T) {
 	}
 }
 
-// receivers says how each is started; ruby's is a rack application, and any
-// rack server would do.
-var receivers = map[string]struct{ file, start string }{
-	"go":      {"receiver.go", "go run $FILE"},
-	"node":    {"receiver.js", "exec node $FILE"},
-	"python3": {"receiver.py", "exec python3 $FILE"},
-	"ruby":    {"config.ru", "exec ruby ./cmd/postern/testdata/rack.rb $FILE $ADDR"},
+// receivers are the README's, with the program that runs each; ruby's is a rack
+// application, and any rack server would do.
+type receiver struct{ name, lang, program, file, start string }
+
+var receivers = []receiver{
+	{"Go", "go", "go", "receiver.go", "go run $FILE"},
+	{"Node", "js", "node", "receiver.js", "exec node $FILE"},
+	{"Python", "python", "python3", "receiver.py", "exec python3 $FILE"},
+	{"Ruby, for any Rack server", "ruby", "ruby", "receiver.ru", "exec ruby ./cmd/postern/testdata/rack.rb $FILE $PORT"},
+}
+
+func receiverFences(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for i, r := range receivers {
+		code, err := os.ReadFile(filepath.Join("../../webhook/testdata/receivers", r.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "%s:\n\n<!-- receiver: %s -->\n```%s\n%s```\n", r.name, r.program, r.lang, code)
+	}
+	return b.String()
 }
 
 func testReceiver(t *testing.T, f fence) {
 	w := newReaderWorld(t)
 	addr, secret := freePort(t), demoSecret()
 	_, port, _ := strings.Cut(addr, ":")
-	file := filepath.Join(t.TempDir(), receivers[f.what].file)
-	code := strings.NewReplacer("127.0.0.1:3000", addr, "3000", port).Replace(f.code)
-	if err := os.WriteFile(file, []byte(code), 0o600); err != nil {
+	r := receivers[slices.IndexFunc(receivers, func(r receiver) bool { return r.program == f.what })]
+	file := filepath.Join(t.TempDir(), r.file)
+	if err := os.WriteFile(file, []byte(f.code), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.env = append(w.env, "SECRET="+secret, "FILE="+file, "ADDR="+addr)
-	said := w.start(t, receivers[f.what].start)
+	w.env = append(w.env, "SECRET="+secret, "FILE="+file, "PORT="+port)
+	said := w.start(t, r.start)
 	waitFor(t, func() bool {
 		resp, err := http.Post("http://"+addr+"/", "application/json", strings.NewReader(`{"message":{"subject":"forged"}}`))
 		if err != nil {

@@ -1,12 +1,11 @@
-# The least of a rack server, to run the README's config.ru: rack.rb FILE HOST:PORT
+# The least of a rack server, to run the README's config.ru: rack.rb FILE PORT
 require 'socket'
 require 'stringio'
 
 def run(app) = @app = app
 load ARGV[0]
 
-host, port = ARGV[1].split(':')
-server = TCPServer.new(host, port.to_i)
+server = TCPServer.new('127.0.0.1', ARGV[1].to_i)
 loop do
   client = server.accept
   client.gets
