@@ -84,7 +84,7 @@ func (n *notice) header(w io.Writer, boundary string) {
 	fmt.Fprintf(w, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\nTo: <%s>\r\n", n.domain, oneLine(n.env.From))
 	fmt.Fprintf(w, "Subject: %s\r\nDate: %s\r\nMessage-ID: <%s@%s>\r\n",
 		n.end.subject, n.at.Format(time.RFC1123Z), strings.ToLower(rand.Text()), n.domain)
-	if n.messageID != "" && ascii(n.messageID) && !strings.ContainsAny(n.messageID, "<> \t\r\n") {
+	if n.messageID != "" && strings.IndexFunc(n.messageID, func(r rune) bool { return r <= ' ' || r > '~' || r == '<' || r == '>' }) < 0 {
 		fmt.Fprintf(w, "In-Reply-To: <%s>\r\nReferences: <%s>\r\n", n.messageID, n.messageID)
 	}
 	fmt.Fprintf(w, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=%sdelivery-status;\r\n\tboundary=\"%s\"\r\n\r\n",
