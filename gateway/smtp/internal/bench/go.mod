@@ -1,0 +1,12 @@
+module postern/gateway/smtp/internal/bench
+
+go 1.26.0
+
+require (
+	github.com/emersion/go-smtp v0.25.1
+	postern v0.0.0
+)
+
+require github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
+
+replace postern => ../../../..
