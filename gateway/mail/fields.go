@@ -14,7 +14,7 @@ func (p *parser) fill(h header) {
 	m := p.msg
 	m.Headers = make([]Header, len(h.fields))
 	for i, f := range h.fields {
-		m.Headers[i] = Header{Name: f.name, Value: p.dec.header(f.raw), Raw: f.raw}
+		m.Headers[i] = Header{Name: f.name, Value: strings.Trim(p.dec.header(f.raw), " \t"), Raw: f.raw}
 	}
 	m.Subject = strings.TrimSpace(p.dec.header(h.get("Subject")))
 	m.Date = p.date(h.get("Date"))
