@@ -48,7 +48,7 @@ func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *clien
 	n := ep.cfg.Concurrency
 	t := &http.Transport{
 		Proxy:               proxy,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:         dial(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}),
 		TLSClientConfig:     ep.tls,
 		TLSHandshakeTimeout: handshakeTimeout,
 		MaxIdleConns:        n,

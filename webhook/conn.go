@@ -1,0 +1,42 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+)
+
+// dial connects so that an answer survives the end of the upload.
+func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &conn{Conn: c}, nil
+	}
+}
+
+// conn is a connection whose writes don't fail once the peer has closed it. A
+// webhook may answer 413 before it has read the body and close; net/http would
+// report the broken write and drop the answer that waits to be read. What is
+// really broken shows at the next read.
+type conn struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+// Write implements io.Writer.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.closed.Load() {
+		return len(p), nil
+	}
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		c.closed.Store(true)
+		return len(p), nil
+	}
+	return n, err
+}
