@@ -22,6 +22,10 @@ const (
 	DeadShare = 5
 )
 
+// MaxLease is the longest that a lease lasts without Extend. One that seems to
+// last longer was given before the clock was set back.
+const MaxLease = 15 * time.Minute
+
 // Millis is how engines store times: milliseconds since 1970, 0 for the zero
 // time.
 func Millis(t time.Time) int64 {

@@ -37,7 +37,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		return nil, err
 	}
 	now := q.now()
-	args := pgx.NamedArgs{"now": retry.Millis(now), "until": retry.Millis(now.Add(req.TTL)), "limit": req.Max}
+	args := pgx.NamedArgs{"now": retry.Millis(now), "until": retry.Millis(q.leaseEnd(req.TTL)), "limit": req.Max}
 	if req.Expired {
 		return q.take(ctx, pickExpired, args)
 	}
@@ -155,19 +155,28 @@ func (q *Queue) idle() bool {
 	return q.usage.messages == q.usage.deadMessages
 }
 
-// endLeases gives back what ran out.
+// endLeases gives back what ran out. A lease that seems to last longer than
+// any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context) error {
+	now := q.now()
 	_, err := q.pool.Exec(ctx, `UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
-		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(q.now()))
+		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(now))
+	if err != nil {
+		return err
+	}
+	_, err = q.pool.Exec(ctx, `UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
+		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(now.Add(retry.MaxLease)))
 	return err
 }
+
+func (q *Queue) leaseEnd(ttl time.Duration) time.Time { return q.now().Add(min(ttl, retry.MaxLease)) }
 
 // LeaseID implements retry.Queue.
 func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retry.Lease, error) {
 	if err := q.endLeases(ctx); err != nil {
 		return retry.Lease{}, err
 	}
-	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": retry.Millis(q.now().Add(ttl))})
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": retry.Millis(q.leaseEnd(ttl))})
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -183,7 +192,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 // Extend implements retry.Queue.
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
 	return q.relaxed(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, retry.Millis(q.now().Add(ttl)))
+		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, retry.Millis(q.leaseEnd(ttl)))
 		if err == nil && tag.RowsAffected() == 0 {
 			return retry.ErrLeaseLost
 		}

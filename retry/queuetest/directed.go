@@ -744,3 +744,23 @@ func concurrent(h *harness) {
 	}
 	h.empty()
 }
+
+// clockBack sets the clock back by a day: neither leases nor due times hold a
+// delivery for that day.
+func clockBack(h *harness) {
+	h.start(Bounds{})
+	h.put("m1", "a")
+	h.put("m2", "b")
+	ls := h.leased(2, "m1/a", "m2/b")
+	h.ok(h.q.Retry(h.ctx(), ls[0], h.c.Now().Add(time.Hour), h.attempt(503)))
+	h.c.Advance(-24 * time.Hour)
+	h.leased(2)
+	h.c.Advance(retry.MaxLease)
+	h.leased(2)
+	h.state(ls[1].ID, retry.Due)
+	if s, ok := h.q.(interface{ Tidy() }); ok {
+		s.Tidy() // holds due times within reach
+		h.c.Advance(retry.MaxAfter)
+		h.leased(2, ls[0].ID, ls[1].ID)
+	}
+}

@@ -61,6 +61,7 @@ func Run(t *testing.T, open Factory) {
 		{"Stats", stats},
 		{"NextDue", nextDue},
 		{"Notify", notify},
+		{"ClockBack", clockBack},
 		{"Concurrent", concurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {

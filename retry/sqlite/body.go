@@ -188,12 +188,18 @@ func (q *Queue) sync(f *os.File) error {
 	if err := q.o.Fault("fsync"); err != nil {
 		return err
 	}
+	if q.o.Unsafe {
+		return nil
+	}
 	return f.Sync()
 }
 
 func (q *Queue) syncParent(path string) error {
 	if err := q.o.Fault("fsync folder"); err != nil {
 		return err
+	}
+	if q.o.Unsafe {
+		return nil
 	}
 	return syncDir(filepath.Dir(path))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"sync"
-	"time"
 
 	"postern/retry"
 )
@@ -109,17 +108,4 @@ func (s *keySet) drop(k string) {
 	s.mu.Lock()
 	delete(s.keys, k)
 	s.mu.Unlock()
-}
-
-// durationMax remembers the longest duration it saw.
-type durationMax struct {
-	mu sync.Mutex
-	d  time.Duration
-}
-
-func (m *durationMax) see(d time.Duration) time.Duration {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.d = max(m.d, d)
-	return m.d
 }

@@ -29,7 +29,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		if err != nil {
 			return err
 		}
-		until := q.now().Add(req.TTL)
+		until := q.leaseEnd(req.TTL)
 		for _, n := range picked {
 			l, err := q.leaseRow(ctx, t, n, until)
 			if err != nil {
@@ -39,7 +39,6 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		}
 		return nil
 	})
-	q.longest.see(req.TTL)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +115,8 @@ func interleave(queues [][]int64, limit int) []int64 {
 	return out
 }
 
+func (q *Queue) leaseEnd(ttl time.Duration) time.Time { return q.now().Add(min(ttl, retry.MaxLease)) }
+
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context, t *tx) error {
@@ -124,11 +125,8 @@ func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 	if err != nil {
 		return err
 	}
-	if longest := q.longest.see(0); longest > 0 {
-		limit := retry.Millis(now.Add(longest))
-		return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
-	}
-	return nil
+	limit := retry.Millis(now.Add(retry.MaxLease))
+	return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
 }
 
 func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
@@ -190,10 +188,9 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 		if state == stateLeased {
 			return errTaken
 		}
-		l, err = q.leaseRow(ctx, t, n, q.now().Add(ttl))
+		l, err = q.leaseRow(ctx, t, n, q.leaseEnd(ttl))
 		return err
 	})
-	q.longest.see(ttl)
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -202,9 +199,8 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 
 // Extend implements retry.Queue.
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
-	q.longest.see(ttl)
 	return q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
-		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", retry.Millis(q.now().Add(ttl)), l.ID, l.Token))
+		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", retry.Millis(q.leaseEnd(ttl)), l.ID, l.Token))
 	})
 }
 

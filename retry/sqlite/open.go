@@ -45,7 +45,7 @@ type Options struct {
 	// commit; an error is what the system call there would have returned. For
 	// tests.
 	Fault func(point string) error
-	// Unsafe turns fsync of the database off, for a test's negative control.
+	// Unsafe leaves every fsync out, for a test's negative control.
 	Unsafe bool
 }
 
@@ -90,7 +90,6 @@ type Queue struct {
 	names  keySet // endpoints that have a row
 	staged stagedBodies
 
-	longest  durationMax // longest lease given
 	fatal    fatal
 	stop     context.CancelFunc
 	wg       sync.WaitGroup
@@ -167,7 +166,7 @@ func (q *Queue) prepareFolder() error {
 	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 		return err
 	}
-	return syncDir(q.dir)
+	return errors.Join(syncDir(q.dir), syncDir(filepath.Dir(q.dir)))
 }
 
 func (q *Queue) makeBodyFolders() error {
@@ -245,7 +244,15 @@ func (q *Queue) recover(ctx context.Context) error {
 		{"UPDATE delivery SET due_ms = ? WHERE state = 0 AND due_ms > ?", []any{limit, limit}},
 		{"DELETE FROM taken WHERE expires_ms <= ?", []any{now}},
 	} {
-		if _, err := q.w.conn.ExecContext(ctx, s.sql, s.args...); err != nil {
+		_, err := q.w.conn.ExecContext(ctx, s.sql, s.args...)
+		if err != nil {
+			err = q.w.classify(err, false)
+		}
+		if errors.Is(err, retry.ErrFull) { // fresh mail needs no queue: start all the same
+			q.o.Logger.Error("the disk is full: what was being delivered is due when its lease runs out", "folder", q.dir, "err", err)
+			break
+		}
+		if err != nil {
 			return fmt.Errorf("recovering: %w", err)
 		}
 	}

@@ -1,0 +1,283 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"postern/retry"
+)
+
+// TestDamage flips bits and cuts ends in every kind of file. The queue may
+// refuse to open or to read, clearly; it may put mail aside; it must never
+// hand out anything but what was stored.
+func TestDamage(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 2))
+	t.Logf("seed %d", seed)
+	good := filepath.Join(t.TempDir(), "good")
+	ids := damageTarget(t, good)
+	kinds := []string{"queue.db", "queue.db-wal", "bodies"}
+	refused, aside, sound := 0, 0, 0
+	for i := range 24 {
+		dir := filepath.Join(t.TempDir(), "queue")
+		if err := os.CopyFS(dir, os.DirFS(good)); err != nil {
+			t.Fatal(err)
+		}
+		what := damage(t, r, dir, kinds[i%len(kinds)])
+		q, err := Open(context.Background(), dir, Options{MinFree: -1})
+		if err != nil {
+			refused++
+			continue
+		}
+		a, s := drainDamaged(t, q, ids, what)
+		aside, sound = aside+a, sound+s
+		_ = q.Close()
+	}
+	t.Logf("refused to open %d times, put %d aside, %d sound", refused, aside, sound)
+	if sound == 0 || aside+refused == 0 {
+		t.Error("the damage had no effect: this test proves nothing")
+	}
+}
+
+// damageTarget makes a queue with small and large mail whose log holds half.
+func damageTarget(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	work := filepath.Join(t.TempDir(), "work")
+	q := open(t, work, Options{})
+	ids := map[string]int{}
+	for i := range 24 {
+		id, size := fmt.Sprint("m", i), 3000
+		if i%4 == 0 {
+			size = 80 << 10
+		}
+		if err := enqueueOne(q, id, crashBody{data: crashContent(id, size)}); err != nil {
+			t.Fatal(err)
+		}
+		ids[id] = size
+		if i == 12 {
+			q.checkpoint(context.Background(), "TRUNCATE")
+		}
+	}
+	if err := os.CopyFS(dir, os.DirFS(work)); err != nil { // as a crash leaves it
+		t.Fatal(err)
+	}
+	return ids
+}
+
+func damage(t *testing.T, r *rand.Rand, dir, kind string) string {
+	t.Helper()
+	path := filepath.Join(dir, kind)
+	if kind == "bodies" {
+		files, err := filepath.Glob(filepath.Join(dir, "bodies", "??", "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no body files: %v", err)
+		}
+		slices.Sort(files)
+		path = files[r.IntN(len(files))]
+	}
+	data, err := os.ReadFile(path)
+	if err != nil || len(data) == 0 {
+		t.Fatalf("nothing to damage in %s: %v", path, err)
+	}
+	at := r.IntN(len(data))
+	what := fmt.Sprintf("%s bit flipped at %d", kind, at)
+	if r.IntN(4) == 0 {
+		data, what = data[:at], fmt.Sprintf("%s cut at %d", kind, at)
+	} else {
+		data[at] ^= 1 << r.IntN(8)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return what
+}
+
+// drainDamaged takes all that the queue gives, as a worker does.
+func drainDamaged(t *testing.T, q *Queue, ids map[string]int, what string) (aside, sound int) {
+	t.Helper()
+	ctx := context.Background()
+	for range 10 {
+		ls, err := q.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute})
+		if err != nil || len(ls) == 0 {
+			return aside, sound
+		}
+		for _, l := range ls {
+			data, err := readLease(q, l)
+			if err != nil {
+				aside++
+				continue
+			}
+			size, known := ids[l.ID]
+			if !known || !bytes.Equal(data, crashContent(l.ID, size)) || l.Endpoint != "e" || !slices.Equal(l.Recipients, []string{l.ID + "@in.example"}) {
+				t.Errorf("%s: handed out %+v with %d bytes", what, l, len(data))
+			}
+			sound++
+		}
+	}
+	return aside, sound
+}
+
+// readLease reads a body as the worker and the gateway together do.
+func readLease(q *Queue, l retry.Lease) ([]byte, error) {
+	if l.Damaged {
+		return nil, retry.ErrCorrupt
+	}
+	b, err := q.Open(context.Background(), l.Body)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	if err := b.Verify(); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(b)
+}
+
+func TestMissingBodyFileIsCorrupt(t *testing.T) {
+	q := open(t, t.TempDir(), Options{})
+	if err := enqueueOne(q, "m", crashBody{data: crashContent("m", 100<<10)}); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(q.dir, "bodies", "??", "*"))
+	if len(files) != 1 || os.Remove(files[0]) != nil {
+		t.Fatalf("body files: %v", files)
+	}
+	ls, err := q.Lease(context.Background(), retry.LeaseRequest{Max: 1, TTL: time.Minute})
+	if err != nil || len(ls) != 1 {
+		t.Fatal(err)
+	}
+	if _, err := q.Open(context.Background(), ls[0].Body); !errors.Is(err, retry.ErrCorrupt) {
+		t.Errorf("Open of a body that is gone: %v", err)
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir, Options{})
+	if err := q.w.do(t.Context(), true, 0, func(ctx context.Context, tx *tx) error { return tx.exec(ctx, "PRAGMA user_version = 99") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), dir, Options{MinFree: -1}); !errors.Is(err, ErrNewerSchema) {
+		t.Errorf("Open = %v, want ErrNewerSchema", err)
+	}
+}
+
+func TestOneOwner(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir, Options{})
+	if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second owner: %v", err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir, Options{})
+}
+
+// TestAdminBeside has an operator's process change what the owner holds: the
+// owner notices, its books stay right, and its leases stay its own.
+func TestAdminBeside(t *testing.T) {
+	ctx := t.Context()
+	dir := t.TempDir()
+	q := open(t, dir, Options{MaxBytes: 200 << 10})
+	for i := range 2 {
+		id := fmt.Sprint("m", i)
+		if err := enqueueOne(q, id, crashBody{data: crashContent(id, 90<<10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ls, err := q.Lease(ctx, retry.LeaseRequest{Max: 2, TTL: time.Minute})
+	if err != nil || len(ls) != 2 {
+		t.Fatalf("leased %d, %v", len(ls), err)
+	}
+	if err := q.Dead(ctx, ls[0], "rejected", retry.Attempt{}); err != nil {
+		t.Fatal(err)
+	}
+	for len(q.notify) > 0 {
+		<-q.notify
+	}
+	admin := open(t, dir, Options{Admin: true, MaxBytes: 200 << 10})
+	if n, err := admin.Replay(ctx, retry.Filter{State: retry.Dead}, "", time.Now()); err != nil || n != 1 {
+		t.Fatalf("Replay beside the owner: %d, %v", n, err)
+	}
+	select {
+	case <-q.Notify():
+	case <-time.After(5 * time.Second):
+		t.Fatal("the owner never noticed")
+	}
+	if n, err := admin.Delete(ctx, retry.Filter{All: true}); err != nil || n != 1 {
+		t.Fatalf("Delete beside the owner: %d, %v, want the one that isn't leased", n, err)
+	}
+	if err := admin.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Ack(ctx, ls[1], retry.Attempt{}); err != nil {
+		t.Fatalf("the owner's lease: %v", err)
+	}
+	r, err := q.Reserve(ctx, 200<<10)
+	if err != nil {
+		t.Fatalf("the books still count what the operator deleted: %v", err)
+	}
+	r.Release()
+	if files, _ := filepath.Glob(filepath.Join(dir, "bodies", "??", "*")); len(files) != 0 {
+		t.Errorf("files are left: %v", files)
+	}
+	if _, err := Open(ctx, t.TempDir(), Options{Admin: true}); err == nil {
+		t.Error("an operator's command made a queue where there was none")
+	}
+}
+
+func TestPrivateFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new")
+	q := open(t, dir, Options{})
+	if err := enqueueOne(q, "m", crashBody{data: crashContent("m", 100<<10)}); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLinkedBody has a spool file become the body without a copy.
+func TestLinkedBody(t *testing.T) {
+	root := t.TempDir()
+	q := open(t, filepath.Join(root, "queue"), Options{Fault: func(point string) error {
+		if point == "write" {
+			t.Error("a spool file on the same disk was copied")
+		}
+		return nil
+	}})
+	b, err := newCrashBody("m", 100<<10, true, q.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := enqueueOne(q, "m", b); err != nil {
+		t.Fatal(err)
+	}
+	b.remove()
+	if i, _, err := q.Get(t.Context(), "m"); err != nil || !whole(q, i) {
+		t.Errorf("the body after the spool file is gone: %+v, %v", i, err)
+	}
+}
