@@ -92,6 +92,7 @@ func (c *Config) check() []error {
 	k.refuse(c.Listen.SMTPAddr == "" && c.Listen.SMTPSAddr == "" && c.Listen.LMTPAddr == "", "SMTP_ADDR",
 		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
 	k.patterns("RECIPIENTS", c.Directory.Recipients)
+	k.refuse(c.Sender.DMARC == "enforce", "DMARC", "can't be enforced: this version checks no senders")
 	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
 	return k.errs
 }
@@ -157,6 +158,9 @@ func (c *Config) warnings() []string {
 		if strings.HasPrefix(string(w.URL), "http://") && (w.Token.Value != "" || w.Username != "") {
 			all = append(all, fmt.Sprintf("endpoint %s sends its credentials in the clear: use https", w.Name))
 		}
+	}
+	if c.Sender.asked() {
+		all = append(all, "this version checks no senders: POSTERN_AUTHENTICATE and what belongs to it have no effect, and authentication is null in payloads")
 	}
 	if c.Delivery.Store != storeOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
 		all = append(all, "POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")

@@ -107,6 +107,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"POSTERN_TLS_KEY_FILE=/k", "POSTERN_TLS_CERT_FILE is not set"},
 		{"POSTERN_WEBHOOK_MATCH=sales", `POSTERN_WEBHOOK_MATCH pattern "sales": write "sales@*"`},
 		{"POSTERN_RECIPIENTS=sales@", "POSTERN_RECIPIENTS pattern"},
+		{"POSTERN_DMARC=enforce", "this version checks no senders"},
 		{"POSTERN_WEBHOOK_RAW=url", "needs POSTERN_PUBLIC_URL"},
 		{"POSTERN_WEBHOOK_REJECT=200", "must be statuses such as 404,422"},
 		{"POSTERN_WEBHOOK_HEADERS=s3cret", "POSTERN_WEBHOOK_HEADERS must be lines of Name: value"},
