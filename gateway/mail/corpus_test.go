@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -182,6 +183,34 @@ func TestCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	score(t, out)
+}
+
+// TestCorpusCost reads every mail of the corpus from its file and writes all of
+// its attachments, as a delivery does.
+func TestCorpusCost(t *testing.T) {
+	var before, after syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &before); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range corpusMails(t) {
+		m, err := Parse(fileSource(filepath.Join(corpusDir, path)), Limits{})
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, a := range m.Attachments {
+			if err := a.Content.WriteBase64(io.Discard); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+		}
+	}
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &after); err != nil {
+		t.Fatal(err)
+	}
+	cpu := time.Duration(after.Utime.Nano() + after.Stime.Nano() - before.Utime.Nano() - before.Stime.Nano())
+	t.Logf("%v of CPU, %d KiB at most", cpu.Round(time.Millisecond), after.Maxrss)
+	if cpu > 20*time.Second {
+		t.Errorf("the corpus takes %v of CPU, want at most 20 s", cpu)
+	}
 }
 
 // passMarks are the least shares of wholly right mails, in percent.

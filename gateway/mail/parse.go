@@ -112,7 +112,7 @@ func (p *parser) mail() {
 		p.body.text = append(p.body.text, p.tidy(p.dec.raw(h.loose)))
 	}
 	e.body = body
-	p.dec.hint = p.bodyCharset(e)
+	p.dec.hint = func() string { return p.bodyCharset(e) }
 	p.entity(e, 0)
 	p.fill(h)
 }

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -46,6 +47,9 @@ func splitReply(text string) Reply {
 	r.markQuotes()
 	r.markWrapped()
 	r.markSignature()
+	if !slices.ContainsFunc(r.kinds, func(k lineKind) bool { return k != own }) {
+		return Reply{Text: strings.TrimSpace(whole)}
+	}
 	reply := Reply{Text: r.join(own), Quoted: r.join(quote, quoting), Signature: r.join(sign)}
 	switch {
 	case tail == "":

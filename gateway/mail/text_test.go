@@ -165,7 +165,7 @@ func TestDecodeHeader(t *testing.T) {
 			t.Errorf("header(%q) = %q, want %q", tt.in, got, tt.want)
 		}
 	}
-	hinted := decoder{hint: "iso-8859-5"}
+	hinted := decoder{hint: func() string { return "iso-8859-5" }}
 	if got := hinted.header(encode(t, charmap.ISO8859_5, "Привет")); got != "Привет" {
 		t.Errorf("with a hint: %q", got)
 	}

@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// decoder turns header octets into text. hint is the charset that the mail's
-// body declares, for raw 8-bit header fields.
+// decoder turns header octets into text. hint finds the charset that the
+// mail's body declares, for raw 8-bit header fields; nil: none.
 type decoder struct {
-	hint string
+	hint func() string
 }
 
 // header decodes an unfolded field value: encoded words (RFC 2047) wherever
@@ -59,7 +59,9 @@ func (d *decoder) raw(v []byte) string {
 // charset decodes v by its label; without one by UTF-8, the hint, or a sniff.
 func (d *decoder) charset(v []byte, label string) string {
 	if label == "" && !utf8.Valid(v) {
-		label = d.hint
+		if d.hint != nil {
+			label = d.hint()
+		}
 		if l := normalizeLabel(label); l == "" || l == "utf-8" {
 			label = sniff(v)
 		}
