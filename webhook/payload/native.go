@@ -270,10 +270,10 @@ func (n *nativeBody) message(m *mail.Message) error {
 	n.field("signature", m.Reply.Signature)
 	n.close('}')
 	n.key("automatic")
-	if m.Automatic == "" {
+	if automatic := m.AutomaticFrom(n.d.Envelope.From); automatic == "" {
 		n.null()
 	} else {
-		n.str(string(m.Automatic))
+		n.str(string(automatic))
 	}
 	if err := n.attached(m.Attachments); err != nil {
 		return err
