@@ -1,7 +1,16 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
@@ -20,7 +29,7 @@ func TestScripts(t *testing.T) {
 
 // setup gives a script addresses to serve at, and a store of its own.
 func setup(e *testscript.Env) error {
-	for _, name := range []string{"SMTP", "SMTP2", "HTTP", "WEB"} {
+	for _, name := range []string{"SMTP", "SMTP2", "SMTPS", "HTTP", "WEB"} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
@@ -29,7 +38,28 @@ func setup(e *testscript.Env) error {
 		ln.Close()
 	}
 	e.Setenv("POSTERN_RETRY_STORE", "sqlite://"+e.WorkDir+"/store")
-	return nil
+	return writeCertificate(filepath.Join(e.WorkDir, "tls.crt"), filepath.Join(e.WorkDir, "tls.key"))
+}
+
+// writeCertificate makes a certificate of its own authority for mx.example.com.
+func writeCertificate(certFile, keyFile string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"mx.example.com"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(30 * 24 * time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
+		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
 }
 
 // eventually PATTERN COMMAND... runs a command until its output matches; what
