@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type lane struct {
 	log     *slog.Logger
 	observe func(kind, result string)
 	waiting chan job
+	ended   atomic.Bool // run has returned
 }
 
 type job struct {
@@ -51,6 +53,10 @@ func newLane(kind string, o Options) *lane {
 
 // add takes a report, or gives it up where too many wait.
 func (l *lane) add(id string, send func(context.Context) error) {
+	if l.ended.Load() {
+		l.end(job{id: id}, errors.New("the process is ending"))
+		return
+	}
 	select {
 	case l.waiting <- job{id, send}:
 	default:
@@ -61,6 +67,7 @@ func (l *lane) add(id string, send func(context.Context) error) {
 
 // run sends until ctx ends, and then what waits, once.
 func (l *lane) run(ctx context.Context) {
+	defer l.ended.Store(true)
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():

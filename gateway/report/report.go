@@ -107,7 +107,8 @@ func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a
 }
 
 // Run sends what DeadLetter noted until ctx ends, then what is left, once,
-// for a few seconds.
+// for a few seconds. End ctx after the worker has ended: what comes later isn't
+// reported, which is logged.
 func (r *Reporter) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for _, l := range []*lane{r.hooks, r.dsns} {
