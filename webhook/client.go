@@ -56,6 +56,8 @@ func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *clien
 		IdleConnTimeout:     idleTimeout,
 		DisableCompression:  true,
 		WriteBufferSize:     writeBuffer,
+
+		MaxResponseHeaderBytes: maxAnswer,
 	}
 	r := resty.NewWithClient(&http.Client{Transport: t})
 	r.SetDoNotParseResponse(true) // the answer is read by us, capped
@@ -116,6 +118,10 @@ func (c *client) try(ctx context.Context, header http.Header, body *payload.Body
 		return Answer{Err: err}, r.reused.Load() && !r.answered.Load() && isBroken(err)
 	}
 	raw := res.RawResponse
+	if raw.StatusCode == http.StatusSwitchingProtocols { // its body is the connection
+		raw.Body.Close()
+		return Answer{Status: raw.StatusCode, Header: raw.Header}, false
+	}
 	r.watch.after(answerTimeout)
 	return Answer{Status: raw.StatusCode, Header: raw.Header, Body: readAnswer(raw.Body)}, false
 }
