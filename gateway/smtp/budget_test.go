@@ -131,9 +131,6 @@ var idleCount = flag.Int("idle", 1000, "idle connections of TestIdleBudget; need
 // TestIdleBudget: an idle connection costs at most 6 KiB, its goroutine's stack
 // included. The clients are another process, so that only ours are counted.
 func TestIdleBudget(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it waits for the sessions to fall asleep")
-	}
 	if raceEnabled {
 		t.Skip("the race detector's shadow is counted")
 	}
@@ -157,7 +154,7 @@ func TestIdleBudget(t *testing.T) {
 	if _, err := io.ReadFull(r, line); err != nil || string(line) != idlersReady {
 		t.Fatalf("idlers: %q %v", line, err)
 	}
-	time.Sleep(2500 * time.Millisecond) // the naps of all
+	time.Sleep(500 * time.Millisecond) // until the last is asleep
 	runtime.GC()
 	runtime.GC()
 	var m runtime.MemStats

@@ -28,6 +28,7 @@ func (s *session) expn(arg []byte) Reply {
 func (s *session) lookupArg(arg []byte) (string, Reply) {
 	const utf8 = "SMTPUTF8"
 	if i := bytes.LastIndexByte(arg, ' '); i > 0 && fold(arg[i+1:], utf8) {
+		s.utf8 = true
 		return string(bytes.TrimRight(arg[:i], " ")), Reply{}
 	}
 	if !ascii(string(arg)) {

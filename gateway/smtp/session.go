@@ -32,6 +32,7 @@ type session struct {
 	state      state
 	end        End
 	turned     bool // by TURN: the peer is the server
+	utf8       bool // the command allows UTF-8 in its reply
 	asleep     bool // to be taken up by resume
 	inExchange bool // of AUTH: lines may be long
 	broken     bool // the output is dead: nothing more is written
@@ -88,7 +89,7 @@ func (s *session) loop() {
 
 // step makes a reply of what was read.
 func (s *session) step(line []byte, err error) Reply {
-	s.cmd, s.verb = nil, verbUnknown
+	s.cmd, s.verb, s.utf8 = nil, verbUnknown, false
 	if err != nil {
 		return s.lost(err)
 	}
@@ -152,7 +153,7 @@ func (s *session) say(r Reply) {
 	switch {
 	case s.verb == verbConnect && r.Code == 220, r.Code == 250 && isHello(s.verb):
 		st = styleBare
-	case s.t != nil && s.t.UTF8:
+	case s.utf8 || s.t != nil && s.t.UTF8:
 		st = styleUTF8
 	}
 	s.put(r, st)
@@ -333,12 +334,15 @@ func (s *session) panicked(p any) {
 	s.say(replyPanic)
 }
 
-// hangUp closes the connection. Where the client may have more under way, what
-// it sends is read for a moment, so that our last reply isn't lost to a reset.
+// hangUp closes the connection, with TLS's own goodbye. Where the client may
+// have more under way, what it sends is read for a moment, so that our last
+// reply isn't lost to a reset.
 func (s *session) hangUp() {
-	if half, ok := s.conn.(interface{ CloseWrite() error }); ok && !s.broken && s.end != EndQuit && half.CloseWrite() == nil {
-		_ = s.raw.SetReadDeadline(time.Now().Add(lingerTime))
-		if !s.srv.closing.Load() {
+	half, ok := s.conn.(interface{ CloseWrite() error })
+	if ok && !s.broken && (s.end != EndQuit || s.conn != s.raw) {
+		ok = half.CloseWrite() == nil
+		if ok && s.end != EndQuit && !s.srv.closing.Load() {
+			_ = s.raw.SetReadDeadline(time.Now().Add(lingerTime))
 			_, _ = io.CopyN(io.Discard, onlyReader{s.raw}, maxLinger)
 		}
 	}

@@ -10,9 +10,10 @@ import (
 // commands have grown and which never shrinks to its first size; a new one
 // waits until the socket is readable, and then takes the session up.
 
-// napTime is how long a session waits awake: longer than a round trip, much
-// shorter than an idle connection.
-const napTime = 2 * time.Second
+// napTime is how long a session waits awake: longer than most round trips,
+// since to wake costs a few microseconds, and short enough that of thousands
+// of clients who connect and wait few are awake at once.
+const napTime = 200 * time.Millisecond
 
 // errAsleep takes a session out of its loop.
 var errAsleep = errors.New("smtp: asleep")

@@ -14,7 +14,7 @@ func commandTable() []command {
 		{"RSET", always, anonymous | junk | noArg, (*session).rset, nil, "RSET"},
 		{"NOOP", always, plain | anonymous | junk, (*session).noop, nil, "NOOP [anything]"},
 		{"QUIT", always, plain | anonymous | noArg, (*session).quit, nil, "QUIT"},
-		{"STARTTLS", stateReady, plain | anonymous | noArg, (*session).starttls, (*session).canTLS, "STARTTLS"},
+		{"STARTTLS", stateReady | stateMail | stateRcpt, plain | anonymous | noArg, (*session).starttls, (*session).canTLS, "STARTTLS"},
 		{"AUTH", stateReady, anonymous | needArg, (*session).authenticate, (*session).canAuth, "AUTH <mechanism> [initial response]"},
 		{"VRFY", noMessage, junk | needArg, (*session).vrfy, nil, "VRFY <user or address>"},
 		{"EXPN", noMessage, junk | needArg, (*session).expn, (*session).canExpand, "EXPN <list>"},

@@ -2,7 +2,8 @@ package smtp
 
 // starttls moves the session into TLS (RFC 3207). Octets that came behind the
 // command are somebody else's: they end the session, and are never answered
-// inside TLS (CVE-2011-0411).
+// inside TLS (CVE-2011-0411). What was said in the clear, an open transaction
+// too, is forgotten (section 4.2).
 func (s *session) starttls([]byte) Reply {
 	if s.client.TLS != nil {
 		return replyOrder
@@ -17,6 +18,7 @@ func (s *session) starttls([]byte) Reply {
 	if s.broken || !s.secure() {
 		return Reply{Close: true}
 	}
+	s.reset()
 	s.state = stateGreet
 	s.client.Hello, s.client.Extended, s.client.Auth, s.client.Collect = "", false, "", nil
 	return Reply{}
