@@ -172,8 +172,19 @@ func (s *server) command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts the server and waits until it answers.
-func (s *server) start() error {
+// start starts the server and waits until it answers. After a kill it refuses
+// until the last orphan of its predecessor has noticed and gone.
+func (s *server) start() (err error) {
+	for range 50 {
+		if err = s.try(); err == nil {
+			return nil
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	return err
+}
+
+func (s *server) try() error {
 	s.cmd = s.command("postgres", "-D", filepath.Join(s.dir, "data"), "-c", "listen_addresses=127.0.0.1", "-c", fmt.Sprintf("port=%d", s.port),
 		"-c", "unix_socket_directories="+s.dir, "-c", "max_connections=100", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal")
 	if err := s.cmd.Start(); err != nil {
