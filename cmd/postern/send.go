@@ -170,7 +170,7 @@ func (w *sendWorker) once(ctx context.Context, m *outgoing) (answer, error) {
 	}
 	a, err := w.client.send(m)
 	if r := (*refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == 421) {
-		w.client.conn.Close() // out of step, or told to go
+		w.client.close() // out of step, or told to go
 		w.client = nil
 	}
 	return a, err

@@ -25,6 +25,7 @@ type smtpClient struct {
 	ext     map[string]string // keyword of EHLO -> its parameters
 	trace   io.Writer         // the dialogue, or nil
 	timeout time.Duration     // for each reply
+	stop    func() bool       // ends the watch for the context's end
 }
 
 // clientOptions says how to connect.
@@ -70,8 +71,9 @@ func dialSMTP(ctx context.Context, o clientOptions) (*smtpClient, error) {
 	}
 	c := &smtpClient{trace: o.Trace, timeout: o.Timeout}
 	c.use(conn)
+	c.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	if err := c.open(o); err != nil {
-		conn.Close()
+		c.close()
 		return nil, err
 	}
 	return c, nil
@@ -262,5 +264,10 @@ func (d deadlineWriter) Write(p []byte) (int, error) {
 // quit ends the session; what it answers doesn't matter any more.
 func (c *smtpClient) quit() {
 	_, _ = c.ask(221, "QUIT")
+	c.close()
+}
+
+func (c *smtpClient) close() {
+	c.stop()
 	c.conn.Close()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -189,5 +190,22 @@ func TestSendFolder(t *testing.T) {
 	out, code := send(t, "--connections", "4", s.start(t), dir)
 	if code != 0 || !strings.Contains(out, "50 of 50 sent") {
 		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// An interrupt ends the wait for a server that says nothing.
+func TestSendStops(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	began := time.Now()
+	var out bytes.Buffer
+	code := run(ctx, &stdio{Out: &out, Err: &out}, []string{"send", "--retries", "5", ln.Addr().String()})
+	if took := time.Since(began); code == 0 || took > 5*time.Second {
+		t.Errorf("exit %d after %s:\n%s", code, took, &out)
 	}
 }

@@ -24,6 +24,9 @@ func (c *smtpClient) send(m *outgoing) (answer, error) {
 		if a.Code >= 400 {
 			refused = append(refused, &refusal{commands[i], a})
 		}
+		if len(refused) > 0 && i == 0 {
+			break // the rest only follows from it
+		}
 	}
 	if last := answers[len(answers)-1]; last.Code != 354 {
 		_, err := c.ask(250, "RSET")
