@@ -53,6 +53,9 @@ func tryReceiver(t *testing.T, s *Sender, program, file string) {
 		}
 		line = strings.TrimRight(line, "\r\n")
 	}
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: "http://127.0.0.1:" + port}), d, false); o.Status != 401 {
+		t.Errorf("unsigned: %+v", o)
+	}
 	other := endpoint(t, Config{URL: "http://127.0.0.1:" + port, Secret: Fixed("whsec_" + strings.Repeat("A", 32))})
 	if o := s.Send(t.Context(), other, d, false); o.Status != 401 {
 		t.Errorf("another secret: %+v", o)
