@@ -136,6 +136,9 @@ func isBroken(err error) bool {
 // connection can be used again.
 func readAnswer(body io.ReadCloser) []byte {
 	defer body.Close()
+	if body == http.NoBody {
+		return nil
+	}
 	b, err := io.ReadAll(io.LimitReader(body, maxAnswer))
 	if err == nil && len(b) == maxAnswer {
 		_, _ = io.CopyN(io.Discard, body, maxDrain)

@@ -187,20 +187,25 @@ func headerReason(err error) Reason {
 // operator's, which win.
 func (s *Sender) header(ctx context.Context, ep *Endpoint, d *payload.Delivery, b *payload.Body, o payload.Options) (http.Header, error) {
 	h := make(http.Header, 12)
-	h["Content-Type"] = []string{b.ContentType}
-	h["Accept"] = []string{"*/*"}
-	h["User-Agent"] = []string{s.opts.UserAgent}
-	h["Webhook-Id"] = []string{d.ID}
-	h["Webhook-Timestamp"] = []string{strconv.FormatInt(o.At.Unix(), 10)}
-	h["Webhook-Attempt"] = []string{strconv.Itoa(d.Attempt)}
-	h["Postern-Message-Id"] = []string{d.Envelope.ID}
+	values := make([]string, 0, 9) // of all fields, in one piece
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	set("Content-Type", b.ContentType)
+	set("Accept", "*/*")
+	set("User-Agent", s.opts.UserAgent)
+	set("Webhook-Id", d.ID)
+	set("Webhook-Timestamp", strconv.FormatInt(o.At.Unix(), 10))
+	set("Webhook-Attempt", strconv.Itoa(d.Attempt))
+	set("Postern-Message-Id", d.Envelope.ID)
 	if sig, err := ep.signature(d.ID, b, o); err != nil {
 		return nil, err
 	} else if sig != "" {
-		h["Webhook-Signature"] = []string{sig}
+		set("Webhook-Signature", sig)
 	}
 	if auth := ep.authorization(); auth != "" {
-		h["Authorization"] = []string{auth}
+		set("Authorization", auth)
 	}
 	if s.opts.Inject != nil {
 		s.opts.Inject(ctx, h)
