@@ -79,6 +79,10 @@ func (g *Gateway) deliver(ctx context.Context, d *delivery) webhook.Outcome {
 	g.fault(FaultAnswered)
 	done(works(o))
 	g.observe(d, o)
+	mailbox := !d.ep.Terminal() || d.m.env.Verb == mail.VerbSend // of SAML's two only the mailbox counts
+	if o.Result == webhook.Delivered && mailbox && g.Reporter != nil {
+		g.Reporter.Delivered(d.m.env, d.to, d.m.parsed, d.m.raw)
+	}
 	return o
 }
 

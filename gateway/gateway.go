@@ -34,8 +34,13 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, e *mail.Envelope, data mail.Source) *mail.Authentication
 }
 
-// DeadLetterFunc hears of a dead letter once it is in the queue.
-type DeadLetterFunc = func(ctx context.Context, l retry.Lease, reason string, a retry.Attempt)
+// Reporter tells operators and senders; its methods return at once.
+type Reporter interface {
+	// DeadLetter is called once a dead letter is in the queue.
+	DeadLetter(ctx context.Context, l retry.Lease, reason string, a retry.Attempt)
+	// Delivered is called when a webhook took the message for recipients.
+	Delivered(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
+}
 
 // Config is what the operator decides.
 type Config struct {
@@ -57,21 +62,21 @@ const DefaultAskFor = 30 * time.Second
 
 // Deps are the parts that the gateway works with.
 type Deps struct {
-	Router     *webhook.Router
-	Sender     Sender
-	Spooler    *mail.Spooler
-	Queue      retry.Queue  // nil: no queue, the sender keeps what can't be delivered
-	Ledger     retry.Ledger // who took what; the queue itself, or one in memory
-	Breakers   *retry.Breakers
-	Directory  *directory.Directory
-	Auth       Authenticator  // nil: nobody is checked
-	Links      Links          // nil: content never travels by url
-	Observer   Observer       // nil: nobody watches
-	DeadLetter DeadLetterFunc // hears of what a webhook rejected while another took it; nil: nobody
-	Logger     *slog.Logger
-	Now        func() time.Time
-	Rand       func() float64     // in [0,1), for jitter
-	Fault      func(point string) // called at each Fault step, for tests; nil: none
+	Router    *webhook.Router
+	Sender    Sender
+	Spooler   *mail.Spooler
+	Queue     retry.Queue  // nil: no queue, the sender keeps what can't be delivered
+	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
+	Breakers  *retry.Breakers
+	Directory *directory.Directory
+	Auth      Authenticator // nil: nobody is checked
+	Links     Links         // nil: content never travels by url
+	Observer  Observer      // nil: nobody watches
+	Reporter  Reporter      // nil: nobody is told
+	Logger    *slog.Logger
+	Now       func() time.Time
+	Rand      func() float64     // in [0,1), for jitter
+	Fault     func(point string) // called at each Fault step, for tests; nil: none
 }
 
 // Gateway is smtp.Handler and retry.Deliverer in one: fresh and queued mail

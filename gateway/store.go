@@ -55,14 +55,14 @@ func (g *Gateway) tell(ctx context.Context, record retry.Message, ds []*delivery
 	for _, d := range ds {
 		dead := d.fate.outcome.Result == webhook.Rejected
 		g.Observer.Queued(d.ep.Name(), dead)
-		if !dead || g.DeadLetter == nil {
+		if !dead || g.Reporter == nil {
 			continue
 		}
 		l := retry.Lease{Envelope: record.Envelope, Body: record.Body, Info: retry.Info{
 			ID: d.id, MessageID: record.ID, Key: record.Key, Endpoint: d.ep.Name(), Recipients: addresses(d.to), From: record.From,
 			Subject: record.Subject, Size: record.Body.Size, State: retry.Dead, Received: record.Received, Expires: record.Expires, Attempts: 1,
 		}}
-		g.DeadLetter(ctx, l, string(d.fate.outcome.Reason), *attempt(1, record.Received, d.fate.outcome))
+		g.Reporter.DeadLetter(ctx, l, string(d.fate.outcome.Reason), *attempt(1, record.Received, d.fate.outcome))
 	}
 }
 

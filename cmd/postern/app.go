@@ -30,15 +30,16 @@ type app struct {
 	cfg *Config
 	log *slog.Logger
 
-	queue    retry.Queue // nil: off
-	breakers *retry.Breakers
-	gateway  *gateway.Gateway
-	smtp     *smtp.Server
-	worker   *retry.Worker // nil without a queue
-	ops      *ops.Server
-	reporter *report.Reporter // nil: nobody is told of dead letters
-	registry *prometheus.Registry
-	metrics  *ops.Metrics
+	queue       retry.Queue // nil: off
+	breakers    *retry.Breakers
+	gateway     *gateway.Gateway
+	smtp        *smtp.Server
+	certificate *keyPair      // nil: no TLS
+	worker      *retry.Worker // nil without a queue
+	ops         *ops.Server
+	reporter    *report.Reporter // nil: nobody is told of dead letters
+	registry    *prometheus.Registry
+	metrics     *ops.Metrics
 
 	doors    []door
 	http     net.Listener // nil: off
@@ -87,6 +88,9 @@ func (a *app) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := a.loadCertificate(); err != nil {
+		return err
+	}
 	recent := a.meters(router, spooler)
 	if err := a.restoreBreakers(ctx); err != nil {
 		return err
@@ -113,13 +117,13 @@ func (a *app) setup(ctx context.Context) error {
 		return err
 	}
 	if a.reporter != nil {
-		deps.DeadLetter = a.reporter.DeadLetter
+		deps.Reporter = a.reporter
 	}
 	if a.gateway, err = gateway.New(a.cfg.gateway(), deps); err != nil {
 		return err
 	}
 	if a.queue != nil {
-		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions(deps.DeadLetter))
+		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions())
 	}
 	if err := a.smtpServer(); err != nil {
 		return err
@@ -275,9 +279,7 @@ func (a *app) Run(ctx context.Context) error {
 	if a.worker != nil {
 		run(a.worker.Run)
 	}
-	if a.reporter != nil {
-		run(func(ctx context.Context) error { a.reporter.Run(ctx); return nil })
-	}
+	stopReports := a.report(ctx)
 	if a.http != nil {
 		a.log.Info("listening", "for", "http", "addr", a.http.Addr().String())
 		run(func(ctx context.Context) error { return a.ops.Serve(ctx, a.http) })
@@ -286,7 +288,20 @@ func (a *app) Run(ctx context.Context) error {
 	a.drain(ctx)
 	stop()
 	wg.Wait()
+	stopReports()
 	return err
+}
+
+// report starts the reporter. It ends after the worker, whose last dead
+// letters are still told of.
+func (a *app) report(ctx context.Context) (stop func()) {
+	if a.reporter == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() { defer close(ended); a.reporter.Run(ctx) }()
+	return func() { cancel(); <-ended }
 }
 
 func (a *app) serveDoor(ctx context.Context, d door) error {

@@ -33,6 +33,23 @@ func newKeyPair(certFile, keyFile string) (*keyPair, error) {
 	return k, nil
 }
 
+// loadCertificate reads the server's key pair, if there is one.
+func (a *app) loadCertificate() (err error) {
+	if a.cfg.TLS.CertFile != "" {
+		a.certificate, err = newKeyPair(a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
+	}
+	return err
+}
+
+// notAfter is when the certificate ends.
+func (k *keyPair) notAfter() time.Time {
+	cert, err := k.get(nil)
+	if err != nil || cert.Leaf == nil {
+		return time.Time{}
+	}
+	return cert.Leaf.NotAfter
+}
+
 // get implements tls.Config.GetCertificate.
 func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	k.mu.Lock()

@@ -20,9 +20,11 @@ func (a *app) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent 
 	for _, ep := range router.Endpoints() {
 		names = append(names, ep.Name())
 	}
-	a.metrics = ops.NewMetrics(a.registry, ops.MetricsOptions{
-		Version: version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes),
-	}, recent)
+	options := ops.MetricsOptions{Version: version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
+	if a.certificate != nil {
+		options.CertificateEnd = a.certificate.notAfter
+	}
+	a.metrics = ops.NewMetrics(a.registry, options, recent)
 	if a.queue != nil {
 		a.registry.MustRegister(ops.NewQueueStats(a.queue, names))
 	}

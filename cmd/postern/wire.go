@@ -160,15 +160,19 @@ func (a *app) restoreBreakers(ctx context.Context) error {
 	return nil
 }
 
-func (a *app) workerOptions(dead gateway.DeadLetterFunc) retry.WorkerOptions {
+func (a *app) workerOptions() retry.WorkerOptions {
 	limits := map[string]int{}
 	for _, w := range a.cfg.Endpoints() {
 		limits[w.Name] = w.Concurrency
 	}
-	return retry.WorkerOptions{
+	o := retry.WorkerOptions{
 		Policy: a.cfg.policy(), Breakers: a.breakers, Logger: a.log, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
-		Concurrency: func(name string) int { return limits[name] }, DeadLetter: dead,
+		Concurrency: func(name string) int { return limits[name] },
 	}
+	if a.reporter != nil {
+		o.DeadLetter = a.reporter.DeadLetter
+	}
+	return o
 }
 
 // newReporter tells of dead letters, nil where nobody wants to know.
@@ -204,8 +208,8 @@ func (c *Config) failureSecret() webhook.SecretSource {
 // smtpServer wires the protocol engine.
 func (a *app) smtpServer() error {
 	options := []smtp.Option{smtp.WithLogger(a.log), smtp.WithObserver(a.metrics.SMTP())}
-	if a.cfg.TLS.CertFile != "" {
-		t, err := serverTLS(a.cfg.TLS)
+	if a.certificate != nil {
+		t, err := serverTLS(a.cfg.TLS, a.certificate)
 		if err != nil {
 			return err
 		}
@@ -249,12 +253,8 @@ func (c *Config) smtp() smtp.Config {
 	return s
 }
 
-// serverTLS reads the certificate again when its file changes.
-func serverTLS(c TLSConfig) (*tls.Config, error) {
-	pair, err := newKeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, err
-	}
+// serverTLS asks for client certificates where authorities for them are named.
+func serverTLS(c TLSConfig, pair *keyPair) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
 	if c.ClientCAFile == "" {
 		return t, nil
