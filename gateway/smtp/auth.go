@@ -198,7 +198,7 @@ func (s *session) authFailed(err error) Reply {
 }
 
 func (s *session) badCredentials() Reply {
-	s.srv.observer.Noted(&s.client, EventAuthFailed)
+	s.noted(EventAuthFailed)
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {
 		return s.ended(EndLimit, NewReply(421, EnhancedCode{4, 7, 0}, "Too many failed attempts to sign in"))

@@ -3,33 +3,32 @@ package smtp
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // census counts the connections, in all and by client network.
 type census struct {
-	total, perClient int // limits, 0: none
+	total     int64 // limits, 0: none
+	perClient int
 
+	n       atomic.Int64
 	mu      sync.Mutex
-	n       int
 	clients map[netip.Prefix]int
 }
 
 // enter counts a connection, or says that there are enough.
 func (c *census) enter() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.total > 0 && c.n >= c.total {
+	if n := c.n.Add(1); c.total > 0 && n > c.total {
+		c.n.Add(-1)
 		return false
 	}
-	c.n++
 	return true
 }
 
-func (c *census) leave() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n--
-}
+func (c *census) leave() { c.n.Add(-1) }
+
+// crowded: more than 7 of 8 places are taken.
+func (c *census) crowded() bool { return c.total > 0 && c.n.Load() > c.total-c.total/8 }
 
 // enterClient counts a connection of a client network, or says that it has enough.
 func (c *census) enterClient(p netip.Prefix) bool {

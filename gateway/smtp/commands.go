@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 	"strconv"
+	"strings"
 )
 
 // Labels of replies that answer no command of the table.
@@ -29,7 +30,6 @@ const (
 // states, combined.
 const (
 	always    = stateGreet | stateReady | stateMail | stateRcpt | stateBdat
-	hailed    = always &^ stateGreet
 	noMessage = stateGreet | stateReady | stateMail | stateRcpt
 )
 
@@ -87,7 +87,7 @@ func (s *session) admit(c *command, arg []byte) Reply {
 	cfg := &s.srv.cfg
 	switch {
 	case c.traits&foreign != 0:
-		s.srv.observer.Noted(&s.client, EventCrossProtocol)
+		s.noted(EventCrossProtocol)
 		return s.ended(EndProtocol, replyForeign)
 	case c.traits&lmtpOnly != 0 && s.proto != LMTP, c.traits&smtpOnly != 0 && s.proto == LMTP:
 		return replyUnknown
@@ -184,7 +184,7 @@ func (s *session) hello(arg []byte) Reply {
 	}
 	s.reset()
 	s.state = stateReady
-	s.client.Hello = string(name)
+	s.client.Hello = strings.ToValidUTF8(string(name), "?")
 	s.client.Extended = s.verb != "HELO"
 	if !s.client.Extended {
 		return Reply{Code: 250, Lines: []string{s.srv.cfg.Domain}}

@@ -43,6 +43,7 @@ type Config struct {
 	MaxConnectionsPerClient int   // at once from a /32 or a /64, then 421 4.7.0
 
 	CommandTimeout   time.Duration // for a whole command line, then 421 4.4.2; at least 5 min by RFC 5321 section 4.5.3.2.7
+	CrowdedTimeout   time.Duration // in CommandTimeout's place while more than 7/8 of MaxConnections are taken
 	DataTimeout      time.Duration // for each block of DATA or BDAT, then 421 4.4.2
 	MinDataRate      int64         // octets a second of DATA or BDAT, after a first DataTimeout, then 421 4.4.2
 	WriteTimeout     time.Duration // for a client to take our replies, then we hang up
@@ -87,6 +88,7 @@ func DefaultConfig(domain string) Config {
 		MaxConnections:          1000,
 		MaxConnectionsPerClient: 50,
 		CommandTimeout:          5 * time.Minute,
+		CrowdedTimeout:          30 * time.Second,
 		DataTimeout:             3 * time.Minute,
 		MinDataRate:             500,
 		WriteTimeout:            time.Minute,
@@ -102,9 +104,10 @@ func DefaultConfig(domain string) Config {
 	}
 }
 
-// Lower bounds that the RFCs or the buffers set.
+// Bounds that the RFCs or the buffers set.
 const (
 	minCommandLine = 1024
+	maxCommandLine = largeBuffer / 2
 	minRecipients  = 100
 )
 
@@ -119,9 +122,9 @@ func (c *Config) validate() error {
 	bad(!validHostname(c.Domain), "Domain %q is not a host name", c.Domain)
 	bad(c.MaxSize < 0 || c.MaxHeader < 0, "MaxSize and MaxHeader must not be negative")
 	bad(c.MaxRecipients > 0 && c.MaxRecipients < minRecipients, "MaxRecipients must be at least %d or 0", minRecipients)
-	bad(c.MaxCommandLine < minCommandLine, "MaxCommandLine must be at least %d", minCommandLine)
+	bad(c.MaxCommandLine < minCommandLine || c.MaxCommandLine > maxCommandLine, "MaxCommandLine must be %d to %d", minCommandLine, maxCommandLine)
 	for name, d := range map[string]time.Duration{
-		"CommandTimeout": c.CommandTimeout, "DataTimeout": c.DataTimeout, "WriteTimeout": c.WriteTimeout,
+		"CommandTimeout": c.CommandTimeout, "CrowdedTimeout": c.CrowdedTimeout, "DataTimeout": c.DataTimeout, "WriteTimeout": c.WriteTimeout,
 		"HandshakeTimeout": c.HandshakeTimeout, "ProxyTimeout": c.ProxyTimeout, "SessionTimeout": c.SessionTimeout,
 	} {
 		bad(d <= 0, "%s must be positive", name)

@@ -11,7 +11,7 @@ func (s *session) data([]byte) Reply {
 		return s.behind(r)
 	}
 	if s.w > s.r {
-		s.srv.observer.Noted(&s.client, EventBehindDATA)
+		s.noted(EventBehindDATA)
 	}
 	s.say(replyStart)
 	s.verb = verbMessage
@@ -27,7 +27,7 @@ func (s *session) data([]byte) Reply {
 // didn't wait for the 354: it must not be taken for commands.
 func (s *session) behind(r Reply) Reply {
 	if s.w > s.r {
-		s.srv.observer.Noted(&s.client, EventBehindDATA)
+		s.noted(EventBehindDATA)
 		return s.ended(EndProtocol, r)
 	}
 	return r
@@ -74,7 +74,7 @@ func (s *session) receive() Reply {
 
 func (s *session) note(bare bool) {
 	if bare {
-		s.srv.observer.Noted(&s.client, EventBareLFMessage)
+		s.noted(EventBareLFMessage)
 	}
 }
 

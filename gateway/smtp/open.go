@@ -69,7 +69,7 @@ func (s *session) earlyTalk() Reply {
 	if !talked {
 		return Reply{}
 	}
-	s.srv.observer.Noted(&s.client, EventEarlyTalk)
+	s.noted(EventEarlyTalk)
 	return s.ended(EndRefused, replyEarly)
 }
 
@@ -81,7 +81,7 @@ func (s *session) secure() bool {
 	_ = s.raw.SetDeadline(time.Time{})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		s.end, s.broken = EndTLS, true
-		s.srv.observer.Noted(&s.client, EventTLSFailed)
+		s.noted(EventTLSFailed)
 		s.srv.log.Info("TLS handshake failed", "client", s.client.Addr, "err", err)
 		return false
 	}

@@ -50,7 +50,7 @@ func (s *session) readProxy() Reply {
 			s.trust(h)
 			return Reply{}
 		case !errors.Is(err, errProxyShort):
-			s.srv.observer.Noted(&s.client, EventCrossProtocol)
+			s.noted(EventCrossProtocol)
 			return s.ended(EndProtocol, replyNoProxy)
 		}
 		if err := s.fillUntil(deadline); err != nil {

@@ -44,8 +44,8 @@ func (r Reply) verdict() Reply {
 // maxReplyLine is the longest reply line with CRLF (RFC 5321 section 4.5.3.1.5).
 const maxReplyLine = 512
 
-// bareCode reports whether the reply carries no enhanced code whatever it says:
-// the greeting, HELO and EHLO (RFC 2034 section 3) and all 3xx.
+// style is how a reply is rendered. The greeting and the answers to HELO and
+// EHLO carry no enhanced code (RFC 2034 section 3), and no 3xx does.
 type style uint8
 
 const (

@@ -82,7 +82,7 @@ func NewServer(cfg Config, h Handler, opts ...Option) (*Server, error) {
 		return nil, err
 	}
 	s.collector, _ = h.(Collector)
-	s.census = census{total: cfg.MaxConnections, perClient: cfg.MaxConnectionsPerClient}
+	s.census.total, s.census.perClient = int64(cfg.MaxConnections), cfg.MaxConnectionsPerClient
 	s.base, s.cancel = context.WithCancel(context.Background())
 	_, _ = rand.Read(s.scramKey[:]) // never fails (crypto/rand)
 	return s, nil
@@ -254,6 +254,15 @@ func (s *Server) cut() {
 	for ses := range s.sessions {
 		_ = ses.raw.Close()
 	}
+}
+
+// patience is how long a client may take for a command. A server that is
+// nearly full has less of it, so that idle clients don't keep others out.
+func (s *Server) patience() time.Duration {
+	if s.census.crowded() {
+		return min(s.cfg.CommandTimeout, s.cfg.CrowdedTimeout)
+	}
+	return s.cfg.CommandTimeout
 }
 
 // pause waits, but not beyond the server's end.

@@ -166,6 +166,12 @@ func (s *session) say(r Reply) {
 	}
 }
 
+// noted tells of what is no reply.
+func (s *session) noted(e Event) {
+	s.srv.observer.Noted(&s.client, e)
+	s.srv.log.Debug("smtp event", "client", s.client.Addr, "event", e.String())
+}
+
 func (s *session) logReply(r Reply) {
 	s.srv.log.Debug("smtp reply", "client", s.client.Addr, "verb", s.verb, "code", r.Code, "enhanced", r.Enhanced)
 }
@@ -194,7 +200,7 @@ func (s *session) readLine() ([]byte, error) {
 	if s.r == s.w && len(s.in) != smallBuffer {
 		s.release()
 	}
-	deadline, err := s.nap(s.deadline(s.srv.cfg.CommandTimeout))
+	deadline, err := s.nap(s.deadline(s.srv.patience()))
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +230,7 @@ func (s *session) trimLine(line []byte) ([]byte, error) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		return line[:n-1], nil
 	}
-	s.srv.observer.Noted(&s.client, EventBareLFCommand)
+	s.noted(EventBareLFCommand)
 	return line, nil
 }
 
@@ -250,7 +256,7 @@ func (s *session) notSMTP() bool {
 		return false
 	}
 	s.end = EndProtocol
-	s.srv.observer.Noted(&s.client, EventCrossProtocol)
+	s.noted(EventCrossProtocol)
 	return true
 }
 
@@ -329,7 +335,7 @@ func (s *session) abandon() {
 
 func (s *session) panicked(p any) {
 	s.end = EndFault
-	s.srv.observer.Noted(&s.client, EventPanic)
+	s.noted(EventPanic)
 	s.srv.log.Error("smtp session panicked", "verb", s.verb, "panic", p, "stack", string(debug.Stack()))
 	s.say(replyPanic)
 }

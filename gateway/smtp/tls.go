@@ -9,7 +9,7 @@ func (s *session) starttls([]byte) Reply {
 		return replyOrder
 	}
 	if s.w > s.r {
-		s.srv.observer.Noted(&s.client, EventBehindSTARTTLS)
+		s.noted(EventBehindSTARTTLS)
 		return s.ended(EndProtocol, replyBehind)
 	}
 	s.say(replyTLSGo)
