@@ -27,11 +27,19 @@ func writeSource(w io.Writer, src mail.Source) error {
 	return copyAll(w, r)
 }
 
-// copyAll copies r with a buffer of its own, so that neither side's ReadFrom
-// or WriteTo takes the whole into memory.
+// copyAll copies r. The writer's ReadFrom is hidden, since some take the whole
+// into memory.
 func copyAll(w io.Writer, r io.Reader) error {
-	buf := make([]byte, copyBuffer)
-	_, err := io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, buf)
+	w = struct{ io.Writer }{w}
+	size := int64(copyBuffer)
+	switch r := r.(type) {
+	case io.WriterTo:
+		_, err := r.WriteTo(w)
+		return err
+	case *io.LimitedReader:
+		size = min(size, max(r.N, 1))
+	}
+	_, err := io.CopyBuffer(w, r, make([]byte, size))
 	return err
 }
 
