@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"postern/webhook"
 )
@@ -43,14 +47,16 @@ func hostName() string {
 	return name
 }
 
-// defaultStore is sqlite in the system's folder where that can be made and
-// written, else in the local one.
+// defaultStore is sqlite in the system's folder where that is writable or can
+// be made, else in the local one. It only looks: what needs the store makes it.
 func defaultStore(system, local string) Store {
-	if os.MkdirAll(system, 0o700) == nil {
-		if f, err := os.CreateTemp(system, ".writable-*"); err == nil {
-			f.Close()
-			os.Remove(f.Name())
+	for dir := system; ; dir = filepath.Dir(dir) {
+		err := unix.Access(dir, unix.W_OK|unix.X_OK)
+		if err == nil {
 			return Store("sqlite://" + system)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
 		}
 	}
 	if abs, err := filepath.Abs(local); err == nil {

@@ -183,6 +183,25 @@ func TestConfigHidesSecrets(t *testing.T) {
 	}
 }
 
+func TestDefaultStore(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ system, want string }{
+		{dir, dir}, // it is there
+		{dir + "/lib/postern", dir + "/lib/postern"}, // it can be made
+		{dir + "/file/postern", dir + "/local"},      // it can't
+	} {
+		if got := defaultStore(tc.system, dir+"/local"); got.Folder() != tc.want {
+			t.Errorf("with %s the store is %s, want %s", tc.system, got, tc.want)
+		}
+	}
+	if _, err := os.Stat(dir + "/lib"); err == nil {
+		t.Error("looking made a folder")
+	}
+}
+
 func TestSize(t *testing.T) {
 	for text, want := range map[string]Size{"0": 0, "512": 512, "64KiB": 65536, "50 mib": 50 << 20, "1GB": 1e9, "8TiB": 8 << 40, "7B": 7} {
 		var s Size

@@ -106,7 +106,8 @@ func TestReadmeCommands(t *testing.T) {
 			}
 			t.Run(f.what, func(t *testing.T) { need(t, f.what); w.run(t, f.code) })
 		case "background":
-			w.start(t, f.code)
+			said := w.start(t, f.code)
+			waitFor(t, func() bool { out, _ := os.ReadFile(said); return bytes.Contains(out, []byte(f.what)) })
 		case "never":
 			if f.what == "" {
 				t.Errorf("why is this never run?\n%s", f.code)
