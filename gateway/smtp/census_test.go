@@ -26,7 +26,7 @@ func TestPatience(t *testing.T) {
 			t.Fatal(err)
 		}
 		srv.census.n.Store(c.n)
-		if got := srv.patience(); got != c.want {
+		if got := newSession(srv, &memoryConn{}, SMTP).patience(); got != c.want {
 			t.Errorf("%d of %d: %s, want %s", c.n, c.limit, got, c.want)
 		}
 	}

@@ -123,20 +123,27 @@ func (c *Config) validate() error {
 	bad(c.MaxSize < 0 || c.MaxHeader < 0, "MaxSize and MaxHeader must not be negative")
 	bad(c.MaxRecipients > 0 && c.MaxRecipients < minRecipients, "MaxRecipients must be at least %d or 0", minRecipients)
 	bad(c.MaxCommandLine < minCommandLine || c.MaxCommandLine > maxCommandLine, "MaxCommandLine must be %d to %d", minCommandLine, maxCommandLine)
-	for name, d := range map[string]time.Duration{
-		"CommandTimeout": c.CommandTimeout, "CrowdedTimeout": c.CrowdedTimeout, "DataTimeout": c.DataTimeout, "WriteTimeout": c.WriteTimeout,
-		"HandshakeTimeout": c.HandshakeTimeout, "ProxyTimeout": c.ProxyTimeout, "SessionTimeout": c.SessionTimeout,
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"CommandTimeout", c.CommandTimeout}, {"CrowdedTimeout", c.CrowdedTimeout}, {"DataTimeout", c.DataTimeout},
+		{"WriteTimeout", c.WriteTimeout}, {"HandshakeTimeout", c.HandshakeTimeout}, {"ProxyTimeout", c.ProxyTimeout},
+		{"SessionTimeout", c.SessionTimeout},
 	} {
-		bad(d <= 0, "%s must be positive", name)
+		bad(t.d <= 0, "%s must be positive", t.name)
 	}
 	bad(c.ErrorDelay < 0 || c.GreetDelay < 0, "ErrorDelay and GreetDelay must not be negative")
-	for name, n := range map[string]int{
-		"MaxReceived": c.MaxReceived, "MaxRecipients": c.MaxRecipients, "MaxMessages": c.MaxMessages,
-		"MaxConnections": c.MaxConnections, "MaxConnectionsPerClient": c.MaxConnectionsPerClient,
-		"SoftErrors": c.SoftErrors, "HardErrors": c.HardErrors, "MaxJunk": c.MaxJunk,
-		"MaxAuthFailures": c.MaxAuthFailures, "MaxRefused": c.MaxRefused, "MinDataRate": int(c.MinDataRate),
+	for _, l := range []struct {
+		name string
+		n    int
+	}{
+		{"MaxReceived", c.MaxReceived}, {"MaxRecipients", c.MaxRecipients}, {"MaxMessages", c.MaxMessages},
+		{"MaxConnections", c.MaxConnections}, {"MaxConnectionsPerClient", c.MaxConnectionsPerClient}, {"SoftErrors", c.SoftErrors},
+		{"HardErrors", c.HardErrors}, {"MaxJunk", c.MaxJunk}, {"MaxAuthFailures", c.MaxAuthFailures}, {"MaxRefused", c.MaxRefused},
+		{"MinDataRate", int(c.MinDataRate)},
 	} {
-		bad(n < 0, "%s must not be negative", name)
+		bad(l.n < 0, "%s must not be negative", l.name)
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ func TestDialogues(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no dialogues", err)
 	}
+	var codes sync.Map // that some reply had
+	t.Cleanup(func() { allReached(t, &codes) })
 	for _, name := range files {
 		raw, err := os.ReadFile(name)
 		if err != nil {
@@ -52,7 +55,7 @@ func TestDialogues(t *testing.T) {
 		for _, f := range txtar.Parse(raw).Files {
 			t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar")+"/"+f.Name, func(t *testing.T) {
 				t.Parallel()
-				play(t, string(f.Data))
+				play(t, string(f.Data), &codes)
 			})
 		}
 	}
@@ -65,15 +68,27 @@ type player struct {
 	conn net.Conn
 	r    *bufio.Reader
 	last []string
+
+	codes *sync.Map // nil: nobody counts
 }
 
-func play(t *testing.T, script string) {
+// allReached: each code that the engine or its handler can give was given.
+func allReached(t *testing.T, codes *sync.Map) {
+	for _, code := range []string{"211", "214", "220", "221", "235", "250", "251", "252", "334", "354", "421", "450", "451", "452", "454",
+		"500", "501", "502", "503", "504", "530", "534", "535", "538", "550", "551", "552", "553", "554", "555"} {
+		if _, ok := codes.Load(code); !ok {
+			t.Errorf("no dialogue reaches %s", code)
+		}
+	}
+}
+
+func play(t *testing.T, script string, codes *sync.Map) {
 	lines := strings.Split(strings.TrimSuffix(script, "\n"), "\n")
 	keys := ""
 	if rest, ok := strings.CutPrefix(lines[0], "@"); ok {
 		keys, lines = rest, lines[1:]
 	}
-	p := &player{t: t, fix: newFixture(t, strings.Fields(keys)...)}
+	p := &player{t: t, fix: newFixture(t, strings.Fields(keys)...), codes: codes}
 	p.dial()
 	defer p.conn.Close()
 	for i, line := range lines {
@@ -171,6 +186,9 @@ func (p *player) reply() (lines []string) {
 		}
 		lines = append(lines, strings.TrimSuffix(line, "\r\n"))
 		if line[3] == ' ' {
+			if p.codes != nil {
+				p.codes.Store(line[:3], true)
+			}
 			return lines
 		}
 	}

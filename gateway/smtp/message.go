@@ -100,14 +100,14 @@ func (s *session) newDataClock() *dataClock { return &dataClock{s: s} }
 // fill reads once.
 func (c *dataClock) fill() error {
 	start, before := time.Now(), c.s.w-c.s.r
-	err := c.s.fillUntil(c.s.deadline(c.patience()))
+	err := c.s.fillUntil(c.s.deadline(c.allowance()))
 	c.got += int64(c.s.w - c.s.r - before)
 	c.waited += time.Since(start)
 	return err
 }
 
-// patience is how long the next block may take.
-func (c *dataClock) patience() time.Duration {
+// allowance is how long the next block may take.
+func (c *dataClock) allowance() time.Duration {
 	cfg := &c.s.srv.cfg
 	if cfg.MinDataRate == 0 {
 		return cfg.DataTimeout

@@ -16,10 +16,10 @@ type peer struct {
 	ext map[string]string // what EHLO offered: keyword and parameters
 }
 
-// answer is a reply as a client reads it: the code, and the text in one line.
+// peerReply is a reply as a client reads it.
 type peerReply struct {
 	code  int
-	text  string
+	text  string   // in one line
 	lines []string // without codes
 }
 

@@ -256,15 +256,6 @@ func (s *Server) cut() {
 	}
 }
 
-// patience is how long a client may take for a command. A server that is
-// nearly full has less of it, so that idle clients don't keep others out.
-func (s *Server) patience() time.Duration {
-	if s.census.crowded() {
-		return min(s.cfg.CommandTimeout, s.cfg.CrowdedTimeout)
-	}
-	return s.cfg.CommandTimeout
-}
-
 // pause waits, but not beyond the server's end.
 func (s *Server) pause(d time.Duration) {
 	t := time.NewTimer(d)

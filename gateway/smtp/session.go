@@ -200,7 +200,7 @@ func (s *session) readLine() ([]byte, error) {
 	if s.r == s.w && len(s.in) != smallBuffer {
 		s.release()
 	}
-	deadline, err := s.nap(s.deadline(s.srv.patience()))
+	deadline, err := s.nap(s.deadline(s.patience()))
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +218,17 @@ func (s *session) readLine() ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// patience is how long a client may take for a command. A server that is
+// nearly full has less of it, so that idle clients don't keep others out; a
+// peer that has our mail in hand has all of it.
+func (s *session) patience() time.Duration {
+	cfg := &s.srv.cfg
+	if s.srv.census.crowded() && !s.turned {
+		return min(cfg.CommandTimeout, cfg.CrowdedTimeout)
+	}
+	return cfg.CommandTimeout
 }
 
 // trimLine takes the line's end off. A bare LF ends a command line too: no
