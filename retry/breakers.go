@@ -97,17 +97,18 @@ func (s *Breakers) Room(endpoint string) int {
 }
 
 // limits lists the endpoints whose breaker isn't closed with their room, and
-// when the first open one may be probed.
+// when the next open one may be probed.
 func (s *Breakers) limits() (room map[string]int, probe time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	room = map[string]int{}
+	now := s.now()
 	for name, b := range s.all {
 		if b.State == BreakerClosed {
 			continue
 		}
-		room[name] = b.Room(s.now())
-		if b.State == BreakerOpen && (probe.IsZero() || b.Until.Before(probe)) {
+		room[name] = b.Room(now)
+		if b.State == BreakerOpen && b.Until.After(now) && (probe.IsZero() || b.Until.Before(probe)) {
 			probe = b.Until
 		}
 	}

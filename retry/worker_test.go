@@ -272,3 +272,44 @@ type damaged struct{ retry.Queue }
 func (damaged) Open(context.Context, retry.BodyRef) (retry.StoredBody, error) {
 	return nil, retry.ErrCorrupt
 }
+
+// counted counts the worker's looks at the queue.
+type counted struct {
+	retry.Queue
+	looks *int
+}
+
+func (c counted) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
+	*c.looks++
+	return c.Queue.Lease(ctx, req)
+}
+
+// TestWorkerRestsWhileNothingCanBeDone holds the worker to a look now and then
+// while an open breaker's probe is overdue, an endpoint is paused, and an
+// attempt outlasts its delivery's age.
+func TestWorkerRestsWhileNothingCanBeDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		b := retry.NewBreakers(nil, nil)
+		for range 5 {
+			done, _ := b.Begin("open")
+			done(false)
+		}
+		put(t, q, "paused", "paused")
+		if err := q.Pause(context.Background(), "paused", time.Time{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		putFor(t, q, "slow", "slow", time.Minute)
+		looks := 0
+		stop := run(t, counted{q, &looks}, script(func(context.Context, retry.Lease) retry.Verdict {
+			time.Sleep(30 * time.Minute)
+			return retry.Verdict{Kind: retry.Done}
+		}), retry.WorkerOptions{Breakers: b})
+		time.Sleep(time.Hour)
+		stop()
+		if looks > 500 {
+			t.Errorf("%d looks in an hour", looks)
+		}
+	})
+}

@@ -82,10 +82,11 @@ func hungry(names []string, rooms, limits []int, got []retry.Lease) ([]string, [
 	return n, r
 }
 
-// ready lists endpoints that aren't paused and have room, a different one
-// first each time.
+// ready lists endpoints with something due that aren't paused and have room,
+// a different one first each time.
 func (q *Queue) ready(ctx context.Context, req retry.LeaseRequest) (names []string, rooms []int, err error) {
-	rows, err := q.pool.Query(ctx, "SELECT name FROM postern.endpoint WHERE NOT paused OR (until_ms > 0 AND until_ms <= $1) ORDER BY name", retry.Millis(q.now()))
+	rows, err := q.pool.Query(ctx, `SELECT name FROM postern.endpoint e WHERE (NOT paused OR (until_ms > 0 AND until_ms <= $1))
+		AND EXISTS (SELECT 1 FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1) ORDER BY name`, retry.Millis(q.now()))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -294,7 +295,7 @@ func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, 
 	}
 	var lease, expiry, due *int64
 	err = q.pool.QueryRow(ctx, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
-		(SELECT min(expires_ms) FROM postern.delivery WHERE state < 2),
+		(SELECT expires_ms FROM postern.delivery WHERE state < 2 AND state = 0 ORDER BY expires_ms LIMIT 1),
 		(SELECT min(x.due_ms) FROM unnest($1::text[]) AS e (name), LATERAL (
 			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names).Scan(&lease, &expiry, &due)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -231,6 +232,9 @@ func TestAdminBeside(t *testing.T) {
 		t.Fatalf("the books still count what the operator deleted: %v", err)
 	}
 	r.Release()
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if files, _ := filepath.Glob(filepath.Join(dir, "bodies", "??", "*")); len(files) != 0 {
 		t.Errorf("files are left: %v", files)
 	}
@@ -279,5 +283,96 @@ func TestLinkedBody(t *testing.T) {
 	b.remove()
 	if i, _, err := q.Get(t.Context(), "m"); err != nil || !whole(q, i) {
 		t.Errorf("the body after the spool file is gone: %+v, %v", i, err)
+	}
+}
+
+// TestShrinks gives the disk back what a drained queue no longer needs.
+func TestShrinks(t *testing.T) {
+	q := open(t, t.TempDir(), Options{})
+	for i := range 700 {
+		id := fmt.Sprint("m", i)
+		if err := enqueueOne(q, id, crashBody{data: crashContent(id, 60<<10)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := q.Delete(t.Context(), retry.Filter{All: true}); err != nil || n != 700 {
+		t.Fatal(n, err)
+	}
+	q.checkpoint(t.Context(), "TRUNCATE")
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(q.dir, "queue.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	for range 3 {
+		q.shrink(t.Context())
+	}
+	if after := size(); before < 40<<20 || after > before/2 {
+		t.Errorf("%d bytes shrank to %d", before, after)
+	}
+}
+
+// TestFaults has each step between a body's first byte and its commit fail:
+// with EIO the queue gives up and says so, with ENOSPC it refuses and lives.
+func TestFaults(t *testing.T) {
+	for _, point := range []string{"link", "write", "fsync", "fsync folder", "rename", "commit", "committed"} {
+		for _, errno := range []syscall.Errno{syscall.EIO, syscall.ENOSPC} {
+			if point == "committed" && errno == syscall.ENOSPC {
+				continue // after the commit there is nothing to refuse
+			}
+			t.Run(point+"/"+errno.Error(), func(t *testing.T) {
+				armed := false
+				fatal := 0
+				root := t.TempDir()
+				q := open(t, filepath.Join(root, "queue"), Options{OnFatal: func(error) { fatal++ }, Fault: func(at string) error {
+					if armed && at == point {
+						return errno
+					}
+					return nil
+				}})
+				armed = true
+				b, err := newCrashBody("m", 100<<10, point == "link", q.dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = enqueueOne(q, "m", b)
+				armed = false
+				if errno == syscall.ENOSPC {
+					if !errors.Is(err, retry.ErrFull) || fatal != 0 {
+						t.Fatalf("Enqueue = %v, gave up %d times", err, fatal)
+					}
+					if err := enqueueOne(q, "m", b); err != nil {
+						t.Fatalf("after room was made: %v", err)
+					}
+				} else {
+					if !errors.Is(err, retry.ErrUnhealthy) || fatal != 1 || !errors.Is(q.Health(t.Context()), retry.ErrUnhealthy) {
+						t.Fatalf("Enqueue = %v, gave up %d times, Health %v", err, fatal, q.Health(t.Context()))
+					}
+					if err := enqueueOne(q, "n", b); !errors.Is(err, retry.ErrUnhealthy) {
+						t.Fatalf("a queue that gave up took another: %v", err)
+					}
+				}
+				if err := q.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if _, damaged := account(t, q.dir, newJournal()); damaged != 0 {
+					t.Error("the message is there in part")
+				}
+			})
+		}
+	}
+}
+
+// TestPragmas holds the settings that durability and speed were measured with.
+func TestPragmas(t *testing.T) {
+	q := open(t, t.TempDir(), Options{})
+	for pragma, want := range map[string]string{"page_size": "8192", "auto_vacuum": "2", "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "wal_autocheckpoint": "0"} {
+		var got string
+		if err := q.w.conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got); err != nil || got != want {
+			t.Errorf("%s = %q, want %q, %v", pragma, got, want, err)
+		}
 	}
 }

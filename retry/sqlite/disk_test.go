@@ -131,7 +131,14 @@ func TestDiskFull(t *testing.T) {
 				clear(j.acked)
 			}
 			if c.free > 0 {
-				if err := enqueueOne(q, "again", crashBody{data: crashContent("again", 2000)}); err != nil {
+				var err error // files go a moment after their rows
+				for range 100 {
+					if err = enqueueOne(q, "again", crashBody{data: crashContent("again", 2000)}); err == nil {
+						break
+					}
+					time.Sleep(20 * time.Millisecond)
+				}
+				if err != nil {
 					t.Errorf("after room was made: %v", err)
 				}
 				j.acked["again"] = true

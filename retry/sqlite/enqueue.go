@@ -246,9 +246,15 @@ func (e *enqueue) settleBody(stored bool) {
 		b.res.Release() // the books count it now
 	}
 	if b.file && !stored {
-		if err := e.q.removeBody(e.m.Body.ID); err != nil {
-			e.q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
-		}
+		e.q.unlink(e.m.Body.ID)
+	}
+}
+
+// unlink removes a body that nobody needs; the next start's sweep does it
+// where this fails.
+func (q *Queue) unlink(id string) {
+	if err := q.removeBody(id); err != nil {
+		q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
 	}
 }
 
@@ -276,11 +282,7 @@ func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 		return err
 	}
 	if file.Valid {
-		t.onCommit(func() {
-			if err := q.removeBody(file.String); err != nil {
-				q.o.Logger.Warn("a body that nobody needs stays until the next start", "err", err)
-			}
-		})
+		t.onCommit(func() { q.wg.Go(func() { q.unlink(file.String) }) }) // off the writer's path
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,6 +15,7 @@ const (
 	tidyEvery     = time.Minute
 	checkpointAt  = 16 << 20  // log grown by so much: copy it into the database
 	checkpointNow = 256 << 20 // log so large: the writer itself does it
+	vacuumPages   = 2048      // given back to the disk each time, while that many are free
 )
 
 // sweepFiles removes body files that no message names.
@@ -59,6 +61,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 			if q.usage.get().messages > 0 || q.ledger.size() > 0 {
 				q.tidy(ctx)
 			}
+			q.shrink(ctx)
 		}
 	}
 }
@@ -93,6 +96,23 @@ func (q *Queue) tidy(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		q.o.Logger.Warn("tidying the queue failed", "err", err)
 	}
+}
+
+// shrink gives pages that a drained queue left free back to the disk, some at a
+// time.
+func (q *Queue) shrink(ctx context.Context) {
+	var free int
+	if err := q.read.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil || free < vacuumPages {
+		return
+	}
+	err := q.w.do(ctx, false, vacuumPages*8192, func(ctx context.Context, t *tx) error {
+		err := t.exec(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		q.o.Logger.Warn("the database wasn't shrunk", "err", err)
+	}
+	q.checkpoint(ctx, "TRUNCATE")
 }
 
 func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {

@@ -72,7 +72,8 @@ func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest) ([]int6
 	if req.Expired {
 		return t.ints(ctx, "SELECT n FROM delivery WHERE state < 2 AND state = 0 AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", now, req.Max)
 	}
-	names, err := t.strings(ctx, "SELECT name FROM endpoint WHERE paused = 0 OR (until_ms > 0 AND until_ms <= ?) ORDER BY name", now)
+	names, err := t.strings(ctx, `SELECT name FROM endpoint WHERE (paused = 0 OR (until_ms > 0 AND until_ms <= ?1))
+		AND EXISTS (SELECT 1 FROM delivery WHERE endpoint = name AND state = 0 AND due_ms <= ?1) ORDER BY name`, now)
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
@@ -223,36 +224,29 @@ func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, 
 			next = v.Int64
 		}
 	}
-	var v sql.NullInt64
-	err := q.read.QueryRowContext(ctx, "SELECT min(lease_until_ms) FROM delivery WHERE state = 1").Scan(&v)
+	var lease, expiry sql.NullInt64
+	err := q.read.QueryRowContext(ctx, `SELECT (SELECT min(lease_until_ms) FROM delivery WHERE state = 1),
+		(SELECT expires_ms FROM delivery WHERE state < 2 AND state = 0 ORDER BY expires_ms LIMIT 1)`).Scan(&lease, &expiry)
 	if err != nil {
 		return time.Time{}, err
 	}
-	sooner(v)
-	err = q.read.QueryRowContext(ctx, "SELECT min(expires_ms) FROM delivery WHERE state < 2").Scan(&v)
+	sooner(lease)
+	sooner(expiry)
+	rows, err := q.read.QueryContext(ctx, `SELECT name, CASE WHEN paused AND (until_ms = 0 OR until_ms > ?) THEN nullif(until_ms, 0)
+		ELSE (SELECT min(due_ms) FROM delivery WHERE endpoint = name AND state = 0) END FROM endpoint`, retry.Millis(q.now()))
 	if err != nil {
 		return time.Time{}, err
 	}
-	sooner(v)
-	states, err := q.Endpoints(ctx)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, e := range states {
-		if room != nil && room(e.Endpoint) <= 0 {
-			continue
-		}
-		if e.Paused {
-			if !e.PausedUntil.IsZero() {
-				sooner(sql.NullInt64{Int64: retry.Millis(e.PausedUntil), Valid: true})
-			}
-			continue
-		}
-		err := q.read.QueryRowContext(ctx, "SELECT min(due_ms) FROM delivery WHERE endpoint = ? AND state = 0", e.Endpoint).Scan(&v)
-		if err != nil {
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var due sql.NullInt64
+		if err := rows.Scan(&name, &due); err != nil {
 			return time.Time{}, err
 		}
-		sooner(v)
+		if room == nil || room(name) > 0 {
+			sooner(due)
+		}
 	}
-	return retry.FromMillis(next), nil
+	return retry.FromMillis(next), rows.Err()
 }

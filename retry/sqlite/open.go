@@ -191,8 +191,8 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 		sync = "OFF"
 	}
 	var err error
-	q.write, err = q.connect(1, "page_size(8192)", "auto_vacuum(2)", "journal_mode(WAL)", "synchronous("+sync+")",
-		"foreign_keys(1)", "wal_autocheckpoint(0)", "cache_size(-8192)", "journal_size_limit(67108864)")
+	q.write, err = q.connect(1, "synchronous("+sync+")", "foreign_keys(1)",
+		"wal_autocheckpoint(0)", "cache_size(-8192)", "journal_size_limit(67108864)")
 	if err != nil {
 		return err
 	}
@@ -201,6 +201,10 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 		return err
 	}
 	q.w = newWriter(q, c)
+	// Not in the address: the driver would sort other pragmas before the page size.
+	if _, err := c.ExecContext(ctx, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
 	if err := migrate(ctx, c); err != nil {
 		return err
 	}
