@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"postern/retry"
@@ -67,20 +69,40 @@ func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
 	if err := q.parse(args); err != nil {
 		return err
 	}
-	if q.queue, err = openAdmin(ctx, s.Environ); err != nil {
+	c, err := readConfig(s.Environ)
+	if err != nil {
+		return err
+	}
+	if err := q.known(c); err != nil {
+		return err
+	}
+	if q.queue, err = openAdmin(ctx, c.Delivery); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.queue.Close()) }()
 	return run(q, ctx)
 }
 
-// openAdmin opens the configured store beside whoever runs on it.
-func openAdmin(ctx context.Context, environ []string) (retry.Queue, error) {
-	c, err := readConfig(environ)
-	if err != nil {
-		return nil, err
+// known holds replay's --to to the endpoints of this environment: mail for a
+// misspelt one would wait until it expires. An environment without endpoints
+// can't tell.
+func (q *queueCommand) known(c *Config) error {
+	endpoints := c.Endpoints()
+	if q.to == "" || len(endpoints) == 0 {
+		return nil
 	}
-	d := c.Delivery
+	var names []string
+	for _, w := range endpoints {
+		names = append(names, w.Name)
+	}
+	if slices.Contains(names, q.to) {
+		return nil
+	}
+	return fmt.Errorf("there is no endpoint %q: this environment has %s", q.to, strings.Join(names, ", "))
+}
+
+// openAdmin opens the configured store beside whoever runs on it.
+func openAdmin(ctx context.Context, d DeliveryConfig) (retry.Queue, error) {
 	if d.Store == storeOff {
 		return nil, errors.New("POSTERN_RETRY_STORE is off: there is no queue")
 	}
