@@ -130,75 +130,6 @@ func readForm(t testing.TB, contentType string, body []byte) map[string]part {
 	}
 }
 
-// What is not UTF-8 is encoded so that the parser finds the same mail in it.
-func TestDowngrade(t *testing.T) {
-	for name, text := range mails {
-		d := eml(t, text)
-		s, err := downgraded(&d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got bytes.Buffer
-		if err := s.write(&got); err != nil || int64(got.Len()) != s.size || !utf8.Valid(got.Bytes()) {
-			t.Fatalf("%s: %v, %d octets, said %d\n%s", name, err, got.Len(), s.size, got.String())
-		}
-		if utf8.Valid(d.Raw.(mail.Bytes)) {
-			if !bytes.Equal(got.Bytes(), d.Raw.(mail.Bytes)) {
-				t.Errorf("%s: changed without a need", name)
-			}
-			continue
-		}
-		m, err := mail.Parse(mail.Bytes(got.Bytes()), mail.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, b := says(t, d.Message), says(t, m); a != b {
-			t.Errorf("%s: was\n%s\nis\n%s\nof\n%s", name, a, b, got.String())
-		}
-	}
-}
-
-// says is what of a message must survive a downgrade.
-func says(t testing.TB, m *mail.Message) string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "%q %q %q %q", m.Subject, m.Text, m.HTML, m.From)
-	for i := range m.Attachments {
-		a := &m.Attachments[i]
-		if a.ContentType == "message/rfc822" {
-			continue // its own octets change
-		}
-		sum, err := contentSum(a.Content)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&s, "\n%q %s %d %s", a.Filename, a.ContentType, a.Size, sum)
-	}
-	return s.String()
-}
-
-func FuzzDowngrade(f *testing.F) {
-	for _, text := range mails {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := mail.Parse(mail.Bytes(raw), mail.Limits{})
-		if err != nil {
-			t.Skip()
-		}
-		s, err := downgraded(&Delivery{Raw: mail.Bytes(raw), Message: m})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got bytes.Buffer
-		if err := s.write(&got); err != nil || int64(got.Len()) != s.size {
-			t.Fatalf("%d octets, said %d, %v", got.Len(), s.size, err)
-		}
-		if !utf8.Valid(got.Bytes()) {
-			t.Fatalf("not UTF-8: %q", got.Bytes())
-		}
-	})
-}
-
 func TestPostmark(t *testing.T) {
 	d := eml(t, mails["attachments"])
 	d.Recipients = []mail.Recipient{{Address: "hidden+t@in.example", Tag: "t"}}
@@ -420,6 +351,34 @@ func TestManyAttachments(t *testing.T) {
 		}
 		if n != maxFiles || !whole {
 			t.Errorf("%s: %d files, the whole message among them: %v", f.Name(), n, whole)
+		}
+	}
+}
+
+func TestAttachmentsLeftOut(t *testing.T) {
+	d := eml(t, mails["attachments"])
+	o := options
+	o.Attachments = Omit
+	for _, f := range []Format{Native{}, SendGrid{}, Mailgun{}, CloudMailin{}} {
+		if _, got := written(t, f, d, o); bytes.Contains(got, []byte("iVBORw0KGgo=")) || bytes.Contains(got, []byte("\x89PNG")) {
+			t.Errorf("%s: content is there", f.Name())
+		}
+	}
+	if _, got := written(t, Postmark{}, d, o); !bytes.Contains(got, []byte(`"Attachments":[]`)) {
+		t.Error("postmark: attachments stand beside RawEmail")
+	}
+	if len(d.Message.Attachments) == 0 {
+		t.Error("the message itself was changed")
+	}
+}
+
+func TestKeyInRotation(t *testing.T) {
+	d, one, two := full(), options, options
+	two.Secret += " other"
+	for _, f := range []Format{Mailgun{}, Mandrill{}} {
+		_, a := written(t, f, d, one)
+		if _, b := written(t, f, d, two); !bytes.Equal(a, b) {
+			t.Errorf("%s: another signature", f.Name())
 		}
 	}
 }

@@ -224,4 +224,11 @@ func clientIP(e *mail.Envelope) string {
 	return e.Client.Addr().Unmap().String()
 }
 
+// signingKey is the key of a service that knows one signature: the first, while
+// two are valid during a rotation.
+func signingKey(secret string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(secret), " ")
+	return first
+}
+
 func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }

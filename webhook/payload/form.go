@@ -120,6 +120,17 @@ func fileType(a *mail.Attachment) string {
 	return t
 }
 
+// withOptions is the delivery as the endpoint wants it in a format that carries
+// attachments in the body: ATTACHMENTS=omit leaves them out.
+func withOptions(d Delivery, o Options) Delivery {
+	if o.Attachments == Omit {
+		m := *d.Message
+		m.Attachments = nil
+		d.Message = &m
+	}
+	return d
+}
+
 // files are the attachments to send one by one. Where there are more than
 // receivers take, the last is the whole message, which holds the rest.
 func files(d *Delivery) []mail.Attachment {

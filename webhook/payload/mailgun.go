@@ -21,6 +21,7 @@ func (Mailgun) NeedsKey() bool { return true }
 
 // Render implements Format.
 func (Mailgun) Render(d Delivery, o Options) (Body, error) {
+	d = withOptions(d, o)
 	f := mailgunForm{newForm(d.ID)}
 	f.common(&d, o)
 	m := d.Message
@@ -73,7 +74,7 @@ func (f mailgunForm) common(d *Delivery, o Options) {
 	timestamp, token := unixSeconds(o.At), mailgunToken(d.ID)
 	f.field("timestamp", timestamp)
 	f.field("token", token)
-	f.field("signature", mailgunSignature(o.Secret, timestamp, token))
+	f.field("signature", mailgunSignature(signingKey(o.Secret), timestamp, token))
 }
 
 // mailgunToken has 50 characters, as Mailgun's own.

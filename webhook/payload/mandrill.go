@@ -31,6 +31,7 @@ func (Mandrill) NeedsKey() bool { return true }
 
 // Render implements Format.
 func (Mandrill) Render(d Delivery, o Options) (Body, error) {
+	d = withOptions(d, o)
 	raw, err := downgraded(&d)
 	if err != nil {
 		return Body{}, err
@@ -45,7 +46,7 @@ func (Mandrill) Render(d Delivery, o Options) (Body, error) {
 	if err != nil {
 		return Body{}, err
 	}
-	signature, err := mandrillSignature(o.Secret, o.URL, events.Write)
+	signature, err := mandrillSignature(signingKey(o.Secret), o.URL, events.Write)
 	if err != nil {
 		return Body{}, err
 	}

@@ -21,7 +21,8 @@ func (Postmark) PerRecipient() bool { return true }
 func (Postmark) Stops(status int) bool { return status == 403 }
 
 // Render implements Format.
-func (Postmark) Render(d Delivery, _ Options) (Body, error) {
+func (Postmark) Render(d Delivery, o Options) (Body, error) {
+	d = withOptions(d, o)
 	raw, err := downgraded(&d)
 	if err != nil {
 		return Body{}, err

@@ -16,7 +16,8 @@ func (SendGrid) Name() string { return "sendgrid" }
 func (SendGrid) PerRecipient() bool { return false }
 
 // Render implements Format.
-func (SendGrid) Render(d Delivery, _ Options) (Body, error) {
+func (SendGrid) Render(d Delivery, o Options) (Body, error) {
+	d = withOptions(d, o)
 	f := sendgridForm{newForm(d.ID)}
 	m := d.Message
 	var headers strings.Builder
