@@ -121,21 +121,29 @@ func (s *session) complete() Reply {
 	s.verb = verbMessage
 	t, body := s.t, s.body
 	s.body = nil
-	var replies []Reply
-	if fault := body.fault; !fault.Zero() {
-		if body.err != nil {
-			s.srv.log.Error("message could not be kept", "client", s.client.Addr, "err", body.err)
-		}
-		body.sink.Abort()
-		replies = []Reply{fault}
-		s.conclude(t, replies)
-		return Reply{}
+	if !body.fault.Zero() {
+		return s.refuse(t, body)
 	}
-	replies = s.srv.handler.Message(s.ctx(), t, body.sink)
+	if s.r == s.w {
+		s.release() // the handler may take its time
+	}
+	replies := s.srv.handler.Message(s.ctx(), t, body.sink)
 	_, gone := peek(s.raw)
 	open := s.conclude(t, replies)
 	s.srv.handler.Answered(t, gone || s.broken)
 	if !open {
+		return Reply{Close: true}
+	}
+	return Reply{}
+}
+
+// refuse answers a message that the engine itself can't let through.
+func (s *session) refuse(t *Transaction, body *intake) Reply {
+	if body.err != nil {
+		s.srv.log.Error("message could not be kept", "client", s.client.Addr, "err", body.err)
+	}
+	body.sink.Abort()
+	if !s.conclude(t, []Reply{body.fault}) {
 		return Reply{Close: true}
 	}
 	return Reply{}
