@@ -242,6 +242,29 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
+// TestQueueFirstUnannounced: a client that gives no SIZE= is held to the
+// queue's bound all the same.
+func TestQueueFirstUnannounced(t *testing.T) {
+	h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: true}, queue: sqlite.Options{MaxBytes: 20_000}})
+	k := h.dial(h.addr, "EHLO")
+	for i := range 10 {
+		k.say("MAIL FROM:<s@client.example>", 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		if fmt.Fprintf(k.c, "DATA\r\n"); i > 0 {
+			if code, _ := k.reply(); code == 452 {
+				return
+			}
+		} else {
+			k.want(354)
+		}
+		fmt.Fprintf(k.c, "Subject: x\r\n\r\n%s.\r\n", strings.Repeat(strings.Repeat("y", 70)+"\r\n", 100))
+		if code, _ := k.reply(); code == 452 {
+			return
+		}
+	}
+	t.Error("ten mails of 7 KB fit into 20 KB")
+}
+
 func TestOneEndpoint(t *testing.T) {
 	h := newHarness(t, setting{gateway: gateway.Config{OneEndpoint: true}, endpoints: []webhook.Config{
 		{Name: "sales", Match: []string{"sales@in.example"}}, {Name: "rest"},

@@ -38,6 +38,10 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	g.fault(FaultSpooled)
 	ctx, cancel := context.WithTimeoutCause(ctx, g.AskFor, errAskFor)
 	defer cancel()
+	if in.booked != nil && in.Size() > t.Size {
+		in.booked.Release() // the client announced less, or nothing: what it sent is booked anew
+		in.booked = nil
+	}
 	m, refusal := g.read(ctx, t, in)
 	if !refusal.Zero() {
 		return []smtp.Reply{refusal}
@@ -144,6 +148,7 @@ func tlsOf(state *tls.ConnectionState) *mail.TLS {
 // and must not reach those again who took the message.
 func (g *Gateway) Answered(t *smtp.Transaction, gone bool) {
 	m, ok := t.Data.(*message)
+	t.Data = nil // an idle session holds no mail
 	if !ok || !m.env.Keyed || m.ids == nil {
 		return
 	}
