@@ -112,8 +112,8 @@ func (p *parser) takeUU(off int64, raw []byte) []byte {
 // isBinary says whether octets labelled text are none: they hold NUL without
 // being UTF-16.
 func isBinary(b []byte, label string) bool {
-	wide := strings.HasPrefix(normalizeLabel(label), "utf-16")
-	return !wide && bytes.IndexByte(b, 0) >= 0 && !looksUTF16(b[:len(b)&^1])
+	unicode := strings.HasPrefix(normalizeLabel(label), "utf-")
+	return !unicode && bytes.IndexByte(b, 0) >= 0 && !looksUTF16(b[:len(b)&^1])
 }
 
 // decodeText undoes the charset of a text.

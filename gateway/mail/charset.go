@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"encoding/binary"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -26,8 +27,10 @@ func alias(label string) string {
 		return "koi8-u"
 	case "866", "cp866", "ibm866", "dos866", "dos", "csibm866", "oem866", "alt", "cp866u":
 		return "ibm866"
-	case "cyrillic", "rus", "russian", "cp1251cyrillic":
+	case "rus", "russian":
 		return "windows-1251"
+	case "cyrillic", "isoir144", "iso885951988":
+		return "iso-8859-5"
 	case "maccyrillic", "maccyrilic", "macukrainian", "cp10007":
 		return "x-mac-cyrillic"
 	case "cp932", "ms932", "windows31j", "sjis", "shiftjis", "mskanji", "windows932", "win932", "shiftjisx0213":
@@ -54,11 +57,13 @@ func alias(label string) string {
 		return "utf-16le"
 	case "utf16be", "ucs2be":
 		return "utf-16be"
+	case "utf32", "ucs4", "iso10646ucs4", "utf32le", "utf32be":
+		return "utf-32"
 	case "iso88599", "latin5":
 		return "windows-1254"
 	case "usascii", "ascii", "7bit", "8bit", "binary", "unknown", "unknown8bit", "default", "none", "null",
 		"usasci", "ansix341968", "us", "iso646", "default_charset", "defaultcharset", "unspecified", "auto",
-		"charset", "xunknown", "plain", "base64", "quotedprintable", "en", "englishus", "usascii7bit":
+		"charset", "xunknown", "userdefined", "plain", "base64", "quotedprintable", "en", "englishus", "usascii7bit":
 		return ""
 	}
 	return label
@@ -125,18 +130,24 @@ func decodeCharset(b []byte, label string) (string, string) {
 			return string(b), ""
 		}
 	}
-	switch l {
-	case "":
+	switch {
+	case l == "":
 		s := sniff(b)
 		return mustDecode(b, s), s
-	case "utf-8":
+	case l == "utf-8":
 		if s := brokenUTF8(b); s != "" {
 			return s, ""
 		}
 		s := sniff(b)
 		return mustDecode(b, s), s
-	case "windows-1252":
+	case l == "windows-1252":
 		if s := sniff(b); s == "windows-1251" || s == "koi8-r" {
+			return mustDecode(b, s), s
+		}
+	case certainlyUTF8(b):
+		return string(b), "utf-8"
+	default:
+		if s := cyrillicText.correct(sample(b), l); s != "" {
 			return mustDecode(b, s), s
 		}
 	}
@@ -148,6 +159,22 @@ func decodeCharset(b []byte, label string) (string, string) {
 	}
 	s := sniff(b)
 	return mustDecode(b, s), s
+}
+
+// certainlyUTF8 says whether octets are UTF-8 whatever their label says: text in
+// another charset may be valid UTF-8 when it is short, but hardly with
+// characters of three octets.
+func certainlyUTF8(b []byte) bool {
+	two, three := 0, 0
+	for _, c := range b[:min(len(b), sampleSize)] {
+		switch {
+		case c >= 0xe0:
+			three++
+		case c >= 0xc0:
+			two++
+		}
+	}
+	return (three > 0 || two >= 8) && two+three >= 3 && utf8.Valid(b)
 }
 
 // mustDecode decodes by a charset that the sniffer named.
@@ -169,6 +196,8 @@ func convert(b []byte, label string) (string, bool) {
 		b, label = iso2022krToEUC(b), "euc-kr"
 	case "utf-16":
 		label = utf16Order(b)
+	case "utf-32":
+		return decodeUTF32(b), true
 	}
 	r, err := charset.Reader(label, bytes.NewReader(b))
 	if err != nil {
@@ -203,6 +232,23 @@ func utf16Order(b []byte) string {
 		return "utf-16le"
 	}
 	return "utf-16be"
+}
+
+// decodeUTF32 decodes UTF-32 in the byte order that makes characters.
+func decodeUTF32(b []byte) string {
+	var order binary.ByteOrder = binary.BigEndian
+	if len(b) >= 4 && binary.BigEndian.Uint32(b) > utf8.MaxRune {
+		order = binary.LittleEndian
+	}
+	var out strings.Builder
+	for ; len(b) >= 4; b = b[4:] {
+		r := rune(utf8.RuneError)
+		if v := order.Uint32(b); v <= utf8.MaxRune {
+			r = rune(v)
+		}
+		out.WriteRune(r)
+	}
+	return strings.TrimPrefix(out.String(), "\ufeff")
 }
 
 // brokenUTF8 repairs text that is UTF-8 but for a few octets, which are read as

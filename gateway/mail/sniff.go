@@ -112,7 +112,7 @@ const commonPairs = "ст но то на ен ов ни ра во ко по пр
 	"кт ку ле лю ля ль ма ме ми мо му мы нн ну ны нт ня ог ой оп ою пе пи пл ри ру ры се си ск сл см со сс ся те ти тр ту ть " +
 	"тв ты ув ус ут уд ум уч ую хо ци че чи чт ши ше шт ще щи ые ый ых ым ьн ьс эт юд ют ющ яв ят яз ям ях жи жн зд зо зы бо " +
 	"бы бл бе бр ба бу ги гл гр га ду дн дл дв ех ек её ещ еч еж ез еб ев ец уж ук ул ун ур ущ хи ху цы ца це чн чк шл шк шн " +
-	"оч ощ ож оз ох ош ию ьк ья ью вт вл вн вр сп сн св сч сы ср кл кн кв пу пы ря рн рт рв рд мп мн мм ві рі ні ді кі її фо фи фа фе чё ёт лё ёр ём ён нё её ёл тё сё рё шё"
+	"оч ощ ож оз ох ош ию ьк ья ью вт вл вн вр сп сн св сч сы ср кл кн кв пу пы ря рн рт рв рд мп мн мм ві рі ні ді кі її фо фи фа фе зю юм чё ёт лё ёр ём ён нё её ёл тё сё рё шё"
 
 // cyrillic is what the sniffer knows of one single-byte charset: for each
 // octet the letter it makes, with bit 6 for upper case, or symbol.
@@ -181,18 +181,34 @@ func sniffCyrillic(b []byte) string {
 	if !cyrillicShape(b) {
 		return ""
 	}
-	best, name := 0.0, ""
+	best, name := math.Inf(-1), ""
 	for i := range cyrillicText.charsets {
 		c := &cyrillicText.charsets[i]
 		s := cyrillicText.score(b, &c.letters)
-		if i > 0 {
-			s -= 0.3 * float64(i*i) // the rarer charset must be better by a bit
+		if s <= 0 {
+			continue
 		}
-		if s > best {
+		if s -= 0.3 * float64(i*i); s > best { // the rarer charset must be better by a bit
 			best, name = s, c.name
 		}
 	}
 	return name
+}
+
+// correct names the Cyrillic charset of octets that are labelled with another
+// one under which they make no Russian, "" when the label may stand.
+func (m *cyrillicModel) correct(b []byte, label string) string {
+	for i := range m.charsets {
+		if m.charsets[i].name == label {
+			if m.score(b, &m.charsets[i].letters) >= 0 {
+				return ""
+			}
+			if s := sniffCyrillic(b); s != label {
+				return s
+			}
+		}
+	}
+	return ""
 }
 
 // cyrillicShape says whether b has words of 8-bit letters. Accented letters of
