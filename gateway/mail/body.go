@@ -141,15 +141,39 @@ func (p *parser) undo(enc transfer, raw []byte) []byte {
 		var m base64Size
 		m.feed(raw)
 		digits := m.digits + m.size/3*4
-		if m.stray*10 > digits || digits > 0 && looksPlain(raw) {
+		if base64Footer(raw) == 0 && m.stray*10 > digits || digits > 0 && looksPlain(raw) {
 			p.defect("text labelled base64 is none")
 			return raw
 		}
-		if m.stray > 0 {
-			p.defect("stray octets in base64 are dropped")
+		if m.stray == 0 {
+			return enc.decodeAll(raw)
 		}
+		if i := base64Footer(raw); i > 0 {
+			p.defect("text below base64 is taken as it is")
+			return append(append(enc.decodeAll(raw[:i]), '\n'), raw[i:]...)
+		}
+		p.defect("stray octets in base64 are dropped")
 	}
 	return enc.decodeAll(raw)
+}
+
+// base64Footer returns where the plain text starts that a list's software
+// appended to a base64 body, 0 when there is none.
+func base64Footer(raw []byte) int {
+	start := 0
+	for pos := 0; pos < len(raw); {
+		line, next := cutLine(raw, pos)
+		text := bytes.TrimSpace(line)
+		switch {
+		case len(text) == 0:
+		case cleanBase64(bytes.TrimRight(text, "=")) && (start == 0 || len(text) >= 60):
+			start = 0 // still, or again, base64
+		case start == 0:
+			start = pos
+		}
+		pos = next
+	}
+	return start
 }
 
 // looksPlain says whether a body labelled base64 is words: spaces between them.
@@ -185,6 +209,9 @@ func (p *parser) tidy(s string) string {
 		}
 		out.WriteString(s[:i])
 		s = s[i+1:]
+		if strings.HasPrefix(s, "\r\n") {
+			s = s[1:]
+		}
 		if !strings.HasPrefix(s, "\n") {
 			out.WriteByte('\n')
 		}

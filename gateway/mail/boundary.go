@@ -86,14 +86,11 @@ func isDelimiter(line []byte, boundary string) (ok, last bool) {
 // before returns the end of the content that precedes the delimiter line at
 // start, not before off.
 func (s *splitter) before(off, start int64) int64 {
-	tail := s.bytes(max(off, start-2), start)
-	if n := len(tail); n > 0 && tail[n-1] == '\n' {
-		start--
-		if n > 1 && tail[n-2] == '\r' {
-			start--
-		}
+	tail := s.bytes(max(off, start-3), start)
+	if !bytes.HasSuffix(tail, []byte("\n")) {
+		return start
 	}
-	return start
+	return start - int64(len(tail)-len(trimEOL(tail)))
 }
 
 // dashedLine returns the index of the first "--" in w that follows a line

@@ -46,7 +46,7 @@ func naiveNext(b []byte, off int, open []string) delimiter {
 					prev := pos
 					if prev > off {
 						prev--
-						if prev > off && b[prev-1] == '\r' {
+						for i := 0; i < 2 && prev > off && b[prev-1] == '\r'; i++ {
 							prev--
 						}
 					}

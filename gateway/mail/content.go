@@ -37,18 +37,22 @@ func (o *octets) measure(src Source, off, end int64, enc transfer) (*leafContent
 		c.clean = clean
 		return c, size, m
 	}
-	step, size := enc.decoder(), int64(0)
-	buf := make([]byte, 0, 4096)
-	for pos := off; pos < end; {
-		w := o.span(pos, min(end, pos+windowSize))
-		if len(w) == 0 {
-			break
-		}
-		pos += int64(len(w))
-		buf = step(buf[:0], w, pos >= end)
-		size += int64(len(buf))
+	size, err := c.count()
+	if err != nil && o.err == nil {
+		o.err = err
 	}
 	return c, size, base64Size{}
+}
+
+// count decodes the content as its readers will: what a decoder does with
+// overlong lines depends on the pieces that it gets.
+func (c *leafContent) count() (int64, error) {
+	r, err := c.Open()
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	return io.Copy(io.Discard, r)
 }
 
 // Open implements Content.
@@ -186,7 +190,7 @@ func (s *section) Read(p []byte) (int, error) {
 	n, err := s.f.Read(p)
 	s.left -= int64(n)
 	if err == io.EOF && s.left > 0 {
-		err = io.ErrUnexpectedEOF
+		err = fmt.Errorf("the stored mail is shorter than it was: %w", io.ErrUnexpectedEOF)
 	}
 	return n, err
 }
@@ -212,7 +216,10 @@ func (r *decodingReader) Read(p []byte) (int, error) {
 			return 0, r.err
 		}
 		var n int
-		n, r.err = r.src.Read(r.in)
+		n, r.err = io.ReadFull(r.src, r.in) // pieces of one size, see count
+		if r.err == io.ErrUnexpectedEOF {
+			r.err = io.EOF
+		}
 		if r.err == nil || r.err == io.EOF {
 			r.buf = r.step(r.buf[:0], r.in[:n], r.err == io.EOF)
 			r.out = r.buf

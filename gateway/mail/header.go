@@ -188,16 +188,17 @@ func cutLine(b []byte, pos int) ([]byte, int) {
 	if i < 0 {
 		return b[pos:], len(b)
 	}
-	line, next := b[pos:pos+i], pos+i+1
-	if i > 0 && line[i-1] == '\r' {
-		line = line[:i-1]
-	}
-	return line, next
+	return trimCR(b[pos : pos+i]), pos + i + 1
 }
 
-func trimEOL(b []byte) []byte {
-	b = bytes.TrimSuffix(b, []byte("\n"))
-	return bytes.TrimSuffix(b, []byte("\r"))
+func trimEOL(b []byte) []byte { return trimCR(bytes.TrimSuffix(b, []byte("\n"))) }
+
+// trimCR drops the carriage returns before a line feed: some systems send two.
+func trimCR(line []byte) []byte {
+	for len(line) > 0 && line[len(line)-1] == '\r' {
+		line = line[:len(line)-1]
+	}
+	return line
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }

@@ -107,7 +107,12 @@ func nextParam(s []byte) (rawParam, []byte) {
 		semi = len(s)
 	}
 	value := bytes.TrimSpace(s[:semi])
-	if len(value) > 1 && value[0] == '\'' && value[len(value)-1] == '\'' && !strings.HasSuffix(name, "*") {
+	switch {
+	case name == "boundary": // single quotes are part of it
+		if i := bytes.Index(value, []byte(" (")); i > 0 {
+			value = value[:i]
+		}
+	case len(value) > 1 && value[0] == '\'' && value[len(value)-1] == '\'' && !strings.HasSuffix(name, "*"):
 		value = value[1 : len(value)-1]
 	}
 	return rawParam{name, value}, s[semi:]

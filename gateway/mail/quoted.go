@@ -21,10 +21,8 @@ func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {
 		i := bytes.IndexByte(src, '\n')
 		line, eol := src, []byte(nil)
 		if i >= 0 {
-			line, eol = src[:i], src[i:i+1]
-			if i > 0 && line[i-1] == '\r' {
-				line, eol = line[:i-1], src[i-1:i+1]
-			}
+			line = trimCR(src[:i])
+			eol = src[len(line) : i+1]
 		} else if !last {
 			keep := heldTail(src)
 			dst = decodeQuotedText(dst, src[:keep])
@@ -42,20 +40,24 @@ func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {
 	return dst
 }
 
+// maxHeld bounds what is held back. White space of that length at a line's end
+// is no padding.
+const maxHeld = 4096
+
 // heldTail returns where the octets start that can't be decoded before the
 // next piece is there: trailing white space, an open escape, a carriage return.
 func heldTail(src []byte) int {
 	n := len(src)
-	if n > 0 && src[n-1] == '\r' {
+	for n > 0 && src[n-1] == '\r' && len(src)-n < maxHeld {
 		n--
 	}
-	for n > 0 && isSpace(src[n-1]) && len(src)-n < 4096 {
+	for n > 0 && isSpace(src[n-1]) && len(src)-n < maxHeld {
 		n--
 	}
 	if i := bytes.LastIndexByte(src[max(0, n-2):n], '='); i >= 0 {
 		n = max(0, n-2) + i
 	}
-	for n > 0 && isSpace(src[n-1]) && len(src)-n < 4096 {
+	for n > 0 && isSpace(src[n-1]) && len(src)-n < maxHeld {
 		n--
 	}
 	return n
