@@ -14,10 +14,19 @@ const maxAddresses = 50_000
 type addressReader struct {
 	dec   *decoder
 	list  []Address
-	words []byte   // the display name so far, raw
-	note  []byte   // the last comment
-	angle [][]byte // what stood in <>, at most one before flush
+	words []byte // the display name so far, raw
+	at    bool   // words hold an "@"
+	note  []byte // the last comment
+	angle []byte // what stood in <>, nil without
+	open  int    // quotes that were never closed, so far
 }
+
+// Bounds that keep the reading linear on hostile lists.
+const (
+	maxOpenQuotes  = 20
+	maxCommaName   = 200 // octets of a display name that commas are taken into
+	maxAngleLength = 4096
+)
 
 // addresses reads every field of a name.
 func (d *decoder) addresses(fields [][]byte) []Address {
@@ -50,14 +59,15 @@ func (r *addressReader) read(s []byte) {
 		case c == ',' || c == ';':
 			r.flush(c == ',')
 			i++
-		case c == ':' && i < group && len(r.angle) == 0 && !bytes.ContainsAny(r.words, "@"):
-			r.words, r.note = r.words[:0], nil
+		case c == ':' && i < group && r.angle == nil && !r.at:
+			r.reset()
 			i++
 		case c == '=' && bytes.HasPrefix(s[i:], []byte("=?")):
 			n := max(1, encodedWordLen(s[i:]))
 			r.words = append(r.words, s[i:i+n]...)
 			i += n
 		default:
+			r.at = r.at || c == '@'
 			r.words = append(r.words, c)
 			i++
 		}
@@ -65,14 +75,19 @@ func (r *addressReader) read(s []byte) {
 	r.flush(false)
 }
 
+func (r *addressReader) reset() { r.words, r.at, r.note, r.angle = r.words[:0], false, nil, nil }
+
 // encodedWordLen keeps the commas and brackets of an encoded word from being read.
 func encodedWordLen(s []byte) int {
 	_, n := parseWord(s)
 	return n
 }
 
-// quoted takes a quoted string; without an end the quote is text.
+// quoted takes a quoted string; without an end the quote is dropped.
 func (r *addressReader) quoted(s []byte) int {
+	if r.open >= maxOpenQuotes {
+		return 1
+	}
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
@@ -86,6 +101,7 @@ func (r *addressReader) quoted(s []byte) int {
 			return i + 1
 		}
 	}
+	r.open++
 	return 1
 }
 
@@ -126,36 +142,34 @@ func (r *addressReader) comment(s []byte) int {
 
 // bracket takes "<address>"; without an end it ends at the next separator.
 func (r *addressReader) bracket(s []byte) int {
-	for len(s) > 1 && s[1] == '<' {
-		return 1 + r.bracket(s[1:])
+	start := 1
+	for start < len(s) && s[start] == '<' {
+		start++
 	}
-	end := bytes.IndexByte(s, '>')
-	if next := bytes.IndexAny(s[1:], "<"); end < 0 || next >= 0 && next+1 < end {
-		end = bytes.IndexAny(s[1:], ",;<") + 1
-		if end <= 0 {
-			end = len(s)
+	rest := s[start:]
+	n := bytes.IndexAny(rest[:min(len(rest), maxAngleLength)], "<>")
+	if n < 0 || rest[n] == '<' { // never closed
+		if n = bytes.IndexAny(rest, ",;<"); n < 0 {
+			n = len(rest)
 		}
-		r.addAngle(s[1:end])
-		return end
+		r.addAngle(rest[:n])
+		return start + n
 	}
-	r.addAngle(s[1:end])
-	for end++; end < len(s) && s[end] == '>'; {
-		end++
+	r.addAngle(rest[:n])
+	for n++; n < len(rest) && rest[n] == '>'; {
+		n++
 	}
-	return end
+	return start + n
 }
 
 func (r *addressReader) addAngle(a []byte) {
-	if len(r.angle) > 0 { // two mailboxes without a comma
-		after := r.words
-		r.words = nil
-		r.flush(false)
-		r.words = after
-	}
-	if len(bytes.TrimSpace(r.words)) == 0 {
+	if r.angle != nil { // two mailboxes without a comma
+		after := bytes.Clone(r.words)
 		r.words = r.words[:0]
+		r.flush(false)
+		r.words = append(r.words, after...)
 	}
-	r.angle = append(r.angle, a)
+	r.angle = append([]byte{}, a...)
 	r.names()
 }
 
@@ -163,9 +177,9 @@ func (r *addressReader) addAngle(a []byte) {
 // told from it.
 func (r *addressReader) names() {
 	name := r.dec.header(bytes.TrimSpace(r.words))
-	addr := cleanAddress(r.dec, r.angle[0])
+	addr := cleanAddress(r.dec, r.angle)
 	r.list = append(r.list, Address{Name: strings.Trim(name, " \t"), Address: addr})
-	r.words = r.words[:0]
+	r.words, r.at = r.words[:0], false
 }
 
 // flush ends an entry. Before a comma, a name without an address may be the
@@ -173,7 +187,7 @@ func (r *addressReader) names() {
 func (r *addressReader) flush(comma bool) {
 	words, note := bytes.TrimSpace(r.words), r.note
 	switch {
-	case len(r.angle) > 0:
+	case r.angle != nil:
 		last := &r.list[len(r.list)-1]
 		if last.Name == "" {
 			last.Name = strings.TrimSpace(r.dec.header(words))
@@ -185,13 +199,13 @@ func (r *addressReader) flush(comma bool) {
 			r.list = r.list[:len(r.list)-1]
 		}
 	case len(words) == 0 && len(note) == 0:
-	case comma && bytes.IndexByte(words, '@') < 0 && len(words) > 0:
+	case comma && !r.at && len(words) > 0 && len(words) < maxCommaName:
 		r.words = append(r.words, ',')
 		return
 	default:
 		r.bare(words, note)
 	}
-	r.words, r.note, r.angle = r.words[:0], nil, nil
+	r.reset()
 }
 
 // bare reads an entry without brackets: addresses are what has an "@".

@@ -44,7 +44,7 @@ func (p *parser) placeOf(e entity) place {
 	switch {
 	case e.disp.value == "attachment":
 		return asAttachment
-	case e.filename() != "" && (p.parts > 0 || e.disp.value != "" && e.disp.value != "inline"):
+	case e.filename() != "" && (p.started() || e.disp.value != "" && e.disp.value != "inline"):
 		return asAttachment
 	case e.enc == uuencoded:
 		return asAttachment
@@ -52,12 +52,15 @@ func (p *parser) placeOf(e entity) place {
 	return to
 }
 
+// started says whether a leaf with content was seen.
+func (p *parser) started() bool {
+	return len(p.body.text)+len(p.body.html)+len(p.msg.Attachments) > 0
+}
+
 // leaf takes a part without parts.
 func (p *parser) leaf(e entity, off, end int64) {
 	to := p.placeOf(e)
-	if e.ctype.value != "text/plain" || end > off {
-		p.parts++
-	}
+	p.parts++
 	if to == asAttachment {
 		p.attach(e, off, end)
 		return

@@ -70,17 +70,26 @@ func (s *splitter) match(start int64) (delimiter, bool) {
 // (RFC 2046 asks receivers to compare the beginning of the line only, but then
 // "b" would match the inner boundary "b2").
 func isDelimiter(line []byte, boundary string) (ok, last bool) {
-	if len(line) < len(boundary) || string(line[:len(boundary)]) != boundary {
+	n := len(boundary)
+	if len(line) < n {
 		return false, false
 	}
-	rest := line[len(boundary):]
-	if bytes.HasPrefix(rest, []byte("--")) { // whatever follows: "--b-->" exists
-		return true, true
+	if len(line) > n { // the cheap test first: a mail may have millions of such lines
+		switch line[n] {
+		case ' ', '\t', '\r':
+		case '-':
+			if len(line) == n+1 || line[n+1] != '-' {
+				return false, false
+			}
+			last = true // whatever follows: "--b-->" exists
+		default:
+			return false, false
+		}
 	}
-	if len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t' || rest[0] == '\r' {
-		return true, false
+	if string(line[:n]) != boundary {
+		return false, false
 	}
-	return false, false
+	return true, last
 }
 
 // before returns the end of the content that precedes the delimiter line at

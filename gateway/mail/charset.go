@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"io"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
@@ -295,8 +296,7 @@ func decodeUTF7(b []byte) string {
 		if n == 0 {
 			out.WriteByte('+')
 		} else {
-			s, _ := convert(decodeBase64(b[:n])[:n*6/16*2], "utf-16be")
-			out.WriteString(s)
+			writeUTF16(&out, decodeBase64(b[:n]))
 		}
 		b = b[n:]
 		if len(b) > 0 && b[0] == '-' {
@@ -305,6 +305,17 @@ func decodeUTF7(b []byte) string {
 	}
 	out.WriteString(toUTF8Lossy(b))
 	return out.String()
+}
+
+// writeUTF16 decodes big-endian UTF-16; an odd octet at the end is padding.
+func writeUTF16(out *strings.Builder, b []byte) {
+	u := make([]uint16, len(b)/2)
+	for i := range u {
+		u[i] = binary.BigEndian.Uint16(b[2*i:])
+	}
+	for _, r := range utf16.Decode(u) {
+		out.WriteRune(r)
+	}
 }
 
 // iso2022krToEUC turns ISO-2022-KR (RFC 1557) into EUC-KR: shift-out text gets

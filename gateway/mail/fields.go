@@ -16,7 +16,7 @@ func (p *parser) fill(h header) {
 	for i, f := range h.fields {
 		m.Headers[i] = Header{Name: f.name, Value: strings.Trim(p.dec.header(f.raw), " \t"), Raw: f.raw}
 	}
-	m.Subject = strings.TrimSpace(p.dec.header(h.get("Subject")))
+	m.Subject = strings.TrimSpace(m.header("Subject"))
 	m.Date = p.date(h.get("Date"))
 	m.MessageID = firstID(messageIDs(p.dec.header(h.get("Message-ID"))))
 	m.InReplyTo = p.ids(h, "In-Reply-To")
@@ -34,6 +34,16 @@ func (p *parser) fill(h header) {
 	}
 	p.compose()
 	m.Automatic = automatic(h, p.dec.parseParameters(h.get("Content-Type")), m)
+}
+
+// header returns the value of the first field of that name.
+func (m *Message) header(name string) string {
+	for i := range m.Headers {
+		if strings.EqualFold(m.Headers[i].Name, name) {
+			return m.Headers[i].Value
+		}
+	}
+	return ""
 }
 
 func firstID(ids []string) string {
@@ -87,7 +97,7 @@ func messageIDs(s string) []string {
 
 // date reads a Date field; the zero time and a defect when nobody could.
 func (p *parser) date(raw []byte) time.Time {
-	s := strings.TrimSpace(p.dec.header(raw))
+	s := strings.TrimSpace(p.dec.header(raw[:min(len(raw), 200)]))
 	if s == "" {
 		return time.Time{}
 	}
@@ -125,9 +135,6 @@ var looseDates = [...]string{
 var dateJunk = regexp.MustCompile(`(?i)^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?\s*,?\s*|\([^)]*\)|,|\b(?:GMT|UTC|UT)\b\s*([+-])`)
 
 func parseDate(s string) (time.Time, bool) {
-	if len(s) > 200 {
-		return time.Time{}, false
-	}
 	s = dateJunk.ReplaceAllString(s, " $2")
 	s = strings.Join(strings.Fields(s), " ")
 	if t, err := mail.ParseDate(s); err == nil {

@@ -12,12 +12,19 @@ import (
 // costs several times what stripping the tags does.
 const maxRichHTML = 512 << 10
 
+// maxPlainHTML bounds the HTML that text is made of at all.
+const maxPlainHTML = 2 << 20
+
 // htmlText makes text of HTML.
 func (p *parser) htmlText(html string) string {
 	if len(html) <= maxRichHTML {
 		if s, err := html2text.FromString(html, html2text.Options{TextOnly: true}); err == nil {
 			return toUTF8Lossy([]byte(s))
 		}
+	}
+	if len(html) > maxPlainHTML {
+		p.defectf("the text is made of the first %d octets of the HTML", maxPlainHTML)
+		html = html[:maxPlainHTML]
 	}
 	return strings.TrimSpace(toUTF8Lossy([]byte(k3a.HTML2TextWithOptions(html, k3a.WithUnixLineBreaks(), k3a.WithLinksInnerText()))))
 }

@@ -47,8 +47,9 @@ type Header struct {
 	Raw   []byte // the field's octets after the colon as received, folding kept, final line end dropped
 }
 
-// Reply is Text taken apart: what the author wrote now, what they quote, and
-// how they sign. Text always stays whole.
+// Reply is Message.Text taken apart: what the author wrote now, what they quote,
+// and how they sign. Message.Text always stays whole. A signature directly above
+// "On … wrote:" stays in Reply.Text.
 type Reply struct {
 	Text      string
 	Quoted    string
@@ -94,9 +95,9 @@ type Content interface {
 // passed on as one undecoded attachment and named in Defects. A zero field
 // takes its default.
 type Limits struct {
-	Depth       int   // nested multiparts and messages (default 50)
+	Depth       int   // nested multiparts (default 50)
 	Parts       int   // leaves (default 1000)
-	HeaderBytes int64 // of one header block (default 1 MiB); the rest is read as body
+	HeaderBytes int64 // of one header block (default 1 MiB)
 	Headers     int   // fields of one header block (default 2000)
-	TextBytes   int64 // decoded text or html held in memory, each (default 8 MiB)
+	TextBytes   int64 // of one text or html part (default 8 MiB); its beginning is the text, the whole an attachment
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Defaults of Limits.
@@ -112,7 +113,7 @@ func (p *parser) mail() {
 		p.body.text = append(p.body.text, p.tidy(p.dec.raw(h.loose)))
 	}
 	e.body = body
-	p.dec.hint = func() string { return p.bodyCharset(e) }
+	p.dec.hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
 	p.entity(e, 0)
 	p.fill(h)
 }
@@ -139,31 +140,40 @@ func (p *parser) bodyCharset(e entity) string {
 // What exceeds the limits becomes an attachment.
 func (p *parser) readHeader(off int64) (header, int64) {
 	block := p.window(off)
-	if p.f != nil && !hasBlankLine(block) && int64(len(block)) < p.size-off {
+	h, n, over, defects := p.tryHeader(block)
+	if n == len(block) && p.f != nil && off+int64(n) < p.size { // the window was too small
 		block = p.bytes(off, min(p.size, off+p.lim.HeaderBytes))
+		h, n, over, defects = p.tryHeader(block)
 	}
-	if int64(len(block)) > p.lim.HeaderBytes {
-		block = block[:p.lim.HeaderBytes]
+	for _, d := range defects {
+		p.defect(d)
 	}
-	whole := off+int64(len(block)) >= p.size
-	if p.f != nil {
-		block = bytes.Clone(headerBlock(block)) // fields outlive the window
-		whole = whole || hasBlankLine(block)
-	}
-	r := headerReader{max: p.lim.Headers, defect: p.defect, isDelim: p.isOpenDelimiter}
-	h, n, over := r.read(block)
 	body := off + int64(n)
 	switch {
-	case n == len(block) && !whole && !endsBlank(block):
+	case int64(n) >= p.lim.HeaderBytes && body < p.size && !endsBlank(block[:n]):
 		p.defectf("the header is larger than %d octets; the rest of it is an attachment", p.lim.HeaderBytes)
 		end := p.blankLine(body)
 		p.attachRaw(body, end)
-		body = p.skipBlank(end)
+		body = p.lineEnd(end)
 	case over >= 0:
 		p.defectf("the header has more than %d fields; the rest of it is an attachment", p.lim.Headers)
 		p.attachRaw(off+int64(over), body)
 	}
 	return h, body
+}
+
+// tryHeader reads the header that block starts with. Its fields outlive a
+// window.
+func (p *parser) tryHeader(block []byte) (h header, n, over int, defects []string) {
+	if int64(len(block)) > p.lim.HeaderBytes {
+		block = block[:p.lim.HeaderBytes]
+	}
+	if p.f != nil {
+		block = bytes.Clone(headerBlock(block))
+	}
+	r := headerReader{max: p.lim.Headers, isDelim: p.isOpenDelimiter, defect: func(d string) { defects = append(defects, d) }}
+	h, n, over = r.read(block)
+	return h, n, over, defects
 }
 
 func (p *parser) isOpenDelimiter(line []byte) bool {
@@ -173,11 +183,6 @@ func (p *parser) isOpenDelimiter(line []byte) bool {
 		}
 	}
 	return false
-}
-
-func hasBlankLine(b []byte) bool {
-	return bytes.Contains(b, []byte("\n\r\n")) || bytes.Contains(b, []byte("\n\n")) ||
-		bytes.HasPrefix(b, []byte("\r\n")) || bytes.HasPrefix(b, []byte("\n"))
 }
 
 // headerBlock cuts a window behind its first blank line.
@@ -210,8 +215,6 @@ func (p *parser) blankLine(off int64) int64 {
 	}
 	return p.size
 }
-
-func (p *parser) skipBlank(off int64) int64 { return p.lineEnd(off) }
 
 // newEntity interprets a part's header; parent is the subtype of the multipart
 // around it.

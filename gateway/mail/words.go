@@ -24,27 +24,27 @@ func (d *decoder) header(v []byte) string {
 	}
 	var out strings.Builder
 	var run wordRun
-	for len(v) > 0 {
-		i := bytes.Index(v, []byte("=?"))
+	from := 0 // where the text starts that no word covers
+	for pos := 0; ; {
+		i := bytes.Index(v[pos:], []byte("=?"))
 		if i < 0 {
 			break
 		}
+		i += pos
 		w, n := parseWord(v[i:])
 		if n == 0 {
-			run.flush(d, &out)
-			out.WriteString(d.raw(v[:i+2]))
-			v = v[i+2:]
+			pos = i + 2
 			continue
 		}
-		if gap := v[:i]; len(bytes.TrimSpace(gap)) > 0 || run.empty() {
+		if gap := v[from:i]; len(bytes.TrimSpace(gap)) > 0 || run.empty() {
 			run.flush(d, &out) // white space between two encoded words is dropped
 			out.WriteString(d.raw(gap))
 		}
 		run.add(d, &out, w)
-		v = v[i+n:]
+		from, pos = i+n, i+n
 	}
 	run.flush(d, &out)
-	out.WriteString(d.raw(v))
+	out.WriteString(d.raw(v[from:]))
 	return out.String()
 }
 
@@ -118,6 +118,9 @@ func (r *wordRun) flush(d *decoder, out *strings.Builder) {
 	r.octets, r.filled = r.octets[:0], false
 }
 
+// maxWord bounds an encoded word. RFC 2047 allows 75 octets.
+const maxWord = 4096
+
 // parseWord reads the encoded word at the start of v and returns its length, 0
 // when there is none. Folding inside, a language suffix (RFC 2231 5) and a
 // missing final "=" are taken.
@@ -135,7 +138,7 @@ func parseWord(v []byte) (word, int) {
 		w.charset = w.charset[:i]
 	}
 	body := rest[q+3:]
-	end := bytes.Index(body, []byte("?="))
+	end := bytes.Index(body[:min(len(body), maxWord)], []byte("?="))
 	if end < 0 {
 		return word{}, 0
 	}
