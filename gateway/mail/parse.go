@@ -125,8 +125,8 @@ func (p *parser) bodyCharset(e entity) string {
 		return c
 	}
 	w := p.window(e.body)
-	w = w[:min(len(w), 4096)]
-	if i := bytes.Index(bytes.ToLower(w), []byte("charset=")); i >= 0 && strings.HasPrefix(e.ctype.value, "multipart/") {
+	w = bytes.ToLower(w[:min(len(w), 4096)]) // all that follows is in it: lower case may have another length
+	if i := bytes.Index(w, []byte("charset=")); i >= 0 && strings.HasPrefix(e.ctype.value, "multipart/") {
 		v := w[i+8:]
 		if j := bytes.IndexAny(v, "; \t\r\n"); j >= 0 {
 			v = v[:j]
