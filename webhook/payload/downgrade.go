@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -75,7 +76,8 @@ func (v *validator) Write(p []byte) (int, error) {
 type edit struct {
 	from, to int64
 	how      editKind
-	text     string // of a replacement
+	text     string           // of a replacement
+	charset  *charmap.Charmap // of a decoding; nil: windows-1252
 }
 
 type editKind uint8
@@ -83,7 +85,7 @@ type editKind uint8
 const (
 	replaced editKind = iota // by text
 	encoded                  // in base64, in lines
-	decoded                  // what is not UTF-8 is read as windows-1252
+	decoded                  // what is not UTF-8 is decoded
 	escaped                  // what is not UTF-8 is escaped as in quoted-printable
 	blanked                  // what is not UTF-8 becomes a space
 )
@@ -123,7 +125,7 @@ func writeEdit(w io.Writer, r io.Reader, e edit) error {
 		}
 		return enc.Close()
 	default:
-		m := &mender{w: w, how: e.how}
+		m := &mender{w: w, how: e.how, charset: cmp.Or(e.charset, charmap.Windows1252)}
 		if err := copyAll(m, r); err != nil {
 			return err
 		}
@@ -158,10 +160,11 @@ func (l *liner) Write(p []byte) (int, error) {
 
 // mender replaces what is not UTF-8.
 type mender struct {
-	w    io.Writer
-	how  editKind
-	rest []byte
-	buf  []byte
+	w       io.Writer
+	how     editKind
+	charset *charmap.Charmap
+	rest    []byte
+	buf     []byte
 }
 
 func (m *mender) Write(p []byte) (int, error) { return len(p), m.flush(p, false) }
@@ -197,7 +200,7 @@ func (m *mender) mend(dst []byte, c byte) []byte {
 	case blanked:
 		return append(dst, ' ')
 	default:
-		return utf8.AppendRune(dst, charmap.Windows1252.DecodeByte(c))
+		return utf8.AppendRune(dst, m.charset.DecodeByte(c))
 	}
 }
 

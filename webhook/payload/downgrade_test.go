@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"postern/gateway/mail"
@@ -77,4 +78,31 @@ func FuzzDowngrade(f *testing.F) {
 			t.Fatalf("not UTF-8: %q", got.Bytes())
 		}
 	})
+}
+
+// A hostile mail costs time in proportion to its size.
+func TestDowngradeOfHostileMail(t *testing.T) {
+	var b strings.Builder
+	for i := range 150 {
+		fmt.Fprintf(&b, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+	}
+	b.WriteString("\r\n\xff\r\n")
+	for name, line := range map[string]string{"dashes": "--\r\n", "boundaries": "--b50\r\n\r\n", "closing": "--b99--\r\n", "long line": "--x", "long field": "x\xff", "headers": "--b50\r\n\xff: x\r\n"} {
+		d := full()
+		d.Raw = mail.Bytes(b.String() + strings.Repeat(line, 4<<20/len(line)))
+		start := time.Now()
+		s, err := downgraded(&d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v validator
+		if err := s.write(&v); err != nil || v.bad {
+			t.Errorf("%s: %v, valid: %v", name, err, !v.bad)
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("%s: %s for 4 MiB", name, took)
+		} else {
+			t.Logf("%s: %s", name, took)
+		}
+	}
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+
 	"postern/gateway/mail"
 )
 
@@ -28,6 +31,7 @@ const (
 type walker struct {
 	known      map[string]string // top-level fields by their octets: what they were understood to say
 	boundaries []string
+	open       map[string]int // boundary to its place in boundaries, the innermost where it is used twice
 	edits      []edit
 
 	inBody bool
@@ -35,7 +39,9 @@ type walker struct {
 
 	field      []byte // the header field being read, folding kept
 	fieldStart int64
-	media      string // of the entity
+	hint       *charmap.Charmap // of the first text that names a charset: header fields without one are in it too
+	odd        bool             // the field isn't UTF-8, also beyond what is kept of it
+	media      string           // of the entity
 	coding     string
 	boundary   string
 	codingAt   [2]int64 // where its Content-Transfer-Encoding stands; zero: nowhere
@@ -91,11 +97,15 @@ func (w *walker) line(line []byte, at int64, fresh bool) {
 		w.endField(at)
 		w.startBody(at, at+int64(len(line)))
 	case fresh && w.isBoundary(line, at): // a part without a body
-	case fresh && line[0] != ' ' && line[0] != '\t':
-		w.endField(at)
-		w.field, w.fieldStart = append(w.field[:0], line...), at
-	case len(w.field) < maxFieldBytes:
-		w.field = append(w.field, line...)
+	default:
+		if fresh && line[0] != ' ' && line[0] != '\t' || len(w.field) == 0 {
+			w.endField(at)
+			w.fieldStart, w.odd = at, false
+		}
+		w.odd = w.odd || !utf8.Valid(line)
+		if len(w.field) < maxFieldBytes {
+			w.field = append(w.field, line...)
+		}
 	}
 }
 
@@ -111,29 +121,51 @@ func eolLen(line []byte) int64 {
 
 // isBoundary closes the entity if the line is one of the open boundaries.
 func (w *walker) isBoundary(line []byte, at int64) bool {
-	if !bytes.HasPrefix(line, []byte("--")) {
+	i, closing := w.find(line)
+	if i < 0 {
 		return false
 	}
-	s := strings.TrimRight(string(line[2:]), " \t\r\n")
-	for i := len(w.boundaries) - 1; i >= 0; i-- {
-		closing := s == w.boundaries[i]+"--"
-		if s != w.boundaries[i] && !closing {
-			continue
-		}
-		w.endField(at)
-		w.endBody(at, w.eol)
-		w.boundaries = w.boundaries[:i+1]
-		next := at + int64(len(line))
-		if closing { // what follows is an epilogue, up to an outer boundary
-			w.boundaries = w.boundaries[:i]
-			w.media, w.coding, w.codingAt = "multipart/epilogue", "", [2]int64{}
-			w.startText(next)
-			return true
-		}
-		w.startHeader()
+	w.endField(at)
+	w.endBody(at, w.eol)
+	if closing { // what follows is an epilogue, up to an outer boundary
+		w.setBoundaries(w.boundaries[:i])
+		w.media, w.coding, w.codingAt = "multipart/epilogue", "", [2]int64{}
+		w.startText(at + int64(len(line)))
 		return true
 	}
-	return false
+	w.setBoundaries(w.boundaries[:i+1])
+	w.startHeader()
+	return true
+}
+
+// find is the place of the open boundary that the line is, -1 if it is none. A
+// hostile mail has millions of lines to try: no step here depends on the depth.
+func (w *walker) find(line []byte) (i int, closing bool) {
+	s, dashes := bytes.CutPrefix(line, []byte("--"))
+	if !dashes || len(w.open) == 0 {
+		return -1, false
+	}
+	s = bytes.TrimRight(s, " \t\r\n")
+	if i, ok := w.open[string(s)]; ok {
+		return i, false
+	}
+	if s, closing = bytes.CutSuffix(s, []byte("--")); closing {
+		if i, ok := w.open[string(s)]; ok {
+			return i, true
+		}
+	}
+	return -1, false
+}
+
+func (w *walker) setBoundaries(list []string) {
+	if len(list) == len(w.boundaries) {
+		return
+	}
+	w.boundaries = list
+	w.open = make(map[string]int, len(list))
+	for i, b := range list {
+		w.open[b] = i
+	}
 }
 
 func (w *walker) startHeader() {
@@ -150,7 +182,7 @@ func (w *walker) startText(at int64) {
 func (w *walker) startBody(blank, next int64) {
 	switch {
 	case strings.HasPrefix(w.media, "multipart/") && w.boundary != "" && len(w.boundaries) < maxBoundaries:
-		w.boundaries = append(w.boundaries, w.boundary)
+		w.setBoundaries(append(w.boundaries, w.boundary))
 	case (w.media == "message/rfc822" || w.media == "message/global") && identity(w.coding):
 		w.startHeader()
 		return
@@ -178,9 +210,9 @@ func (w *walker) endBody(at, eol int64) {
 	case !identity(w.coding):
 		how = blanked
 	default:
-		w.insert(edit{w.codingAt[0], w.codingAt[1], replaced, "Content-Transfer-Encoding: base64\r\n"})
+		w.insert(edit{w.codingAt[0], w.codingAt[1], replaced, "Content-Transfer-Encoding: base64\r\n", nil})
 	}
-	w.edits = append(w.edits, edit{from: w.bodyStart, to: end, how: how})
+	w.edits = append(w.edits, edit{from: w.bodyStart, to: end, how: how, charset: w.hint})
 }
 
 // insert puts an edit of the header before those that follow it there.
@@ -213,7 +245,7 @@ func (w *walker) endField(end int64) {
 	}
 	name, value, _ := strings.Cut(string(f), ":")
 	value = strings.TrimSpace(value)
-	if !utf8.Valid(f) {
+	if w.odd {
 		w.mend(name, value, f, end)
 	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
@@ -225,19 +257,32 @@ func (w *walker) endField(end int64) {
 		if w.boundary == "" {
 			w.boundary = looseBoundary(value)
 		}
+		w.hear(params["charset"])
 	case "content-transfer-encoding":
 		w.coding = strings.ToLower(strings.Trim(value, " \t\""))
 		w.codingAt = [2]int64{w.fieldStart, end}
 	}
 }
 
+// hear takes the first charset of single octets as a hint.
+func (w *walker) hear(charset string) {
+	if w.hint != nil || charset == "" {
+		return
+	}
+	if e, err := htmlindex.Get(charset); err == nil {
+		w.hint, _ = e.(*charmap.Charmap)
+	}
+}
+
 // looseBoundary finds the boundary of a field that breaks the grammar.
 func looseBoundary(value string) string {
-	i := strings.Index(strings.ToLower(value), "boundary=")
-	if i < 0 {
-		return ""
+	i := 0
+	for ; !strings.EqualFold(value[i:min(len(value), i+len("boundary="))], "boundary="); i++ {
+		if i == len(value) {
+			return ""
+		}
 	}
-	v := strings.TrimLeft(value[i+len("boundary="):], " \t\"")
+	v := strings.TrimLeft(value[min(len(value), i+len("boundary=")):], " \t\"")
 	if j := strings.IndexAny(v, "\";\r\n"); j >= 0 {
 		v = v[:j]
 	}
@@ -248,8 +293,20 @@ func looseBoundary(value string) string {
 // top, a decoding elsewhere.
 func (w *walker) mend(name, value string, f []byte, end int64) {
 	if v, ok := w.known[value]; ok && !w.nested && isToken(name) {
-		w.edits = append(w.edits, edit{w.fieldStart, end, replaced, name + ": " + v + string(f[len(bytes.TrimRight(f, "\r\n")):])})
+		w.edits = append(w.edits, edit{w.fieldStart, end, replaced, name + ": " + v + string(f[len(bytes.TrimRight(f, "\r\n")):]), nil})
 		return
 	}
-	w.edits = append(w.edits, edit{from: w.fieldStart, to: end, how: decoded})
+	if n := len(w.edits); n > 0 && w.joins(w.edits[n-1]) {
+		w.edits[n-1].to = end
+		return
+	}
+	w.edits = append(w.edits, edit{from: w.fieldStart, to: end, how: decoded, charset: w.hint})
+}
+
+// joins reports whether the field's decoding can go on with the last one: what
+// stands between is UTF-8, which a decoding leaves alone, but no field that may
+// have to be replaced.
+func (w *walker) joins(last edit) bool {
+	between := w.codingAt[0] >= last.to && w.codingAt != [2]int64{}
+	return last.how == decoded && last.charset == w.hint && !between && w.fieldStart-last.to < copyBuffer
 }
