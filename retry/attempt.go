@@ -3,6 +3,8 @@ package retry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 )
 
@@ -43,7 +45,7 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 		return
 	}
 	began := w.o.Now()
-	v := w.d.Deliver(ctx, l)
+	v := w.deliver(ctx, l)
 	took := w.o.Now().Sub(began)
 	if v.Attempt.At.IsZero() {
 		v.Attempt.At = began
@@ -59,6 +61,21 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 	}
 	w.settle(ctx, l, v)
 }
+
+// deliver has the attempt made. A panic over one mail must not take the process
+// down with it, at every start again.
+func (w *Worker) deliver(ctx context.Context, l Lease) (v Verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.o.Logger.Error("an attempt panicked; the delivery is tried again later", "id", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
+			v = Verdict{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
+		}
+	}()
+	return w.d.Deliver(ctx, l)
+}
+
+// reasonPanic is an attempt's that ended in one.
+const reasonPanic = "panic"
 
 // verify reads the stored body once, so that damaged mail is never sent.
 func (w *Worker) verify(ctx context.Context, l Lease) error {

@@ -29,8 +29,10 @@ type Queue interface {
 	// Reserve books n bytes; ErrFull when they don't fit. Release it always:
 	// after Enqueue it is a no-op for the bytes that were stored.
 	Reserve(ctx context.Context, n int64) (Reservation, error)
-	// Stage makes the body durable without making it visible. Staged bodies
-	// that Enqueue never names are swept at the next start, or by Discard.
+	// Stage takes the body in without making it visible: durable by the time
+	// that Enqueue returns nil. b stays readable until then, since an engine may
+	// read it twice. Bodies that Enqueue never names are swept at the next
+	// start, or by Discard.
 	Stage(ctx context.Context, r Reservation, b Body) (BodyRef, error)
 	Discard(ctx context.Context, ref BodyRef) error
 	// Enqueue stores the message and its deliveries in one commit; nil means
@@ -47,7 +49,7 @@ type Queue interface {
 	LeaseID(ctx context.Context, id string, ttl time.Duration) (Lease, error)
 	Extend(ctx context.Context, l Lease, ttl time.Duration) error
 	// Open reads the body and verifies its checksum: ErrCorrupt at the latest
-	// instead of io.EOF.
+	// instead of io.EOF. The reader lives as long as ctx.
 	Open(ctx context.Context, ref BodyRef) (StoredBody, error)
 	// Ack, Retry and Dead settle a lease; ErrLeaseLost when its token is stale:
 	// somebody else took the delivery, or it is settled.
@@ -265,7 +267,7 @@ type Stats struct {
 	Bytes, MaxBytes       int64
 	Messages, MaxMessages int64
 	Endpoints             map[string]Counts
-	OldestDue             time.Time // the oldest due delivery's receipt; zero: nothing waits
+	OldestDue             time.Time // receipt of the delivery that has waited longest of its time; zero: nothing waits
 	DeadByReason          map[string]int64
 }
 

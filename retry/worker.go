@@ -19,6 +19,7 @@ const (
 	leaseBatch  = 256              // deliveries taken at once at most
 	skipRest    = time.Second      // an endpoint rests after a Skip that says no time
 	settleLimit = 30 * time.Second // for writing an attempt's outcome
+	lookLimit   = 30 * time.Second // for finding out what is due: a store may be away
 )
 
 // Deliverer attempts a delivery. It asks Breakers.Begin itself, as for fresh
@@ -170,6 +171,8 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 // round starts what can start now; with nothing to start it says when there
 // may be.
 func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
 	w.saveBreakers(ctx)
 	expired, err := w.q.Lease(ctx, LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Expired: true})
 	if err != nil {

@@ -313,3 +313,26 @@ func TestWorkerRestsWhileNothingCanBeDone(t *testing.T) {
 		}
 	})
 }
+
+func TestWorkerSurvivesAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		put(t, q, "poison", "a")
+		tries := 0
+		done := make(chan struct{})
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+			if tries++; tries == 1 {
+				panic("what a mail")
+			}
+			close(done)
+			return retry.Verdict{Kind: retry.GiveUp, Reason: "rejected"}
+		}), retry.WorkerOptions{})
+		<-done
+		stop()
+		_, history, err := q.Get(context.Background(), "poison")
+		if err != nil || len(history) != 2 || history[0].Error != "panic: what a mail" {
+			t.Errorf("%+v, %v", history, err)
+		}
+	})
+}

@@ -171,7 +171,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
 	var oldest int64
 	err := q.pool.QueryRow(ctx, `SELECT sum(bytes)::bigint, sum(messages)::bigint,
-		coalesce((SELECT received_ms FROM postern.message WHERE live > 0 ORDER BY n LIMIT 1), 0) FROM postern.usage`).Scan(&s.Bytes, &s.Messages, &oldest)
+		coalesce((SELECT m.received_ms FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0) FROM postern.usage`).Scan(&s.Bytes, &s.Messages, &oldest)
 	if err != nil {
 		return fail(err)
 	}

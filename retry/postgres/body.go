@@ -233,7 +233,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: no stored body has the name %q", retry.ErrNotFound, ref.ID)
 	}
-	c := &chunks{q: q, ctx: context.WithoutCancel(ctx), message: n, at: -1}
+	c := &chunks{q: q, ctx: ctx, message: n, at: -1}
 	if ref.Size > chunkSize {
 		return retry.ReaderBody(c, closer{}, ref, ref.ID), nil
 	}
@@ -244,8 +244,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	return retry.MemoryBody(piece, ref)
 }
 
-// chunks reads a body's pieces, one at a time. Its context is that of Open
-// without the end: the reader may outlive the call.
+// chunks reads a body's pieces, one at a time, as long as Open's context lives.
 type chunks struct {
 	q       *Queue
 	ctx     context.Context

@@ -48,7 +48,6 @@ CREATE TABLE postern.message (
 	sum bigint NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX message_kept ON postern.message (keep_ms) WHERE live = 0 AND dead = 0;
-CREATE INDEX message_live ON postern.message (n) WHERE live > 0;
 
 -- Bodies in pieces of 256 KiB, so that nobody holds a whole one in memory.
 CREATE TABLE postern.chunk (
@@ -82,6 +81,7 @@ CREATE INDEX delivery_due ON postern.delivery (endpoint, state, due_ms);
 CREATE INDEX delivery_message ON postern.delivery (message);
 CREATE INDEX delivery_lease ON postern.delivery (lease_until_ms) WHERE state = 1;
 CREATE INDEX delivery_expiry ON postern.delivery (expires_ms) WHERE state < 2;
+CREATE INDEX delivery_dead ON postern.delivery (reason) WHERE state = 2;
 
 CREATE TABLE postern.attempt (
 	delivery bigint NOT NULL REFERENCES postern.delivery (n) ON DELETE CASCADE,

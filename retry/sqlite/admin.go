@@ -177,7 +177,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 		return fail(err)
 	}
 	var oldest int64
-	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT received_ms FROM message WHERE live > 0 ORDER BY n LIMIT 1), 0)").Scan(&oldest)
+	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0)").Scan(&oldest)
 	s.OldestDue = retry.FromMillis(oldest)
 	if err != nil {
 		return fail(err)

@@ -79,6 +79,7 @@ CREATE INDEX delivery_due ON delivery (endpoint, state, due_ms);
 CREATE INDEX delivery_message ON delivery (message);
 CREATE INDEX delivery_lease ON delivery (lease_until_ms) WHERE state = 1;
 CREATE INDEX delivery_expiry ON delivery (expires_ms) WHERE state < 2;
+CREATE INDEX delivery_dead ON delivery (reason) WHERE state = 2;
 
 CREATE TABLE attempt (
 	delivery INTEGER NOT NULL REFERENCES delivery (n) ON DELETE CASCADE,
