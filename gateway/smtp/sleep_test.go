@@ -37,3 +37,16 @@ func TestSleep(t *testing.T) {
 		t.Errorf("%d messages, %d aborted; want 2 and 1", n, f.rec.aborted)
 	}
 }
+
+// TestSleepKeepsTheClock: an octet that wakes a session doesn't wind its clock
+// up again.
+func TestSleepKeepsTheClock(t *testing.T) {
+	t.Parallel()
+	p := talk(t, newFixture(t, "idle=2s"))
+	start := time.Now()
+	time.Sleep(time.Second)
+	p.must(">> N", "< 421 4.4.2", "<close")
+	if d := time.Since(start); d < 1900*time.Millisecond || d > 2700*time.Millisecond {
+		t.Errorf("after %s, want 2s", d)
+	}
+}
