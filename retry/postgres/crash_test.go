@@ -298,7 +298,7 @@ func TestReplicaDies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	held, err := dying.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Second})
+	held, err := dying.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: 3 * time.Second})
 	if err != nil || len(held) != 10 {
 		t.Fatalf("leased %d, %v", len(held), err)
 	}
@@ -311,7 +311,7 @@ func TestReplicaDies(t *testing.T) {
 	if ls, err := living.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute}); err != nil || len(ls) != 0 {
 		t.Fatalf("leases were shared: %d, %v", len(ls), err)
 	}
-	time.Sleep(1100 * time.Millisecond)
+	time.Sleep(3100 * time.Millisecond)
 	taken, err := living.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute})
 	if err != nil || len(taken) != 10 {
 		t.Fatalf("took over %d, %v", len(taken), err)
@@ -396,9 +396,17 @@ func TestRefusesUnsafeServerAndNewerSchema(t *testing.T) {
 	execute(t, dsn, "DELETE FROM postern.version WHERE v = 99")
 	execute(t, dsn, "ALTER SYSTEM SET fsync = off")
 	execute(t, dsn, "SELECT pg_reload_conf()")
-	time.Sleep(200 * time.Millisecond)
-	if _, err := Open(t.Context(), dsn, Options{}); !errors.Is(err, ErrUnsafe) {
-		t.Errorf("a server without fsync: %v", err)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) { // until the server has read it
+		q, err := Open(t.Context(), dsn, Options{})
+		if errors.Is(err, ErrUnsafe) {
+			return
+		}
+		if err == nil {
+			_ = q.Close()
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a server without fsync: %v", err)
+		}
 	}
 }
 

@@ -238,6 +238,16 @@ func (j *journal) count() int {
 	return len(j.acked)
 }
 
+// ended says that the child is gone and its log read to the end.
+func (j *journal) ended() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // startChild runs the child; wrap is a command to run it under.
 func startChild(t *testing.T, j *journal, o childOptions, wrap ...string) *exec.Cmd {
 	t.Helper()
