@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"strings"
 	"sync"
 
 	"postern/gateway/mail"
@@ -54,7 +55,7 @@ func (g *Gateway) deliverAll(ctx context.Context, ds []*delivery) {
 		if d.fate.taken {
 			continue
 		}
-		d.fate.keep = !d.ep.Defers()
+		d.fate.keep, d.fate.copy = !d.ep.Defers(), d.ep.Copy()
 		if i == len(ds)-1 {
 			d.fate.outcome = g.deliver(ctx, d) // the last one needs no goroutine of its own
 			break
@@ -67,17 +68,19 @@ func (g *Gateway) deliverAll(ctx context.Context, ds []*delivery) {
 // deliver is the one way to a webhook, for fresh and for queued mail: the
 // breaker's leave, the POST, and what it says about the endpoint.
 func (g *Gateway) deliver(ctx context.Context, d *delivery) webhook.Outcome {
+	if !d.queued && g.paused(d.ep.Name()) {
+		return g.unasked(d, webhook.ReasonPaused)
+	}
 	done, allowed := g.Breakers.Begin(d.ep.Name())
 	if !allowed {
 		return g.unasked(d, webhook.ReasonBreaker)
 	}
-	if !d.queued && g.paused(d.ep.Name()) {
-		done(true)
-		return g.unasked(d, webhook.ReasonPaused)
-	}
 	o := g.Sender.Send(ctx, d.ep, g.payload(d), d.queued)
 	g.fault(FaultAnswered)
-	done(works(o))
+	done(works(o) || d.queued && ctx.Err() != nil) // cut short by us: no word about the endpoint
+	if !strings.Contains(d.m.env.Protocol, "LMTP") {
+		o.Recipients = nil // an SMTP sender hears one reply
+	}
 	g.observe(d, o)
 	mailbox := !d.ep.Terminal() || d.m.env.Verb == mail.VerbSend // of SAML's two only the mailbox counts
 	if o.Result == webhook.Delivered && mailbox && g.Reporter != nil {

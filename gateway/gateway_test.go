@@ -315,6 +315,62 @@ func TestEachRecipient(t *testing.T) {
 	}
 }
 
+// TestSMTPHearsOneReply: what a webhook says of each recipient has no say on
+// SMTP, and leaves the other endpoint's delivery alone.
+func TestSMTPHearsOneReply(t *testing.T) {
+	h := newHarness(t, setting{endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: true}}})
+	h.answers(func(w http.ResponseWriter, p post) {
+		if p.Path == "/main" {
+			w.WriteHeader(503)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"smtp":{"recipients":{"u@in.example":{"code":550},"v@in.example":{"code":450}}}}`)
+	})
+	if got := h.dial(h.addr, "EHLO").send("MAIL", "r1@client.example", "u@in.example", "v@in.example"); !strings.HasPrefix(got, "250 ") {
+		t.Error(got)
+	}
+	if w := h.waiting(); len(w) != 1 || w[0].Endpoint != "main" {
+		t.Errorf("the queue holds %+v, want main's delivery alone", w)
+	}
+}
+
+// TestQueuedRecipients: a queued delivery whose webhook answers for each
+// recipient is split: who is deferred waits on, who is rejected is a dead letter.
+func TestQueuedRecipients(t *testing.T) {
+	policy := retry.Policy{First: time.Millisecond, Factor: 1, MaxDelay: time.Millisecond, MaxAge: time.Hour}
+	h := newHarness(t, setting{worker: true, gateway: gateway.Config{Policy: policy}})
+	var n atomic.Int64
+	h.answers(func(w http.ResponseWriter, _ post) {
+		switch n.Add(1) {
+		case 1:
+			w.WriteHeader(503)
+		case 2:
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"smtp":{"recipients":{"u@in.example":{"code":450},"w@in.example":{"code":550}}}}`)
+		}
+	})
+	k := h.dial(h.lmtp, "LHLO")
+	k.say("MAIL FROM:<s@client.example>", 250)
+	for _, to := range []string{"u", "v", "w"} {
+		k.say("RCPT TO:<"+to+"@in.example>", 250)
+	}
+	k.say("DATA", 354)
+	fmt.Fprintf(k.c, "Message-ID: <q1@client.example>\r\n\r\nx\r\n.\r\n")
+	for range 3 {
+		k.want(250)
+	}
+	posts := h.waitFor(3)
+	if !strings.Contains(string(posts[2].Body), `"to":["u@in.example"]`) || posts[2].ID == posts[1].ID {
+		t.Errorf("the third POST %s is %.300s; want one for u alone", posts[2].ID, posts[2].Body)
+	}
+	for end := time.Now().Add(10 * time.Second); len(h.waiting()) != 1 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	}
+	if w := h.waiting(); len(w) != 1 || w[0].State != retry.Dead || !slices.Equal(w[0].Recipients, []string{"w@in.example"}) || w[0].Reason != "rejected" {
+		t.Errorf("the queue holds %+v, want w's dead letter alone", w)
+	}
+}
+
 // TestTerminals walks the RFC 821 verbs: which endpoints see the mail and what
 // the sender hears, with the terminal up and down.
 func TestTerminals(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,12 +72,7 @@ func (g *Gateway) keep(ctx context.Context, m *message, until time.Time) error {
 func (g *Gateway) drop(ctx context.Context, m *message, ds []*delivery) {
 	m.kept.mu.Lock()
 	defer m.kept.mu.Unlock()
-	for _, d := range ds {
-		if d.delivered() {
-			return
-		}
-	}
-	if m.kept.until.IsZero() {
+	if m.kept.until.IsZero() || slices.ContainsFunc(slices.Concat(ds, m.live), (*delivery).delivered) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)

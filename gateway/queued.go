@@ -27,9 +27,14 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
 	}
 	d := &delivery{m: m, ep: ep, to: recipients(m.env, l.Recipients), id: l.ID, attempt: l.Attempts + 1, queued: true}
 	o := g.deliver(ctx, d)
+	if len(o.Recipients) > 0 {
+		if o = g.split(ctx, l, d, o); o.Err != nil {
+			g.Logger.Error("a delivery can't be split by its recipients' answers, so it is tried again whole", "delivery", l.ID, "error", o.Err)
+		}
+	}
 	v := retry.Verdict{After: o.After, Reason: string(o.Reason), Attempt: *attempt(d.attempt, at, o)}
 	switch {
-	case !asked(o):
+	case !asked(o), o.Result == webhook.Deferred && ctx.Err() != nil: // cut short by us
 		v.Kind = retry.Skip
 	case o.Result == webhook.Delivered:
 		v.Kind = retry.Done
@@ -39,6 +44,30 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
 		v.Kind = retry.Later
 	}
 	return v
+}
+
+// split settles a queued delivery whose webhook answered for each recipient:
+// where they differ, those who are not delivered become deliveries of their
+// own before this one is done.
+func (g *Gateway) split(ctx context.Context, l retry.Lease, d *delivery, o webhook.Outcome) webhook.Outcome {
+	d.fate.outcome = o
+	rest := left([]*delivery{d}, func(string) bool { return true })
+	switch {
+	case len(rest) == 0:
+		return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: o.Status, Elapsed: o.Elapsed}
+	case len(rest) == 1 && len(rest[0].to) == len(d.to):
+		return rest[0].fate.outcome
+	}
+	record, err := d.m.record(g.Policy)
+	if err == nil {
+		record.Body, record.Expires = l.Body, l.Expires
+		_, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(d.m.env, rest))
+	}
+	if err != nil {
+		return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: o.Status, Elapsed: o.Elapsed, Err: err}
+	}
+	g.tell(ctx, record, rest)
+	return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: o.Status, Elapsed: o.Elapsed}
 }
 
 // load makes a message of a lease: the frozen envelope and trace lines, the

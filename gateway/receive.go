@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
-	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +15,7 @@ import (
 )
 
 // errAskFor is the cause of a context that ends while webhooks are asked.
-var errAskFor = errors.New("the time that a sender may wait for webhooks is over")
+var errAskFor = fmt.Errorf("the time that a sender may wait for webhooks is over: %w", context.DeadlineExceeded)
 
 // message is one mail on its way: the envelope, the octets of DATA, and what
 // they say.
@@ -27,6 +27,7 @@ type message struct {
 	ids    []string // delivery keys that took it; for the ledger, if the client never hears our 250
 	stored bool     // the queue has it: by keep, or because it came out of it
 	kept   kept
+	live   []*delivery // to terminals: they don't all count for the reply
 }
 
 // Message implements smtp.Handler: all that happens between the last octet and

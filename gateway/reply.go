@@ -17,6 +17,7 @@ var errNoSpace = syscall.ENOSPC
 // Replies that don't depend on anything.
 var (
 	replyNoRecipient   = smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{5, 1, 1}, Lines: []string{"No such recipient here"}}
+	replyNoEndpoint    = smtp.Reply{Code: 450, Enhanced: smtp.EnhancedCode{4, 3, 0}, Lines: []string{"The recipient can't be served yet, please try again later"}}
 	replyNoTerminal    = smtp.Reply{Code: 450, Enhanced: smtp.EnhancedCode{4, 2, 1}, Lines: []string{"No terminal answers for this recipient now"}}
 	replyNotTaken      = smtp.Reply{Code: 451, Enhanced: smtp.EnhancedCode{4, 4, 1}, Lines: []string{"No terminal took the message"}}
 	replyNoRequireTLS  = smtp.Reply{Code: 550, Enhanced: smtp.EnhancedCode{5, 7, 30}, Lines: []string{"REQUIRETLS can't be kept: the recipient's webhook is not https"}}

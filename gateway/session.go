@@ -31,6 +31,10 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 	if !answer.Accepted() {
 		return directoryReply(answer)
 	}
+	if answer.Endpoint != "" && g.Router.Endpoint(answer.Endpoint) == nil {
+		g.Logger.Error("the directory names an endpoint that is not configured here; the sender comes back", "endpoint", answer.Endpoint)
+		return replyNoEndpoint
+	}
 	to := mail.Recipient{Address: answer.Address, Endpoint: answer.Endpoint, Notify: r.Notify, ORcpt: r.ORcpt}
 	to.Tag = tag(to.Address)
 	if given := r.Address.String(); given != to.Address {

@@ -110,20 +110,30 @@ func attempt(n int, at time.Time, o webhook.Outcome) *retry.Attempt {
 	return a
 }
 
-// taken looks up who took the message in an earlier try of the sender's.
-func (g *Gateway) taken(ctx context.Context, m *message) (map[string]bool, error) {
+// lookupTimeout bounds the look-up of earlier tries: a store that hangs must
+// not hold up mail that a healthy webhook takes.
+const lookupTimeout = 2 * time.Second
+
+// taken looks up who took the message in an earlier try of the sender's. While
+// the store can't say, all are asked again, with the same webhook-id.
+func (g *Gateway) taken(ctx context.Context, m *message) map[string]bool {
 	if !m.env.Keyed {
-		return nil, nil
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
 	ids, err := g.Ledger.Taken(ctx, m.env.Key)
-	if err != nil || len(ids) == 0 {
-		return nil, err
+	if err != nil {
+		g.Logger.Warn("who took the message before can't be looked up, so all are asked", "id", m.env.ID, "error", err)
+	}
+	if len(ids) == 0 {
+		return nil
 	}
 	set := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		set[id] = true
 	}
-	return set, nil
+	return set
 }
 
 // note keeps who has the message, in case the sender comes back with it: at

@@ -13,11 +13,7 @@ import (
 // take asks the webhooks and answers the sender for all recipients at once; a
 // zero reply is acceptance.
 func (g *Gateway) take(ctx context.Context, m *message, booked retry.Reservation) smtp.Reply {
-	ds, err := g.ask(ctx, m)
-	if err != nil {
-		g.Logger.Error("who took the message before can't be looked up, so nobody is asked", "id", m.env.ID, "error", err)
-		return replyLocalError
-	}
+	ds := g.ask(ctx, m)
 	if m.env.Verb == mail.VerbSend {
 		return g.settleSend(ctx, m, ds)
 	}
@@ -34,11 +30,7 @@ func (g *Gateway) take(ctx context.Context, m *message, booked retry.Reservation
 
 // takeEach is take for LMTP: a reply for each recipient's address.
 func (g *Gateway) takeEach(ctx context.Context, m *message, booked retry.Reservation) map[string]smtp.Reply {
-	ds, err := g.ask(ctx, m)
-	if err != nil {
-		g.Logger.Error("who took the message before can't be looked up, so nobody is asked", "id", m.env.ID, "error", err)
-		return m.same(replyLocalError)
-	}
+	ds := g.ask(ctx, m)
 	if m.env.Verb == mail.VerbSend {
 		return m.same(g.settleSend(ctx, m, ds))
 	}
@@ -75,30 +67,28 @@ func (m *message) same(r smtp.Reply) map[string]smtp.Reply {
 
 // ask makes the deliveries that the verb wants now and returns those that
 // count for the reply.
-func (g *Gateway) ask(ctx context.Context, m *message) ([]*delivery, error) {
-	taken, err := g.taken(ctx, m)
-	if err != nil {
-		return nil, err
-	}
+func (g *Gateway) ask(ctx context.Context, m *message) []*delivery {
+	taken := g.taken(ctx, m)
 	to := m.env.To
 	switch m.env.Verb {
 	case mail.VerbSend:
-		return g.askTerminals(ctx, m, taken), nil
+		return g.askTerminals(ctx, m, taken)
 	case mail.VerbSoml:
 		live := g.askTerminals(ctx, m, taken)
 		mailbox := g.askMailboxes(ctx, m, without(to, func(r mail.Recipient) bool { return took(live, r.Address) }), taken)
-		return append(slices.DeleteFunc(live, func(d *delivery) bool { return !d.delivered() }), mailbox...), nil
+		return append(slices.DeleteFunc(live, func(d *delivery) bool { return !d.delivered() }), mailbox...)
 	case mail.VerbSaml:
 		ended := make(chan struct{})
 		go func() { defer close(ended); g.askTerminals(ctx, m, taken) }()
 		defer func() { <-ended }()
 	}
-	return g.askMailboxes(ctx, m, to, taken), nil
+	return g.askMailboxes(ctx, m, to, taken)
 }
 
 func (g *Gateway) askTerminals(ctx context.Context, m *message, taken map[string]bool) []*delivery {
 	ds := g.plan(m, m.env.To, true, taken)
 	g.deliverAll(ctx, ds)
+	m.live = ds
 	return ds
 }
 
@@ -121,6 +111,7 @@ func (g *Gateway) askMailboxes(ctx context.Context, m *message, to []mail.Recipi
 func (g *Gateway) settleSend(ctx context.Context, m *message, ds []*delivery) smtp.Reply {
 	missed := slices.ContainsFunc(m.env.To, func(to mail.Recipient) bool { return !took(ds, to.Address) })
 	g.note(ctx, m, ds, missed)
+	g.drop(ctx, m, ds)
 	if missed {
 		return replyNotTaken
 	}
@@ -154,15 +145,29 @@ func fatesFor(ds []*delivery, address string) []fate {
 func left(ds []*delivery, wanted func(address string) bool) []*delivery {
 	var out []*delivery
 	for _, d := range ds {
-		n := *d
-		n.to = without(d.to, func(r mail.Recipient) bool { return d.fate.of(r.Address).delivered() || !wanted(r.Address) })
-		switch {
-		case len(n.to) == 0:
-			continue
-		case len(n.to) != len(d.to):
-			n.id = deliveryID(d.m, d.ep, n.to)
+		for _, result := range []webhook.Result{webhook.Deferred, webhook.Rejected} {
+			n := d.part(func(r mail.Recipient) bool {
+				f := d.fate.of(r.Address)
+				return !f.delivered() && f.outcome.Result == result && wanted(r.Address)
+			})
+			if n != nil {
+				out = append(out, n)
+			}
 		}
-		out = append(out, &n)
 	}
 	return out
+}
+
+// part is the delivery for some of its recipients, who share an end; nil for none.
+func (d *delivery) part(of func(mail.Recipient) bool) *delivery {
+	n := *d
+	n.to = without(d.to, func(r mail.Recipient) bool { return !of(r) })
+	if len(n.to) == 0 {
+		return nil
+	}
+	n.fate = d.fate.of(n.to[0].Address)
+	if len(n.to) != len(d.to) {
+		n.id = deliveryID(d.m, d.ep, n.to)
+	}
+	return &n
 }

@@ -10,6 +10,7 @@ type fate struct {
 	outcome webhook.Outcome
 	taken   bool // an earlier try of the sender's delivered it
 	keep    bool // a transient failure stays with the sender (no queue, or DEFER=false)
+	copy    bool // the endpoint takes a copy of what is another's
 }
 
 func (f fate) delivered() bool { return f.taken || f.outcome.Result == webhook.Delivered }
@@ -23,12 +24,13 @@ func (f fate) of(address string) fate {
 	f.outcome.Reply = &r
 	switch r.Code / 100 {
 	case 2:
-		f.outcome.Result = webhook.Delivered
+		f.outcome.Result, f.outcome.Reason = webhook.Delivered, webhook.ReasonDelivered
 	case 4:
-		f.outcome.Result = webhook.Deferred
+		f.outcome.Result, f.outcome.Reason = webhook.Deferred, webhook.ReasonAsked
 	default:
-		f.outcome.Result = webhook.Rejected
+		f.outcome.Result, f.outcome.Reason = webhook.Rejected, webhook.ReasonRejected
 	}
+	f.outcome.Recipients = nil
 	return f
 }
 
@@ -44,7 +46,7 @@ type verdict struct {
 //
 //	an explicit 4xx, or a transient failure that stays with the sender: that reply, nothing stored
 //	all rejected: the 5xx
-//	some rejected, and no queue to hold the dead letters: the 5xx
+//	some rejected, and no queue to hold the dead letters: the 5xx, unless only copies were
 //	else: what is deferred or rejected is stored, then 250
 func decide(fates []fate, queueOn bool) verdict {
 	var kept, rejected *fate
@@ -66,16 +68,19 @@ func decide(fates []fate, queueOn bool) verdict {
 	switch {
 	case kept != nil:
 		return verdict{reply: failure(kept.outcome)}
-	case rejected != nil && (delivered+deferred == 0 || !queueOn):
+	case rejected != nil && (delivered+deferred == 0 || !queueOn && !rejected.copy):
 		return verdict{reply: failure(rejected.outcome)}
 	}
-	return verdict{reply: accepted(fates), store: deferred > 0 || rejected != nil}
+	return verdict{reply: accepted(fates), store: queueOn && (deferred > 0 || rejected != nil)}
 }
 
-// first keeps what was found first, but lets an explicit reply win over the
-// table's.
+// first keeps what was found first, but lets a recipient's own endpoint win
+// over one that takes a copy, and then an explicit reply over the table's.
 func first(have, f *fate) *fate {
-	if have == nil || have.outcome.Reply == nil && f.outcome.Reply != nil {
+	switch {
+	case have == nil, have.copy && !f.copy:
+		return f
+	case have.copy == f.copy && have.outcome.Reply == nil && f.outcome.Reply != nil:
 		return f
 	}
 	return have

@@ -16,6 +16,7 @@ func TestDecide(t *testing.T) {
 		"deferred":     {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}},
 		"asked":        {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: 503, Reply: reply(450)}},
 		"DEFER=false":  {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
+		"copy rejects": {copy: true, outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
 		"rejected":     {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
 		"rejected 550": {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406, Reply: reply(550)}},
 	}
@@ -38,7 +39,8 @@ func TestDecide(t *testing.T) {
 				fates = append(fates, ends[name])
 			}
 			v := decide(fates, queueOn)
-			rejected := has["rejected"] + has["rejected 550"]
+			own := has["rejected"] + has["rejected 550"]
+			rejected := own + has["copy rejects"]
 			keeps := has["asked"]+has["DEFER=false"] > 0 || has["deferred"] > 0 && !queueOn
 			switch {
 			case keeps:
@@ -48,7 +50,7 @@ func TestDecide(t *testing.T) {
 				if has["asked"] > 0 && v.reply.Code != 450 {
 					t.Errorf("%v queue=%v: %+v, want the webhook's own 450", set, queueOn, v)
 				}
-			case rejected == len(set), rejected > 0 && !queueOn:
+			case rejected == len(set), own > 0 && !queueOn:
 				if v.reply.Code/100 != 5 || v.store {
 					t.Errorf("%v queue=%v: %+v, want a 5xx and nothing stored", set, queueOn, v)
 				}
@@ -56,7 +58,7 @@ func TestDecide(t *testing.T) {
 					t.Errorf("%v queue=%v: %+v, want the webhook's own 550", set, queueOn, v)
 				}
 			default:
-				if want := rejected+has["deferred"] > 0; v.reply.Code != 0 || v.store != want {
+				if want := queueOn && rejected+has["deferred"] > 0; v.reply.Code != 0 || v.store != want {
 					t.Errorf("%v queue=%v: %+v, want 250 and store=%v", set, queueOn, v, want)
 				}
 			}

@@ -147,7 +147,7 @@ func (w *Worker) Run(ctx context.Context) error {
 }
 
 // errShutdown cuts attempts short that outlast the grace.
-var errShutdown = errors.New("the worker is shutting down")
+var errShutdown = fmt.Errorf("the worker is shutting down: %w", context.Canceled)
 
 func (w *Worker) loop(ctx, attempts context.Context) error {
 	for ctx.Err() == nil {

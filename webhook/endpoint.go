@@ -190,6 +190,9 @@ func (e *Endpoint) Terminal() bool { return e.cfg.Terminal }
 // stays with the sender.
 func (e *Endpoint) Defers() bool { return e.cfg.Defer }
 
+// Copy reports whether it takes copies of what is another endpoint's.
+func (e *Endpoint) Copy() bool { return e.cfg.Copy }
+
 // Secure reports whether deliveries travel over TLS, as REQUIRETLS asks.
 func (e *Endpoint) Secure() bool { return e.url.Scheme == "https" }
 

@@ -271,13 +271,15 @@ func (a *app) Run(ctx context.Context) error {
 			}
 		})
 	}
+	working, stopWorking := context.WithCancel(background)
+	defer stopWorking()
 	for _, d := range a.doors {
 		run(func(ctx context.Context) error { return a.serveDoor(ctx, d) })
 	}
 	run(func(ctx context.Context) error { a.gateway.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
 	if a.worker != nil {
-		run(a.worker.Run)
+		run(func(context.Context) error { return a.worker.Run(working) })
 	}
 	stopReports := a.report(ctx)
 	if a.http != nil {
@@ -285,6 +287,7 @@ func (a *app) Run(ctx context.Context) error {
 		run(func(ctx context.Context) error { return a.ops.Serve(ctx, a.http) })
 	}
 	err := a.wait(ctx, failed)
+	stopWorking() // attempts under way have the same grace as the sessions
 	a.drain(ctx)
 	stop()
 	wg.Wait()
