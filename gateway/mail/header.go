@@ -84,7 +84,7 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 			shut()
 			name, value := splitField(b, pos, len(line))
 			if value < 0 {
-				if !r.skip(&h, b, line, pos, next) {
+				if !r.skip(&h, b, line, next) {
 					r.defect("no blank line between header and body")
 					return h, pos, over
 				}
@@ -107,24 +107,34 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 	return h, len(b), over
 }
 
+// maxLooseLines bounds how many lines in a row that are no fields are skipped.
+const maxLooseLines = 3
+
 // skip decides on a line that is no field: true when the header goes on after
 // it. Before a field that nobody knows the line may well be text: it is kept.
-func (r headerReader) skip(h *header, b, line []byte, pos, next int) bool {
-	if pos == 0 && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) {
+func (r headerReader) skip(h *header, b, line []byte, next int) bool {
+	if mboxLine(line) && onlyTrace(h) {
 		r.defect("an mbox \"From \" line precedes the header")
 		return true
 	}
+	others := 0
 	for range 50 { // over its continuation lines
 		l, n := cutLine(b, next)
-		if len(l) == 0 {
+		switch {
+		case len(l) == 0:
 			return false
-		}
-		if !isSpace(l[0]) {
-			if !strictField(l) {
+		case isSpace(l[0]):
+		case !strictField(l):
+			if others++; others == maxLooseLines {
+				return false
+			}
+		default:
+			name := lineName(l)
+			if others > 0 && !structural(name) {
 				return false
 			}
 			r.defect(fmt.Sprintf("header line that is no field skipped: %q", clip(toUTF8Lossy(line), 120)))
-			if name, _, _ := bytes.Cut(l, []byte(":")); !wellKnown(strings.TrimSpace(string(name))) {
+			if !wellKnown(name) {
 				h.loose = append(append(h.loose, line...), '\n')
 			}
 			return true
@@ -132,6 +142,27 @@ func (r headerReader) skip(h *header, b, line []byte, pos, next int) bool {
 		next = n
 	}
 	return false
+}
+
+func lineName(line []byte) string {
+	name, _, _ := bytes.Cut(line, []byte(":"))
+	return strings.TrimSpace(string(name))
+}
+
+func mboxLine(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))
+}
+
+// onlyTrace says whether nothing but what mail systems prepend was read so far.
+func onlyTrace(h *header) bool {
+	for _, f := range h.fields {
+		switch strings.ToLower(f.name) {
+		case "received", "authentication-results", "return-path", "delivered-to", "x-original-to":
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // splitField returns the name of the field on the line b[pos:pos+n] and where

@@ -1,13 +1,18 @@
 package mail
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
 
 func readTestHeader(s string) (header, string, int, []string) {
 	var defects []string
-	r := headerReader{max: 5, defect: func(d string) { defects = append(defects, d) },
+	r := headerReader{max: 5, defect: func(d string) {
+		if !slices.Contains(defects, d) {
+			defects = append(defects, d)
+		}
+	},
 		isDelim: func(l []byte) bool { ok, _ := isDelimiter(l, "bb"); return ok }}
 	h, body, over := r.read([]byte(s))
 	return h, s[body:], over, defects
@@ -30,6 +35,9 @@ func TestHeaderReader(t *testing.T) {
 		{"mbox line", "From x Mon Jan 1\r\nA: 1\r\n\r\nx", "A=1", "x", 1},
 		{"quoted mbox line", ">From x Mon Jan 1\r\nA: 1\r\n\r\nx", "A=1", "x", 1},
 		{"line without a colon", "A: 1\r\njunk\r\nSubject: 2\r\n\r\nx", "A=1|Subject=2", "x", 1},
+		{"mbox lines behind our own", "Received: x\r\nFrom a Mon\r\n>From b Tue\r\nA: 1\r\n\r\nx", "Received=x|A=1", "x", 1},
+		{"several junk lines", "A: 1\r\njunk\r\nmore junk\r\nSubject: 2\r\n\r\nx", "A=1|Subject=2", "x", 2},
+		{"too many to be junk", "A: 1\r\nDear all\r\nhere is\r\nmy text\r\nas\r\nSubject: 2\r\n", "A=1", "Dear all\r\nhere is\r\nmy text\r\nas\r\nSubject: 2\r\n", 1},
 		{"body without a blank line", "A: 1\r\nHello there\r\n\r\nx", "A=1", "Hello there\r\n\r\nx", 1},
 		{"space before the colon", "A : 1\r\n\r\nx", "A=1", "x", 0},
 		{"leading space", " A: 1\r\nB: 2\r\n\r\nx", "A=1|B=2", "x", 0},
