@@ -39,13 +39,16 @@ func ParsePattern(s string) (Pattern, error) {
 	if local == "" {
 		local = "*"
 	}
-	if domain == "" {
+	if domain = foldDomain(domain); domain == "" {
 		return Pattern{}, fmt.Errorf("pattern %q: the domain is missing; write %q for any domain", s, s+"*")
+	}
+	if strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.Contains(domain, "..") {
+		return Pattern{}, fmt.Errorf("pattern %q: a label of the domain is empty; write *@*.example.com for subdomains", s)
 	}
 	if strings.ContainsAny(s, " \t\r\n,;<>") {
 		return Pattern{}, fmt.Errorf("pattern %q: write one pattern, such as sales@example.com, *@example.com or *", s)
 	}
-	return Pattern{strings.ToLower(local), foldDomain(domain)}, nil
+	return Pattern{strings.ToLower(local), domain}, nil
 }
 
 // Match reports whether the address is meant.
