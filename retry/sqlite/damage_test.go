@@ -175,6 +175,17 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	}
 }
 
+func TestAdminLeavesMigrationToTheOwner(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "queue.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), dir, Options{Admin: true}); err == nil {
+		t.Fatal("an operator's command migrated")
+	}
+	open(t, dir, Options{})
+}
+
 func TestOneOwner(t *testing.T) {
 	dir := t.TempDir()
 	q := open(t, dir, Options{})

@@ -205,7 +205,7 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 	if _, err := c.ExecContext(ctx, "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
-	if err := migrate(ctx, c); err != nil {
+	if err := migrate(ctx, c, q.o.Admin); err != nil {
 		return err
 	}
 	if err := q.w.prepare(ctx); err != nil {

@@ -136,14 +136,18 @@ CREATE TRIGGER delivery_out AFTER DELETE ON delivery BEGIN
 END;
 `
 
-// migrate brings the schema up to date, or refuses one from the future.
-func migrate(ctx context.Context, c *sql.Conn) error {
+// migrate brings the schema up to date, or refuses one from the future. An
+// operator's command leaves that to the owner, which may be running.
+func migrate(ctx context.Context, c *sql.Conn, admin bool) error {
 	var have int
 	if err := c.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
 		return fmt.Errorf("reading the schema's version: %w", err)
 	}
 	if have > len(migrations) {
 		return fmt.Errorf("%w: it has version %d and this program knows %d: run the version that wrote it, or a newer one", ErrNewerSchema, have, len(migrations))
+	}
+	if admin && have < len(migrations) {
+		return fmt.Errorf("the queue's schema has version %d and this program wants %d: start the gateway with this version first", have, len(migrations))
 	}
 	for v := have; v < len(migrations); v++ {
 		script := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA user_version = %d; COMMIT", migrations[v], v+1)
