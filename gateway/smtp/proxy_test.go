@@ -49,4 +49,3 @@ func TestProxyChecksum(t *testing.T) {
 	}
 	p.must("< 554", "<close")
 }
-
