@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -137,6 +138,7 @@ var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 func (c *Config) checkEndpoint(k *checker, w *WebhookConfig, prefix string, seen map[string]string) {
 	k.refuse(w.URL == "", prefix+"URL", "is not set, but other variables of this endpoint are")
 	k.refuse(!endpointName.MatchString(w.Name), prefix+"NAME", "%q must be letters, digits, dots, dashes and underscores, at most 64", w.Name)
+	before := len(k.errs)
 	other, twice := seen[w.Name]
 	k.refuse(twice, prefix+"NAME", "%q is %s%sNAME too: names must differ", w.Name, envPrefix, other)
 	seen[w.Name] = prefix
@@ -145,7 +147,26 @@ func (c *Config) checkEndpoint(k *checker, w *WebhookConfig, prefix string, seen
 	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", envPrefix, prefix)
 	byURL := w.Attachments == "url" || w.Raw == "url"
 	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
-	k.patterns(prefix+"MATCH", w.Match)
+	if len(k.errs) == before && w.URL != "" {
+		_, err := webhook.NewEndpoint(w.endpoint())
+		k.fields(prefix, err)
+	}
+}
+
+// fields takes over the errors of webhook.NewEndpoint, each of which begins
+// with its field.
+func (k *checker) fields(prefix string, err error) {
+	if err == nil {
+		return
+	}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, e := range all {
+		field, why, _ := strings.Cut(e.Error(), ": ")
+		k.errs = append(k.errs, &variableError{variable: envPrefix + prefix + field, why: why})
+	}
 }
 
 // warnings says what is allowed but seldom meant.
@@ -164,6 +185,12 @@ func (c *Config) warnings() []string {
 		if strings.HasPrefix(string(w.URL), "http://") && (w.Token.Value != "" || w.Username != "") {
 			all = append(all, fmt.Sprintf("endpoint %s sends its credentials in the clear: use https", w.Name))
 		}
+	}
+	if !slices.ContainsFunc(c.Endpoints(), func(w WebhookConfig) bool { return !w.Terminal }) {
+		all = append(all, "every endpoint is a terminal: ordinary mail has nowhere to go and is refused with 550")
+	}
+	if !c.SMTP.Legacy && slices.ContainsFunc(c.Endpoints(), func(w WebhookConfig) bool { return w.Terminal }) {
+		all = append(all, "terminals are only reached by SEND, SOML and SAML, and POSTERN_SMTP_LEGACY is off")
 	}
 	if c.Sender.asked() {
 		all = append(all, "this version checks no senders: POSTERN_AUTHENTICATE and what belongs to it have no effect, and authentication is null in payloads")

@@ -257,8 +257,11 @@ func blame(vars map[string]string, cause error) []error {
 
 // refuse says what would have been valid.
 func (s setting) refuse(value string) error {
-	if s.secret() {
+	switch {
+	case s.secret():
 		value = ""
+	case s.value.Type() == reflect.TypeFor[URL]():
+		value = redactURL(value)
 	}
 	return &variableError{variable: s.key, value: value, why: "must be " + s.want()}
 }

@@ -148,14 +148,14 @@ func TestSecretFile(t *testing.T) {
 		}
 	}
 	write("first\n")
-	c, err := loadConfig([]string{anEndpoint, "POSTERN_WEBHOOK_SECRET_FILE=" + file})
+	c, err := loadConfig([]string{anEndpoint, "POSTERN_WEBHOOK_TOKEN_FILE=" + file})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Webhook.Secret.Value.Reveal(); got != "first" {
+	if got := c.Webhook.Token.Value.Reveal(); got != "first" {
 		t.Errorf("the secret is %q: the line end belongs to the file", got)
 	}
-	live := &liveSecret{file: file, value: c.Webhook.Secret.Value}
+	live := &liveSecret{file: file, value: c.Webhook.Token.Value}
 	for _, step := range []struct{ content, want string }{{"second", "second"}, {"", "second"}, {"third\r\n", "third"}} {
 		write(step.content)
 		live.checked = time.Time{}
@@ -168,7 +168,7 @@ func TestSecretFile(t *testing.T) {
 func TestConfigHidesSecrets(t *testing.T) {
 	out := new(bytes.Buffer)
 	s := &stdio{Out: out, Err: out, Environ: []string{
-		"POSTERN_WEBHOOK_URL=https://u:s3cret@a.example/?t=s3cret", "POSTERN_WEBHOOK_SECRET=s3cret", "POSTERN_WEBHOOK_USERNAME=u", "POSTERN_WEBHOOK_PASSWORD=s3cret",
+		"POSTERN_WEBHOOK_URL=https://u:s3cret@a.example/?t=s3cret", "POSTERN_WEBHOOK_SECRET=whsec_s3crets3crets3crets3crets3crets3crets3cr", "POSTERN_WEBHOOK_USERNAME=u", "POSTERN_WEBHOOK_PASSWORD=s3cret",
 		"POSTERN_WEBHOOK_HEADERS=X: s3cret", "POSTERN_RETRY_STORE=postgres://u:s3cret@h/d?password=s3cret", "POSTERN_HTTP_TOKEN=s3cret",
 		"POSTERN_DSN_RELAY=smtp://u:s3cret@h:25", "POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_URL_SECRET=s3cret",
 	}}

@@ -133,8 +133,11 @@ type URL string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (u *URL) UnmarshalText(text []byte) error {
 	p, err := url.Parse(string(text))
-	if err != nil || (p.Scheme != "http" && p.Scheme != "https") || p.Host == "" {
+	if err != nil || (p.Scheme != "http" && p.Scheme != "https") || p.Hostname() == "" {
 		return errors.New("not an http or https URL")
+	}
+	if n, err := strconv.Atoi(p.Port()); p.Port() != "" && (err != nil || n < 1 || n > 65535) {
+		return errors.New("not a port")
 	}
 	*u = URL(text)
 	return nil

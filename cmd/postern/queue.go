@@ -83,22 +83,26 @@ func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
 	return run(q, ctx)
 }
 
-// known holds replay's --to to the endpoints of this environment: mail for a
-// misspelt one would wait until it expires. An environment without endpoints
+// known holds the endpoint that replay --to or pause names to those of this
+// environment: mail for a misspelt one would wait until it expires, and a
+// misspelt pause leaves the endpoint running. An environment without endpoints
 // can't tell.
 func (q *queueCommand) known(c *Config) error {
-	endpoints := c.Endpoints()
-	if q.to == "" || len(endpoints) == 0 {
+	endpoints, named := c.Endpoints(), q.to
+	if q.name == "pause" {
+		named = q.args[0]
+	}
+	if named == "" || len(endpoints) == 0 {
 		return nil
 	}
 	var names []string
 	for _, w := range endpoints {
 		names = append(names, w.Name)
 	}
-	if slices.Contains(names, q.to) {
+	if slices.Contains(names, named) {
 		return nil
 	}
-	return fmt.Errorf("there is no endpoint %q: this environment has %s", q.to, strings.Join(names, ", "))
+	return fmt.Errorf("there is no endpoint %q: this environment has %s", named, strings.Join(names, ", "))
 }
 
 // openAdmin opens the configured store beside whoever runs on it.
