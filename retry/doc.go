@@ -16,6 +16,5 @@
 //
 // The engines (retry/sqlite, retry/postgres) know nothing of the policy and
 // pass one suite, retry/queuetest. Policy and Breaker are plain values without
-// clock or lock; Worker and Breakers bring them to life. Admin is the
-// operator's side, Report what a sender may be told.
+// clock or lock; Worker and Breakers bring them to life.
 package retry

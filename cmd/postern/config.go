@@ -47,7 +47,7 @@ type SMTPConfig struct {
 	Timeout                 time.Duration `env:"TIMEOUT" envDefault:"5m" doc:"longest wait for a client's next command or data; then 421"`
 	SessionTimeout          time.Duration `env:"SESSION_TIMEOUT" envDefault:"1h" doc:"longest session; then 421"`
 	MinDataRate             Size          `env:"MIN_DATA_RATE" envDefault:"500" doc:"octets a second that a message must come in with, after its first minutes; else 421; 0 for any"`
-	MaxHeader               Size          `env:"MAX_HEADER" envDefault:"1MiB" min:"1" doc:"largest header of a message; a larger one is answered 552"`
+	MaxHeader               Size          `env:"MAX_HEADER" envDefault:"0" doc:"largest header of a message; a larger one is answered 552; 0 for no bound but MAX_SIZE"`
 	MaxReceived             int           `env:"MAX_RECEIVED" envDefault:"50" min:"1" doc:"Received lines from which a message is in a loop: 554"`
 	MaxMessages             int           `env:"MAX_MESSAGES" envDefault:"0" min:"0" doc:"messages of one session, then 421; 0 for no bound"`
 	MaxErrors               int           `env:"MAX_ERRORS" envDefault:"15" min:"1" doc:"commands of one session answered 5xx, then 421"`

@@ -127,7 +127,7 @@ func (s *corpusSink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func corpusGateway(t *testing.T, url string) string {
 	cfg, err := loadConfig([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
-		"POSTERN_AUTHENTICATE=false", "POSTERN_LOG_LEVEL=error", "POSTERN_WEBHOOK_URL=" + url, "POSTERN_SMTP_MAX_HEADER=8MiB", "POSTERN_SPOOL_DIR=" + t.TempDir()})
+		"POSTERN_AUTHENTICATE=false", "POSTERN_LOG_LEVEL=error", "POSTERN_WEBHOOK_URL=" + url, "POSTERN_SPOOL_DIR=" + t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -217,5 +217,8 @@ func (q *Queue) Health(context.Context) error {
 	if err := q.fatal.get(); err != nil {
 		return err
 	}
+	if err := q.checkPlace(); err != nil {
+		return err
+	}
 	return q.checkDisk(0)
 }

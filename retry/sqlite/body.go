@@ -64,6 +64,12 @@ func (q *Queue) Reserve(_ context.Context, n int64) (retry.Reservation, error) {
 	if err := q.fatal.get(); err != nil {
 		return nil, err
 	}
+	if err := q.checkPlace(); err != nil {
+		return nil, err
+	}
+	if err := q.checkReserve(); err != nil {
+		return nil, err
+	}
 	if err := q.checkDisk(n); err != nil {
 		return nil, err
 	}

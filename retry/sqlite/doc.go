@@ -13,6 +13,7 @@
 // The folder:
 //
 //	queue.lock               flock: one owner
+//	queue.reserve            room that is given up when others fill the disk
 //	queue.db -wal -shm       the database, readable with sqlite3
 //	bodies/00 … bodies/ff    bodies over 64 KiB, one file each
 //	bodies/tmp               bodies being written

@@ -51,7 +51,8 @@ func (w *writer) classify(err error, committing bool) error {
 	if errors.Is(err, retry.ErrUnhealthy) || isRefusal(err) {
 		return err
 	}
-	if noSpace(err) {
+	if isFull(err) {
+		w.q.spendReserve()
 		return fmt.Errorf("%w: %w", retry.ErrFull, err)
 	}
 	var e *sqlite.Error
@@ -62,8 +63,6 @@ func (w *writer) classify(err error, committing bool) error {
 		return err
 	}
 	switch e.Code() & 0xff {
-	case sqlite3.SQLITE_FULL:
-		return fmt.Errorf("%w: %w", retry.ErrFull, err)
 	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 		return w.q.fail(err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED: // an operator's command holds the lock
@@ -78,6 +77,7 @@ func (w *writer) classify(err error, committing bool) error {
 // fileError is classify for the body files.
 func (q *Queue) fileError(what string, err error) error {
 	if noSpace(err) {
+		q.spendReserve()
 		return fmt.Errorf("%w: %s: %w", retry.ErrFull, what, err)
 	}
 	if isIO(err) {

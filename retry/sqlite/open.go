@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -76,14 +77,16 @@ func (o Options) withDefaults() Options {
 
 // Queue is a retry.Queue in a folder.
 type Queue struct {
-	dir    string
-	o      Options
-	lock   *os.File
-	read   *sql.DB // several connections, read only
-	write  *sql.DB // one connection, the writer's
-	check  *sql.DB // one connection, for checkpoints
-	w      *writer
-	notify chan struct{}
+	dir          string
+	o            Options
+	lock         *os.File
+	files        map[string]fs.FileInfo // as they were opened
+	reserveTried atomic.Int64           // when, in Unix nanoseconds
+	read         *sql.DB                // several connections, read only
+	write        *sql.DB                // one connection, the writer's
+	check        *sql.DB                // one connection, for checkpoints
+	w            *writer
+	notify       chan struct{}
 
 	usage  usage
 	ledger keySet
@@ -111,10 +114,36 @@ func Open(ctx context.Context, dir string, o Options) (*Queue, error) {
 }
 
 func (q *Queue) open(ctx context.Context) error {
+	err := q.openFiles(ctx)
+	if isFull(err) && q.spendReserve() {
+		_ = q.closeFiles()
+		err = q.openFiles(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.Background())
+	q.stop = stop
+	q.w.start(run)
+	if q.o.Admin {
+		return nil
+	}
+	if err := q.checkReserve(); err != nil { // fresh mail needs no queue: start all the same
+		q.o.Logger.Error("no mail can be queued until there is room", "folder", q.dir, "err", err)
+	}
+	q.wg.Add(1)
+	go func() { defer q.wg.Done(); q.housekeep(run) }()
+	return nil
+}
+
+func (q *Queue) openFiles(ctx context.Context) error {
 	if err := q.prepareFolder(); err != nil {
 		return err
 	}
 	if err := q.openDatabase(ctx); err != nil {
+		return err
+	}
+	if err := q.remember(); err != nil {
 		return err
 	}
 	if !q.o.Admin {
@@ -122,17 +151,7 @@ func (q *Queue) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := q.loadCaches(ctx); err != nil {
-		return err
-	}
-	run, stop := context.WithCancel(context.Background())
-	q.stop = stop
-	q.w.start(run)
-	if !q.o.Admin {
-		q.wg.Add(1)
-		go func() { defer q.wg.Done(); q.housekeep(run) }()
-	}
-	return nil
+	return q.loadCaches(ctx)
 }
 
 // prepareFolder makes the folders, private to us, and takes the lock.
@@ -224,6 +243,7 @@ func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 		return nil, err
 	}
 	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	v.Set("mode", "rw") // a database that is gone must not come back empty
 	u := url.URL{Scheme: "file", Path: path, RawQuery: v.Encode()}
 	db, err := sql.Open("sqlite", u.String())
 	if err != nil {
