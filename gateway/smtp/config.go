@@ -81,7 +81,7 @@ func DefaultConfig(domain string) Config {
 	return Config{
 		Domain:                  domain,
 		MaxSize:                 50 << 20,
-		MaxHeader:               1 << 20,
+		MaxHeader:               0, // real mail is not refused for its header; MaxSize bounds it
 		MaxReceived:             50,
 		MaxRecipients:           1000,
 		MaxCommandLine:          4096,
