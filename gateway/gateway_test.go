@@ -94,6 +94,38 @@ func allWaiting(t *testing.T, h *harness) []retry.Info {
 	}
 }
 
+// TestBreaker: rejections say nothing against an endpoint, failures in a row
+// do; while its breaker is open nobody asks it, fresh mail goes to the queue,
+// and without one the sender keeps it.
+func TestBreaker(t *testing.T) {
+	for _, queue := range []bool{true, false} {
+		h := newHarness(t, setting{noQueue: !queue})
+		k := h.dial(h.addr, "EHLO")
+		h.answers(status(406))
+		for range 30 {
+			if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "554 5.7.1") {
+				t.Fatalf("queue %v: a rejection was answered %q", queue, got)
+			}
+		}
+		if n := len(h.got()); n != 30 {
+			t.Errorf("queue %v: %d of 30 mails were asked about: rejections opened the breaker", queue, n)
+		}
+		h.answers(status(503))
+		for range 8 {
+			got, want := k.send("MAIL", "", "a@in.example"), "250 "
+			if !queue {
+				want = "451 4."
+			}
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("queue %v: %q, want %s", queue, got, want)
+			}
+		}
+		if n := len(h.got()); n != 5 {
+			t.Errorf("queue %v: the failing endpoint was asked %d times, want 5", queue, n)
+		}
+	}
+}
+
 // TestRetry follows a message that is refused for now: 250, the queue, and the
 // same POST again.
 func TestRetry(t *testing.T) {
