@@ -208,9 +208,6 @@ func pausedNote(all []retry.EndpointState, name string) string {
 	return ""
 }
 
-// exportLease is how long reading one message may take.
-const exportLease = 5 * time.Minute
-
 // export writes each message as it was received, our header lines before it.
 func (q *queueCommand) export(ctx context.Context) error {
 	for _, id := range q.args {
@@ -223,23 +220,27 @@ func (q *queueCommand) export(ctx context.Context) error {
 	return nil
 }
 
-// exportOne leases the delivery, so that it isn't settled and deleted meanwhile,
-// and gives the lease back as it was.
-func (q *queueCommand) exportOne(ctx context.Context, id, path string) (err error) {
-	lease, err := q.queue.LeaseID(ctx, id, exportLease)
+// exportOne verifies the stored octets before it writes the first of them.
+func (q *queueCommand) exportOne(ctx context.Context, id, path string) error {
+	info, _, err := q.queue.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, q.queue.Release(ctx, lease, retry.Attempt{})) }()
-	var envelope mail.Envelope
-	if err := json.Unmarshal(lease.Envelope, &envelope); err != nil {
-		return fmt.Errorf("the stored envelope: %w", err)
-	}
-	body, err := q.queue.Open(ctx, lease.Body)
+	message, body, err := q.queue.OpenMessage(ctx, info.MessageID)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	var envelope mail.Envelope
+	if err := json.Unmarshal(message.Envelope, &envelope); err != nil {
+		return fmt.Errorf("the stored envelope: %w", err)
+	}
+	if err := body.Verify(); err != nil {
+		return err
+	}
+	if _, err := body.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

@@ -86,7 +86,7 @@ func (q *Queue) Reserve(ctx context.Context, n int64) (retry.Reservation, error)
 			return nil, fmt.Errorf("reading the queue's size: %w", err)
 		}
 		if !q.usage.fits(n, q.o.MaxBytes, q.o.MaxMessages) {
-			return nil, fmt.Errorf("%w: %d bytes don't fit beside what waits", retry.ErrFull, n)
+			return nil, fmt.Errorf("%w: one more message of %d bytes is too many beside what waits", retry.ErrFull, n)
 		}
 	}
 	return &reservation{u: &q.usage, n: n}, nil

@@ -74,7 +74,7 @@ func (q *Queue) Reserve(_ context.Context, n int64) (retry.Reservation, error) {
 		return nil, err
 	}
 	if !q.usage.reserve(n, q.o.MaxBytes, q.o.MaxMessages) {
-		return nil, fmt.Errorf("%w: %d bytes don't fit beside what waits", retry.ErrFull, n)
+		return nil, fmt.Errorf("%w: one more message of %d bytes is too many beside what waits", retry.ErrFull, n)
 	}
 	return &reservation{q: q, n: n}, nil
 }
