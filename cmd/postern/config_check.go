@@ -192,6 +192,9 @@ func (c *Config) warnings() []string {
 	if !c.SMTP.Legacy && slices.ContainsFunc(c.Endpoints(), func(w WebhookConfig) bool { return w.Terminal }) {
 		all = append(all, "terminals are only reached by SEND, SOML and SAML, and POSTERN_SMTP_LEGACY is off")
 	}
+	if c.TLS.UsersFile != "" && c.TLS.CertFile == "" {
+		all = append(all, "POSTERN_USERS_FILE is set without a certificate: passwords only travel over TLS, so nobody can sign in")
+	}
 	if c.Sender.asked() {
 		all = append(all, "this version checks no senders: POSTERN_AUTHENTICATE and what belongs to it have no effect, and authentication is null in payloads")
 	}

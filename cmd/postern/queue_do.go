@@ -25,6 +25,10 @@ func (q *queueCommand) list(ctx context.Context) error {
 	if !q.json {
 		fmt.Fprintln(w, "ID\tSTATE\tENDPOINT\tAGE\tTRIES\tNEXT\tLAST\tFROM\tSUBJECT")
 	}
+	states, err := q.queue.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
 	shown := 0
 	for page := (retry.Page{Size: 100}); ; {
 		infos, next, err := q.queue.List(ctx, q.filter, page)
@@ -41,7 +45,7 @@ func (q *queueCommand) list(ctx context.Context) error {
 				}
 				continue
 			}
-			fmt.Fprintln(w, row(i, time.Now()))
+			fmt.Fprintln(w, row(i, heldNote(states, i.Endpoint, time.Now()), time.Now()))
 		}
 		if next.After == "" || len(infos) == 0 || q.limit > 0 && shown >= q.limit {
 			break
@@ -54,7 +58,8 @@ func (q *queueCommand) list(ctx context.Context) error {
 // rowSubject is how much of a subject a line shows.
 const rowSubject = 40
 
-func row(i retry.Info, now time.Time) string {
+// row is a line of the list; held says why nothing due goes out, "" it does.
+func row(i retry.Info, held string, now time.Time) string {
 	last := i.LastError
 	if i.LastStatus != 0 {
 		last = fmt.Sprint(i.LastStatus)
@@ -65,6 +70,9 @@ func row(i retry.Info, now time.Time) string {
 		next = "now"
 		if wait := i.DueAt.Sub(now); wait > 0 {
 			next = "in " + short(wait)
+		}
+		if held != "" {
+			next = held
 		}
 	case retry.Dead:
 		last = i.Reason
@@ -191,7 +199,7 @@ func (q *queueCommand) stats(ctx context.Context) error {
 	fmt.Fprintln(w, "\nendpoint\tdue\tleased\tdead\t")
 	for _, name := range slices.Sorted(maps.Keys(st.Endpoints)) {
 		c := st.Endpoints[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", name, c.Due, c.Leased, c.Dead, pausedNote(endpoints, name))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", name, c.Due, c.Leased, c.Dead, heldNote(endpoints, name, time.Now()))
 	}
 	for _, reason := range slices.Sorted(maps.Keys(st.DeadByReason)) {
 		fmt.Fprintf(w, "dead: %s\t%d\n", reason, st.DeadByReason[reason])
@@ -199,10 +207,18 @@ func (q *queueCommand) stats(ctx context.Context) error {
 	return w.Flush()
 }
 
-func pausedNote(all []retry.EndpointState, name string) string {
+// heldNote says why an endpoint's mail waits although it is due: the operator
+// paused it, or its breaker is open.
+func heldNote(all []retry.EndpointState, name string, now time.Time) string {
 	for _, e := range all {
-		if e.Endpoint == name && e.Paused {
-			return "paused: " + printable(e.Why)
+		if e.Endpoint != name {
+			continue
+		}
+		if e.Paused {
+			return strings.TrimSuffix("paused: "+printable(e.Why), ": ")
+		}
+		if b, err := retry.UnmarshalBreaker(e.Breaker); err == nil && b.State == retry.BreakerOpen {
+			return "breaker, probe in " + short(max(b.Until.Sub(now), 0))
 		}
 	}
 	return ""

@@ -20,6 +20,7 @@ func (a *app) openQueue(ctx context.Context) (retry.Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%sRETRY_STORE: %w", envPrefix, err)
 	}
+	a.log.Info("queue open", "store", d.Store.String())
 	a.onClose("the queue", q.Close)
 	return q, nil
 }
