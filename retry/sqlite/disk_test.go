@@ -59,17 +59,26 @@ func TestPowerCut(t *testing.T) {
 	}
 }
 
+// lacks skips a test that this machine can't run; CI must be able to.
+func lacks(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("CI must be able to run this: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
 // loopDisk mounts a small ext4 of its own.
 func loopDisk(t *testing.T) (img, mnt string) {
 	t.Helper()
 	if os.Getuid() != 0 {
-		t.Skip("mounting a file system of its own takes root")
+		lacks(t, "mounting a file system of its own takes root")
 	}
 	dir := t.TempDir()
 	img, mnt = filepath.Join(dir, "disk.img"), filepath.Join(dir, "mnt")
 	for _, args := range [][]string{{"truncate", "-s", "96M", img}, {"mkfs.ext4", "-q", img}, {"mkdir", mnt}, {"mount", "-o", "loop", img, mnt}} {
 		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Skipf("no loop disk here: %v: %s", args, out)
+			lacks(t, "no loop disk here: %v: %s", args, out)
 		}
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", mnt).Run() })
@@ -87,7 +96,7 @@ func cutPower(t *testing.T, mnt string) {
 	const shutdown, noLogFlush = 0x8004587d, 2
 	how := uint32(noLogFlush)
 	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, d.Fd(), shutdown, uintptr(unsafe.Pointer(&how))); errno != 0 {
-		t.Skipf("this file system can't be shut down: %v", errno)
+		lacks(t, "this file system can't be shut down: %v", errno)
 	}
 }
 
@@ -105,7 +114,7 @@ func tmpfs(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size="+size); err != nil {
-		t.Skipf("mounting a small disk takes root: %v", err)
+		lacks(t, "mounting a small disk takes root: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, 0) })
 	return dir
@@ -208,10 +217,7 @@ func settleSome(t *testing.T, q *Queue, j *journal, must bool) {
 func TestFailingDisk(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("CI must have strace")
-		}
-		t.Skip("no strace here")
+		lacks(t, "no strace here")
 	}
 	for _, c := range []struct {
 		name, inject string
@@ -237,7 +243,7 @@ func TestFailingDisk(t *testing.T) {
 			killGroup(cmd)
 			j.end(cmd)
 			if len(j.acked) == 0 {
-				t.Skipf("nothing was acked, so strace may not trace here: %v", j.other)
+				lacks(t, "nothing was acked, so strace may not trace here: %v", j.other)
 			}
 			if j.fatal != c.fatal {
 				t.Errorf("the child ended as unhealthy: %v, want %v; %v", j.fatal, c.fatal, j.other)
