@@ -32,6 +32,7 @@ var (
 // them. done: the last octets consumed were the end of data.
 func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 	start := 0 // of the run not handed out yet
+	lf := -1   // where the next LF is, looked for once: CRs before it must not search again
 	for n < len(p) {
 		if !d.inLine && p[n] == '.' {
 			if len(p)-n < 3 && bytes.HasPrefix(endOfData, p[n:]) {
@@ -45,7 +46,10 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 			}
 			d.inLine = true
 		}
-		end, lone := nextEnd(p[n:])
+		if lf < n {
+			lf = indexLF(p, n)
+		}
+		end, lone := nextEnd(p[n:], lf-n)
 		if end < 0 { // no line end: all but a last CR, whose LF may follow
 			held := 0
 			if p[len(p)-1] == '\r' {
@@ -73,19 +77,23 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 // octets takes runs of a message. Empty runs are allowed.
 type octets interface{ write(p []byte) }
 
-// nextEnd is the index behind the first CRLF, or behind the first lone CR or
-// LF where that comes earlier, or -1. A CR at the end of p is neither yet.
-func nextEnd(p []byte) (end int, lone bool) {
-	lf := bytes.IndexByte(p, '\n')
-	line := p
-	if lf >= 0 {
-		line = p[:lf]
+// indexLF is where the first LF at or behind from is, or the end of p.
+func indexLF(p []byte, from int) int {
+	if i := bytes.IndexByte(p[from:], '\n'); i >= 0 {
+		return from + i
 	}
-	cr := bytes.IndexByte(line, '\r')
+	return len(p)
+}
+
+// nextEnd is the index behind the first CRLF, or behind the first lone CR or
+// LF where that comes earlier, or -1; lf is where p's first LF is, or its
+// length. A CR at the end of p is neither yet.
+func nextEnd(p []byte, lf int) (end int, lone bool) {
+	cr := bytes.IndexByte(p[:lf], '\r')
 	switch {
-	case cr >= 0 && cr+1 < len(line):
+	case cr >= 0 && cr+1 < lf:
 		return cr + 1, true
-	case lf < 0:
+	case lf == len(p):
 		return -1, false
 	default:
 		return lf + 1, cr < 0

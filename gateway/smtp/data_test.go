@@ -3,7 +3,9 @@ package smtp
 import (
 	"bytes"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 )
 
 // collected takes runs and keeps a copy.
@@ -105,6 +107,30 @@ func TestDataExhaustive(t *testing.T) {
 		for _, normalize := range []bool{false, true} {
 			compareData(t, in, normalize, func() int { return size })
 			compareData(t, in, normalize, func() int { return 1 })
+		}
+	}
+}
+
+// TestDataShape: octets cost about the same however they are arranged; a
+// search that begins anew at each CR costs a thousand times more.
+func TestDataShape(t *testing.T) {
+	cost := func(unit string) time.Duration {
+		in := []byte(strings.Repeat(unit, largeBuffer/len(unit)))
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			for range 4 {
+				d := dataScanner{normalize: true}
+				d.scan(in, nowhere{})
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	lines := cost("x\r\n")
+	for _, unit := range []string{"\r ", "\n", "\r\r", "..\r\n", ".", "\r\r\n", "\r\n"} {
+		if got := cost(unit); got > 20*lines {
+			t.Errorf("%q costs %v, short lines %v", unit, got, lines)
 		}
 	}
 }

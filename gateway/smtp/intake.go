@@ -8,10 +8,15 @@ import (
 // intake carries a message's octets to the sink and watches what the engine
 // itself holds a message to: size, header size, hops. After a fault it goes on
 // counting and drops the octets, so that the session stays in step.
+//
+// Short runs are gathered: what the sink is asked follows how many octets
+// there are, not how lines, dots and chunks cut them.
 type intake struct {
 	sink   Sink
-	size   int64 // octets of content so far
-	limit  int64 // 0: none
+	pool   *buffers
+	run    []byte // short runs that the sink doesn't have yet, from the pool
+	size   int64  // octets of content so far
+	limit  int64  // 0: none
 	header headerWatch
 	fault  Reply // zero while all is well
 	err    error // the sink's own, behind a 451 or 452
@@ -27,6 +32,38 @@ func (in *intake) write(p []byte) {
 		in.fault = replyTooBig
 		return
 	}
+	if len(in.run)+len(p) > runBuffer {
+		in.flush()
+	}
+	if len(p) > runBuffer/2 {
+		in.flush()
+		in.pass(p)
+		return
+	}
+	if in.run == nil {
+		in.run = in.pool.run.Get().(*[runBuffer]byte)[:0]
+	}
+	in.run = append(in.run, p...)
+}
+
+// flush hands the gathered runs on; the message's last must be followed by one.
+func (in *intake) flush() {
+	if len(in.run) > 0 && in.fault.Zero() {
+		in.pass(in.run)
+	}
+	in.run = in.run[:0]
+}
+
+// release gives the buffer of gathered runs back.
+func (in *intake) release() {
+	if in.run != nil {
+		in.pool.run.Put((*[runBuffer]byte)(in.run[:runBuffer]))
+		in.run = nil
+	}
+}
+
+// pass gives octets to the sink.
+func (in *intake) pass(p []byte) {
 	if in.fault = in.header.watch(p); !in.fault.Zero() {
 		return
 	}

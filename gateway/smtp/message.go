@@ -44,7 +44,7 @@ func (s *session) openBody() Reply {
 		return or(r, replyHandlerFault)
 	}
 	cfg := &s.srv.cfg
-	s.body = &intake{sink: sink, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
+	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
 	return Reply{}
 }
 
@@ -120,6 +120,8 @@ func (c *dataClock) allowance() time.Duration {
 func (s *session) complete() Reply {
 	s.verb = verbMessage
 	t, body := s.t, s.body
+	body.flush()
+	body.release()
 	s.body = nil
 	if !body.fault.Zero() {
 		return s.refuse(t, body)

@@ -312,6 +312,7 @@ func (s *session) abort() {
 	if s.body != nil {
 		body := s.body
 		s.body = nil
+		body.release()
 		body.sink.Abort()
 	}
 }

@@ -12,6 +12,7 @@ import (
 const (
 	smallBuffer = 1 << 10
 	largeBuffer = 64 << 10
+	runBuffer   = 8 << 10  // short runs of a message are gathered up to this many octets
 	flushAt     = 4 << 10  // replies are written at the latest when they are this many octets
 	maxOverrun  = 1 << 20  // octets of an over-long line that are read and dropped before we hang up
 	maxLinger   = 64 << 10 // octets read and dropped after our last word, so that it isn't lost to a reset
@@ -25,13 +26,14 @@ var (
 
 // buffers are the pools that the sessions of a server share.
 type buffers struct {
-	small, large, out sync.Pool
+	small, large, run, out sync.Pool
 }
 
 func newBuffers() *buffers {
 	return &buffers{
 		small: sync.Pool{New: func() any { return new([smallBuffer]byte) }},
 		large: sync.Pool{New: func() any { return new([largeBuffer]byte) }},
+		run:   sync.Pool{New: func() any { return new([runBuffer]byte) }},
 		out:   sync.Pool{New: func() any { b := make([]byte, 0, flushAt); return &b }},
 	}
 }
