@@ -95,7 +95,24 @@ func (c *collection) waiting(ctx context.Context, l retry.Lease) (*smtp.Waiting,
 	if err != nil {
 		return nil, err
 	}
-	w := &smtp.Waiting{Size: m.raw.Size(), Binary: m.env.Body == "BINARYMIME", RequireTLS: m.env.RequireTLS}
+	w, err := c.describe(l, m)
+	if err != nil {
+		m.close()
+		return nil, err
+	}
+	h := c.hold(ctx, l, m)
+	w.Settle = func(_ context.Context, code int, text string, err error) { c.settle(h, code, text, err) }
+	w.Skip = func(_ context.Context, why string) {
+		h.end()
+		c.g.Logger.Info("a waiting mail stays: "+why, "delivery", l.ID, "for", c.by)
+		c.release(l, retry.Attempt{})
+	}
+	return w, nil
+}
+
+// describe says what the peer must know and be able to take.
+func (c *collection) describe(l retry.Lease, m *message) (w *smtp.Waiting, err error) {
+	w = &smtp.Waiting{Size: m.raw.Size(), Binary: m.env.Body == "BINARYMIME", RequireTLS: m.env.RequireTLS}
 	var ok bool
 	if w.From, ok = smtp.ParseAddress(m.env.From); !ok {
 		return nil, fmt.Errorf("gateway: reverse-path %q", m.env.From)
@@ -113,13 +130,6 @@ func (c *collection) waiting(ctx context.Context, l retry.Lease) (*smtp.Waiting,
 	}
 	w.UTF8 = m.env.UTF8 || !w.From.ASCII() || !all(w.Recipients, ascii)
 	w.Open = func(context.Context) (io.ReadCloser, error) { return m.raw.Open() }
-	h := c.hold(ctx, l)
-	w.Settle = func(_ context.Context, code int, text string, err error) { c.settle(h, code, text, err) }
-	w.Skip = func(_ context.Context, why string) {
-		h.end()
-		c.g.Logger.Info("a waiting mail stays: "+why, "delivery", l.ID, "for", c.by)
-		c.release(l, retry.Attempt{})
-	}
 	return w, nil
 }
 
@@ -156,13 +166,14 @@ func (c *collection) release(l retry.Lease, a retry.Attempt) {
 // held is a lease that is kept alive until end.
 type held struct {
 	lease retry.Lease
+	mail  *message
 	stop  context.CancelFunc
 	done  sync.WaitGroup
 }
 
-func (c *collection) hold(ctx context.Context, l retry.Lease) *held {
+func (c *collection) hold(ctx context.Context, l retry.Lease, m *message) *held {
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
-	h := &held{lease: l, stop: stop}
+	h := &held{lease: l, mail: m, stop: stop}
 	h.done.Go(func() {
 		tick := time.NewTicker(collectTTL / 3)
 		defer tick.Stop()
@@ -183,6 +194,7 @@ func (c *collection) hold(ctx context.Context, l retry.Lease) *held {
 func (h *held) end() {
 	h.stop()
 	h.done.Wait()
+	h.mail.close()
 }
 
 // octets looks through a message for what a peer must be able to take: octets

@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
-	"postern/retry"
+	"postern/gateway/archive"
 	"postern/webhook/payload"
 )
 
@@ -42,11 +40,11 @@ func (g *Gateway) keep(ctx context.Context, m *message, until time.Time) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	record, err := m.record(g.Policy)
+	record, err := archive.Record(m.env, m.parsed.Subject, g.Policy.MaxAge)
 	if err != nil {
 		return g.storeFailed(m, "envelope", err)
 	}
-	if m.stored {
+	if m.stored != nil || m.staged {
 		if err := g.Queue.Keep(ctx, record, until); err != nil {
 			return g.storeFailed(m, "keep", err)
 		}
@@ -64,7 +62,7 @@ func (g *Gateway) keep(ctx context.Context, m *message, until time.Time) error {
 	if err := g.Queue.Keep(ctx, record, until); err != nil {
 		return g.storeFailed(m, "keep", err)
 	}
-	m.kept.until, m.stored = until, true
+	m.kept.until, m.staged = until, true
 	return nil
 }
 
@@ -77,23 +75,11 @@ func (g *Gateway) drop(ctx context.Context, m *message, ds []*delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	record, err := m.record(g.Policy)
+	record, err := archive.Record(m.env, m.parsed.Subject, g.Policy.MaxAge)
 	if err == nil {
 		err = g.Queue.Keep(ctx, record, time.Time{})
 	}
 	if err != nil {
 		g.Logger.Warn("content of a refused message stays until its urls would have expired", "id", m.env.ID, "error", err)
 	}
-}
-
-// record is the message as the queue keeps it, its body still to be staged.
-func (m *message) record(p retry.Policy) (retry.Message, error) {
-	envelope, err := json.Marshal(m.env)
-	if err != nil {
-		return retry.Message{}, fmt.Errorf("gateway: envelope of %s: %w", m.env.ID, err)
-	}
-	return retry.Message{
-		ID: m.env.ID, Key: m.env.Key, Received: m.env.Received, Expires: m.env.Received.Add(p.MaxAge),
-		From: m.env.From, Subject: clip(m.parsed.Subject, maxListedSubject), Envelope: envelope,
-	}, nil
 }

@@ -2,11 +2,10 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/webhook"
@@ -21,6 +20,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
 		return retry.Verdict{Kind: retry.Later, Reason: string(webhook.ReasonRender),
 			Attempt: retry.Attempt{N: l.Attempts + 1, At: at, Reason: string(webhook.ReasonRender), Error: err.Error()}}
 	}
+	defer m.close()
 	ep := g.Router.Endpoint(l.Endpoint)
 	if ep == nil {
 		return retry.Verdict{Kind: retry.Skip, After: time.Minute, Reason: "no_endpoint"}
@@ -58,7 +58,7 @@ func (g *Gateway) split(ctx context.Context, l retry.Lease, d *delivery, o webho
 	case len(rest) == 1 && len(rest[0].to) == len(d.to):
 		return rest[0].fate.outcome
 	}
-	record, err := d.m.record(g.Policy)
+	record, err := archive.Record(d.m.env, d.m.parsed.Subject, g.Policy.MaxAge)
 	if err == nil {
 		record.Body, record.Expires = l.Body, l.Expires
 		_, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(d.m.env, rest))
@@ -73,51 +73,24 @@ func (g *Gateway) split(ctx context.Context, l retry.Lease, d *delivery, o webho
 // load makes a message of a lease: the frozen envelope and trace lines, the
 // stored octets, and what today's parser reads in them.
 func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
-	m := &message{env: &mail.Envelope{}, stored: true}
-	if err := json.Unmarshal(l.Envelope, m.env); err != nil {
-		return nil, fmt.Errorf("gateway: the stored envelope of %s can't be read: %w", l.MessageID, err)
-	}
-	var err error
-	if m.data, err = g.stored(ctx, l.Body); err != nil {
+	stored, err := archive.OpenLease(ctx, g.Queue, l)
+	if err != nil {
 		return nil, err
 	}
-	m.raw = mail.Prepend(m.env.Trace, m.data)
+	m := &message{env: stored.Envelope, data: stored.Data, raw: stored.Raw(), stored: stored}
 	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
+		m.close()
 		return nil, fmt.Errorf("gateway: the stored message %s can't be read: %w", l.MessageID, err)
 	}
 	return m, nil
 }
 
-// stored is a queued body as a Source; a small one is read at once.
-func (g *Gateway) stored(ctx context.Context, ref retry.BodyRef) (mail.Source, error) {
-	if ref.Size > mail.DefaultSpoolMemory {
-		return storedSource{ctx, g.Queue, ref}, nil
+// close lets go of what the store lent.
+func (m *message) close() {
+	if m.stored != nil {
+		m.stored.Close()
 	}
-	r, err := g.Queue.Open(ctx, ref)
-	if err != nil {
-		return nil, fmt.Errorf("gateway: stored body: %w", err)
-	}
-	defer r.Close()
-	b := make(mail.Bytes, ref.Size)
-	if _, err := io.ReadFull(r, b); err != nil {
-		return nil, fmt.Errorf("gateway: stored body: %w", err)
-	}
-	return b, nil
 }
-
-// storedSource reads a large body from the store each time it is opened, for
-// as long as the attempt's context lives.
-type storedSource struct {
-	ctx   context.Context
-	queue retry.Queue
-	ref   retry.BodyRef
-}
-
-// Open implements mail.Source.
-func (s storedSource) Open() (io.ReadSeekCloser, error) { return s.queue.Open(s.ctx, s.ref) }
-
-// Size implements mail.Source.
-func (s storedSource) Size() int64 { return s.ref.Size }
 
 // recipients finds the delivery's recipients in the envelope, in its order.
 func recipients(e *mail.Envelope, of []string) []mail.Recipient {

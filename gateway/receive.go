@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 )
@@ -24,8 +25,9 @@ type message struct {
 	data   mail.Source // as received
 	raw    mail.Source // our trace lines, then data
 	parsed *mail.Message
-	ids    []string // delivery keys that took it; for the ledger, if the client never hears our 250
-	stored bool     // the queue has it: by keep, or because it came out of it
+	ids    []string      // delivery keys that took it; for the ledger, if the client never hears our 250
+	stored *archive.Mail // it came out of the queue; nil: it is fresh
+	staged bool          // keep has made it durable
 	kept   kept
 	live   []*delivery // to terminals: they don't all count for the reply
 }
@@ -83,7 +85,7 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 		}
 	}
 	m.env.Trace = g.trace(m.env)
-	m.raw = mail.Prepend(m.env.Trace, m.data)
+	m.raw = archive.Raw(m.env, m.data)
 	var err error
 	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
 		g.Logger.Error("the spool can't be read", "id", m.env.ID, "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/webhook"
@@ -13,9 +14,6 @@ import (
 // storeTimeout bounds a write to the store: the sender waits, and its own ten
 // minutes are far away.
 const storeTimeout = 30 * time.Second
-
-// maxListedSubject is the octets of a subject that lists show.
-const maxListedSubject = 200
 
 // store makes what is left of a message durable in one commit. A deferred
 // delivery is due by the policy, a rejected one is a dead letter at once.
@@ -33,7 +31,7 @@ func (g *Gateway) store(ctx context.Context, m *message, ds []*delivery, booked 
 		defer own.Release()
 		booked = own
 	}
-	record, err := m.record(g.Policy)
+	record, err := archive.Record(m.env, m.parsed.Subject, g.Policy.MaxAge)
 	if err != nil {
 		return g.storeFailed(m, "envelope", err)
 	}
@@ -162,15 +160,4 @@ func (g *Gateway) note(ctx context.Context, m *message, ds []*delivery, refused 
 	if err := g.Ledger.Remember(ctx, m.env.Key, ids, g.Now().Add(g.Policy.MaxAge)); err != nil {
 		g.Logger.Warn("who took a message could not be noted; a re-send may be delivered again, with the same webhook-id", "id", m.env.ID, "error", err)
 	}
-}
-
-// clip cuts a string to n octets at a character's border.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
 }

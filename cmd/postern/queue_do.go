@@ -15,7 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"postern/gateway/mail"
+	"postern/gateway/archive"
 	"postern/retry"
 )
 
@@ -242,25 +242,20 @@ func (q *queueCommand) exportOne(ctx context.Context, id, path string) error {
 	if err != nil {
 		return err
 	}
-	message, body, err := q.queue.OpenMessage(ctx, info.MessageID)
+	m, err := archive.Open(ctx, q.queue, info.MessageID)
 	if err != nil {
 		return err
 	}
-	defer body.Close()
-	var envelope mail.Envelope
-	if err := json.Unmarshal(message.Envelope, &envelope); err != nil {
-		return fmt.Errorf("the stored envelope: %w", err)
-	}
-	if err := body.Verify(); err != nil {
+	defer m.Close()
+	raw, err := m.Raw().Open()
+	if err != nil {
 		return err
 	}
-	if _, err := body.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
+	defer raw.Close()
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, io.MultiReader(strings.NewReader(envelope.Trace), body))
+	_, err = io.Copy(out, raw)
 	return errors.Join(err, out.Close())
 }

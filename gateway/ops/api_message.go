@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"errors"
 	"net/http"
 
+	"postern/gateway/archive"
 	"postern/retry"
 )
 
@@ -24,22 +26,26 @@ func (s *Server) exportMessage(w http.ResponseWriter, r *http.Request) {
 // export sends the octets as they were received, with our trace lines before
 // them. Damaged ones only where ?damaged=true asks for what is left.
 func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string) {
-	m, err := openStored(r.Context(), s.deps.Queue, messageID)
+	open := archive.Open
+	if r.URL.Query().Get("damaged") == "true" {
+		open = archive.Salvage
+	}
+	m, err := open(r.Context(), s.deps.Queue, messageID)
+	if errors.Is(err, retry.ErrCorrupt) {
+		s.deps.Logger.Error("a stored message is damaged", "message", messageID, "err", err)
+		fail(w, http.StatusInternalServerError, retry.ErrCorrupt.Error()+"; add ?damaged=true to get what is left")
+		return
+	}
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	defer m.close()
-	if err := m.body.Verify(); err != nil && r.URL.Query().Get("damaged") != "true" {
-		s.deps.Logger.Error("a stored message is damaged", "id", messageID, "error", err)
-		fail(w, http.StatusInternalServerError, retry.ErrCorrupt.Error()+"; add ?damaged=true to get what is left")
-		return
-	}
-	raw, err := m.raw.Open()
+	defer m.Close()
+	raw, err := m.Raw().Open()
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
 	defer raw.Close()
-	file{name: messageID + ".eml", contentType: "message/rfc822", tag: messageID + "-raw", at: m.env.Received, content: raw}.send(w, r)
+	file{name: messageID + ".eml", contentType: "message/rfc822", tag: messageID + "-raw", at: m.Envelope.Received, content: raw}.send(w, r)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
 )
@@ -30,7 +31,7 @@ const (
 // attachment is decoded while it is sent.
 type Content struct {
 	links    *Links
-	messages Messages
+	messages archive.Messages
 	limits   mail.Limits
 	log      *slog.Logger
 	parsing  chan struct{}
@@ -38,7 +39,7 @@ type Content struct {
 
 // NewContent returns the handler. limits must be those with which the gateway
 // parses, since the url names an attachment by its number.
-func NewContent(l *Links, m Messages, limits mail.Limits, log *slog.Logger) *Content {
+func NewContent(l *Links, m archive.Messages, limits mail.Limits, log *slog.Logger) *Content {
 	return &Content{links: l, messages: m, limits: limits, log: log, parsing: make(chan struct{}, maxParsing)}
 }
 
@@ -54,13 +55,10 @@ func (c *Content) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusForbidden, "the url is not ours, was changed, or has expired")
 		return
 	}
-	s, err := openStored(r.Context(), c.messages, e[0])
+	m, err := archive.Open(r.Context(), c.messages, e[0])
 	if err == nil {
-		defer s.close()
-		err = s.body.Verify()
-	}
-	if err == nil {
-		err = c.serve(w, r, s, e[1])
+		defer m.Close()
+		err = c.serve(w, r, m, e[1])
 	}
 	c.failed(w, e[0], err)
 }
@@ -77,10 +75,10 @@ func (c *Content) failed(w http.ResponseWriter, id string, err error) {
 }
 
 // serve sends one part of the message.
-func (c *Content) serve(w http.ResponseWriter, r *http.Request, s *stored, part string) error {
-	f := file{name: s.env.ID + ".eml", contentType: "message/rfc822", tag: s.env.ID + "-" + part, at: s.env.Received}
+func (c *Content) serve(w http.ResponseWriter, r *http.Request, m *archive.Mail, part string) error {
+	f := file{name: m.Envelope.ID + ".eml", contentType: "message/rfc822", tag: m.Envelope.ID + "-" + part, at: m.Envelope.Received}
 	if part == rawPart {
-		src, err := s.raw.Open()
+		src, err := m.Raw().Open()
 		if err != nil {
 			return err
 		}
@@ -89,7 +87,7 @@ func (c *Content) serve(w http.ResponseWriter, r *http.Request, s *stored, part 
 		f.send(w, r)
 		return nil
 	}
-	a, err := c.attachment(r.Context(), s.raw, part)
+	a, err := c.attachment(r.Context(), m.Raw(), part)
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/retry/sqlite"
@@ -73,7 +74,7 @@ func newLinks(t *testing.T, base string, secret webhook.Secret, now func() time.
 }
 
 // contentServer serves what the queue keeps.
-func contentServer(t *testing.T, q Messages) (*httptest.Server, *Links) {
+func contentServer(t *testing.T, q archive.Messages) (*httptest.Server, *Links) {
 	t.Helper()
 	links := newLinks(t, "http://placeholder", "a secret", nil)
 	srv := newTestServer(t, nil, func(_ *Config, d *Deps) {

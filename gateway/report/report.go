@@ -11,13 +11,12 @@ package report
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
 )
@@ -36,18 +35,13 @@ const (
 	KindDSN     = "dsn"
 )
 
-// Messages opens stored messages; the retry queue is one.
-type Messages interface {
-	OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error)
-}
-
 // Options are the parts that a Reporter works with.
 type Options struct {
-	Webhook  *Webhook    // nil: nobody is told by a webhook
-	Relay    *Relay      // nil: no sender is told
-	Domain   string      // our host name
-	Messages Messages    // where the messages of notifications are
-	Limits   mail.Limits // for reading them
+	Webhook  *Webhook         // nil: nobody is told by a webhook
+	Relay    *Relay           // nil: no sender is told
+	Domain   string           // our host name
+	Messages archive.Messages // where the messages of notifications are
+	Limits   mail.Limits      // for reading them
 	// Observer hears of each report's end: one of the kinds, one of the results.
 	Observer func(kind, result string)
 	Logger   *slog.Logger
@@ -122,26 +116,25 @@ func (r *Reporter) Run(ctx context.Context) {
 
 // notify sends the notification of a dead letter, unless it must not be sent.
 func (r *Reporter) notify(ctx context.Context, d letter) error {
-	env := &mail.Envelope{}
-	if err := json.Unmarshal(d.envelope, env); err != nil {
+	env, err := archive.Envelope(d.envelope)
+	if err != nil {
 		return permanent(err)
 	}
 	to := concerned(env, d.info.Recipients, onFailure)
 	if why := withhold(env, to); why != "" {
 		return withheld(why)
 	}
-	_, body, err := r.o.Messages.OpenMessage(ctx, d.info.MessageID)
-	if errors.Is(err, retry.ErrNotFound) {
+	stored, err := archive.Open(ctx, r.o.Messages, d.info.MessageID)
+	switch {
+	case errors.Is(err, retry.ErrNotFound):
 		return withheld("the dead letter was deleted")
-	}
-	if err != nil {
+	case errors.Is(err, retry.ErrCorrupt), errors.Is(err, archive.ErrEnvelope):
+		return permanent(err)
+	case err != nil:
 		return err
 	}
-	defer body.Close()
-	if err := body.Verify(); err != nil {
-		return permanent(err)
-	}
-	raw := mail.Prepend(env.Trace, bodySource{body})
+	defer stored.Close()
+	raw := stored.Raw()
 	m, err := mail.Parse(raw, r.o.Limits)
 	if err != nil {
 		return err
@@ -177,18 +170,3 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, end: success, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
 	r.dsns.add(env.ID, func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
 }
-
-// bodySource reads a stored body through any number of readers.
-type bodySource struct{ body retry.StoredBody }
-
-// Open implements mail.Source.
-func (b bodySource) Open() (io.ReadSeekCloser, error) {
-	return section{io.NewSectionReader(b.body, 0, b.body.Size())}, nil
-}
-
-// Size implements mail.Source.
-func (b bodySource) Size() int64 { return b.body.Size() }
-
-type section struct{ *io.SectionReader }
-
-func (section) Close() error { return nil }

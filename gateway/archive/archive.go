@@ -1,0 +1,168 @@
+// Package archive is the one codec between a mail and what the queue stores:
+// the envelope as JSON with our header lines frozen in it, and the octets of
+// DATA as they were received. The parsed form is never stored, so that a
+// better parser reaches mail that waits.
+//
+// What Open and OpenLease give was read once as a whole before: octets that
+// differ from their SHA-256 are retry.ErrCorrupt and never leave the store, a
+// message that is gone is retry.ErrNotFound. Any other error is the store's
+// and may pass; ErrEnvelope doesn't.
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/retry"
+)
+
+// ErrEnvelope is returned when a stored envelope can't be read: it was written
+// by a newer version, or the store is damaged.
+var ErrEnvelope = errors.New("archive: the stored envelope can't be read")
+
+// maxSubject is the octets of a subject that lists show.
+const maxSubject = 200
+
+// Messages opens stored messages by their id.
+type Messages interface {
+	OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error)
+}
+
+// Bodies opens stored octets by what a lease says of them.
+type Bodies interface {
+	Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error)
+}
+
+// Mail is a stored mail. Close it when its sources are no longer needed.
+type Mail struct {
+	Envelope *mail.Envelope
+	Data     mail.Source // as received
+
+	body io.Closer // nil: all of it is in memory
+}
+
+// Raw is the message as webhooks and people see it: our header lines, then the
+// octets as received.
+func (m *Mail) Raw() mail.Source { return Raw(m.Envelope, m.Data) }
+
+// Close lets go of the stored octets.
+func (m *Mail) Close() error {
+	if m.body == nil {
+		return nil
+	}
+	return m.body.Close()
+}
+
+// Raw puts the header lines of the envelope before the octets of DATA.
+func Raw(env *mail.Envelope, data mail.Source) mail.Source { return mail.Prepend(env.Trace, data) }
+
+// Record is a message as the queue keeps it, its body still to be staged. It
+// waits for the webhooks until it is as old as life.
+func Record(env *mail.Envelope, subject string, life time.Duration) (retry.Message, error) {
+	frozen, err := json.Marshal(env)
+	if err != nil {
+		return retry.Message{}, fmt.Errorf("archive: envelope of %s: %w", env.ID, err)
+	}
+	return retry.Message{
+		ID: env.ID, Key: env.Key, Received: env.Received, Expires: env.Received.Add(life),
+		From: env.From, Subject: retry.Clip(subject, maxSubject), Envelope: frozen,
+	}, nil
+}
+
+// Envelope reads a stored envelope.
+func Envelope(stored []byte) (*mail.Envelope, error) {
+	env := &mail.Envelope{}
+	if err := json.Unmarshal(stored, env); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrEnvelope, err)
+	}
+	return env, nil
+}
+
+// Open opens a stored message by its id, for as long as ctx lives.
+func Open(ctx context.Context, from Messages, messageID string) (*Mail, error) {
+	m, err := Salvage(ctx, from, messageID)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.body.(retry.StoredBody).Verify(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("archive: message %s: %w", messageID, err)
+	}
+	return m, nil
+}
+
+// Salvage opens a stored message without looking whether its octets are those
+// that were received: what is left of a damaged one, for an operator's eyes.
+func Salvage(ctx context.Context, from Messages, messageID string) (*Mail, error) {
+	record, body, err := from.OpenMessage(ctx, messageID)
+	if err != nil {
+		return nil, err
+	}
+	env, err := Envelope(record.Envelope)
+	if err != nil {
+		body.Close()
+		return nil, fmt.Errorf("message %s: %w", messageID, err)
+	}
+	return &Mail{Envelope: env, Data: source{body}, body: body}, nil
+}
+
+// OpenLease opens the message of a leased delivery, for as long as ctx lives. A
+// small one is read into memory.
+func OpenLease(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error) {
+	if l.Damaged {
+		return nil, fmt.Errorf("archive: message %s: its record: %w", l.MessageID, retry.ErrCorrupt)
+	}
+	env, err := Envelope(l.Envelope)
+	if err != nil {
+		return nil, fmt.Errorf("message %s: %w", l.MessageID, err)
+	}
+	body, err := from.Open(ctx, l.Body)
+	if err != nil {
+		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
+	}
+	m := &Mail{Envelope: env}
+	if l.Body.Size <= mail.DefaultSpoolMemory {
+		m.Data, err = readAll(body, l.Body.Size)
+		err = errors.Join(err, body.Close())
+	} else {
+		m.Data, m.body = source{body}, body
+		err = body.Verify()
+	}
+	if err != nil {
+		m.Close()
+		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
+	}
+	return m, nil
+}
+
+// readAll reads a body to its end, where the store says whether it is whole.
+func readAll(body io.Reader, size int64) (mail.Bytes, error) {
+	b := make(mail.Bytes, size)
+	if _, err := io.ReadFull(body, b); err != nil {
+		return nil, err
+	}
+	if _, err := io.ReadFull(body, make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return nil, errors.Join(retry.ErrCorrupt, err)
+	}
+	return b, nil
+}
+
+// source reads a stored body through any number of readers.
+type source struct{ body retry.StoredBody }
+
+// Open implements mail.Source.
+func (s source) Open() (io.ReadSeekCloser, error) {
+	return section{io.NewSectionReader(s.body, 0, s.body.Size())}, nil
+}
+
+// Size implements mail.Source.
+func (s source) Size() int64 { return s.body.Size() }
+
+type section struct{ *io.SectionReader }
+
+func (section) Close() error { return nil }

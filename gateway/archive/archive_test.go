@@ -1,0 +1,159 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/gateway/archive"
+	"postern/gateway/mail"
+	"postern/retry"
+	"postern/retry/sqlite"
+)
+
+const trace = "Received: from client.example by mx.example; Tue, 6 Jan 2026 10:00:00 +0000\r\n"
+
+// store keeps a message with one delivery in a queue of its own.
+func store(t *testing.T, data string) (q *sqlite.Queue, dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	q, err := sqlite.Open(t.Context(), dir, sqlite.Options{MinFree: -1, Unsafe: true})
+	must(t, err)
+	t.Cleanup(func() { q.Close() })
+	env := &mail.Envelope{ID: "m1", Key: "k1", From: "s@client.example", Received: time.Now().UTC().Truncate(time.Millisecond), Trace: trace}
+	record, err := archive.Record(env, strings.Repeat("я", 200), time.Hour)
+	must(t, err)
+	if record.Expires.Sub(record.Received) != time.Hour || len(record.Subject) != 200 || record.Key != "k1" || record.From != env.From {
+		t.Errorf("record %+v", record)
+	}
+	booked, err := q.Reserve(t.Context(), int64(len(data)))
+	must(t, err)
+	defer booked.Release()
+	record.Body, err = q.Stage(t.Context(), booked, mail.Bytes(data))
+	must(t, err)
+	_, err = q.Enqueue(t.Context(), record, []retry.NewDelivery{{ID: "d1", Endpoint: "e", Recipients: []string{"a@in.example"}, Due: env.Received}})
+	must(t, err)
+	return q, dir
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lease(t *testing.T, q *sqlite.Queue) retry.Lease {
+	t.Helper()
+	l, err := q.LeaseID(t.Context(), "d1", time.Minute)
+	must(t, err)
+	return l
+}
+
+func read(t *testing.T, src mail.Source) string {
+	t.Helper()
+	r, err := src.Open()
+	must(t, err)
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	must(t, err)
+	if int64(len(b)) != src.Size() {
+		t.Errorf("%d octets of a source of %d", len(b), src.Size())
+	}
+	return string(b)
+}
+
+// What comes out is what went in, whatever the size and the way.
+func TestRoundTrip(t *testing.T) {
+	for _, size := range []int{0, 100, 100_000, 300_000} {
+		data := strings.Repeat("x", size)
+		q, _ := store(t, data)
+		byID, err := archive.Open(t.Context(), q, "m1")
+		must(t, err)
+		byLease, err := archive.OpenLease(t.Context(), q, lease(t, q))
+		must(t, err)
+		for _, m := range []*archive.Mail{byID, byLease} {
+			if read(t, m.Data) != data || read(t, m.Raw()) != trace+data || read(t, m.Raw()) != trace+data || m.Envelope.From != "s@client.example" {
+				t.Errorf("%d octets came back as %d, envelope %+v", size, m.Data.Size(), m.Envelope)
+			}
+			must(t, m.Close())
+		}
+	}
+}
+
+// Octets that differ from what was received never leave, unless an operator
+// asks for what is left of them.
+func TestDamaged(t *testing.T) {
+	for _, size := range []int{100_000, 300_000} {
+		q, dir := store(t, strings.Repeat("x", size))
+		l := lease(t, q)
+		damage(t, filepath.Join(dir, "bodies"))
+		if _, err := archive.Open(t.Context(), q, "m1"); !errors.Is(err, retry.ErrCorrupt) {
+			t.Errorf("%d octets by id: %v", size, err)
+		}
+		if _, err := archive.OpenLease(t.Context(), q, l); !errors.Is(err, retry.ErrCorrupt) {
+			t.Errorf("%d octets by lease: %v", size, err)
+		}
+		m, err := archive.Salvage(t.Context(), q, "m1")
+		must(t, err)
+		if got := read(t, m.Raw()); len(got) != len(trace)+size {
+			t.Errorf("%d of %d octets are left", len(got), size)
+		}
+		must(t, m.Close())
+	}
+	q, _ := store(t, "x")
+	l := lease(t, q)
+	l.Damaged = true
+	if _, err := archive.OpenLease(t.Context(), q, l); !errors.Is(err, retry.ErrCorrupt) {
+		t.Errorf("a damaged record: %v", err)
+	}
+}
+
+// damage changes one octet of each file below dir.
+func damage(t *testing.T, dir string) {
+	t.Helper()
+	must(t, filepath.WalkDir(dir, func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(name)
+		must(t, err)
+		b[len(b)-1] ^= 1
+		return os.WriteFile(name, b, 0o600)
+	}))
+}
+
+// Each error says what its caller decides on.
+func TestErrors(t *testing.T) {
+	q, _ := store(t, "x")
+	if _, err := archive.Open(t.Context(), q, "m2"); !errors.Is(err, retry.ErrNotFound) {
+		t.Errorf("a message that isn't there: %v", err)
+	}
+	l := lease(t, q)
+	gone := l
+	gone.Body.ID, gone.Body.Size = "nothing", 1<<20
+	if _, err := archive.OpenLease(t.Context(), q, gone); err == nil {
+		t.Error("a body that isn't there was opened")
+	}
+	l.Envelope = []byte("{")
+	if _, err := archive.OpenLease(t.Context(), q, l); !errors.Is(err, archive.ErrEnvelope) {
+		t.Errorf("half an envelope: %v", err)
+	}
+	if _, err := archive.Open(t.Context(), halfEnvelope{q}, "m1"); !errors.Is(err, archive.ErrEnvelope) {
+		t.Errorf("half an envelope by id: %v", err)
+	}
+}
+
+// halfEnvelope is a store whose envelopes were cut.
+type halfEnvelope struct{ archive.Messages }
+
+func (h halfEnvelope) OpenMessage(ctx context.Context, id string) (retry.Message, retry.StoredBody, error) {
+	m, b, err := h.Messages.OpenMessage(ctx, id)
+	m.Envelope = m.Envelope[:len(m.Envelope)/2]
+	return m, b, err
+}
