@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"time"
 
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/config"
 	"postern/gateway/directory"
 	"postern/gateway/mail"
 	"postern/webhook"
@@ -33,7 +34,7 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 	if err := parseFlags(fs, args); err != nil {
 		return err
 	}
-	c, err := loadConfig(s.Environ)
+	c, err := config.Load(s.Environ)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,7 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 		*to = "postmaster@" + c.Listen.Domain
 	}
 	k := &checks{out: s.Out}
-	for _, w := range c.warnings() {
+	for _, w := range c.Warnings() {
 		k.say("warning", "%s", w)
 	}
 	if err := k.endpoints(ctx, c, *to); err != nil {
@@ -69,8 +70,8 @@ func (k *checks) fail(format string, args ...any) {
 }
 
 // endpoints POSTs a test mail to each endpoint, as a message would be.
-func (k *checks) endpoints(ctx context.Context, c *Config, to string) error {
-	router, err := c.router()
+func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) error {
+	router, err := c.Router()
 	if err != nil {
 		return err
 	}
@@ -91,7 +92,7 @@ func (k *checks) endpoints(ctx context.Context, c *Config, to string) error {
 			k.ok("endpoint %s took the test mail with %d in %s", ep, o.Status, o.Elapsed.Round(time.Millisecond))
 			continue
 		}
-		r := o.SMTPReply(c.Delivery.Store != storeOff && ep.Defers())
+		r := o.SMTPReply(c.Delivery.Store != config.StoreOff && ep.Defers())
 		k.fail("endpoint %s: %v; a mail would be answered %d %s", ep, o.Err, r.Code, r.Enhanced)
 	}
 	return nil
@@ -116,11 +117,11 @@ func testDelivery(domain, to string) (payload.Delivery, error) {
 
 // directory asks for an address. Whether it is a recipient is the directory's
 // own affair: what is checked is that its answer counts.
-func (k *checks) directory(ctx context.Context, c *Config, to string) {
+func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 	if c.Directory.URL == "" {
 		return
 	}
-	remote, err := directory.NewRemote(string(c.Directory.URL), &http.Client{}, c.Directory.sign(), time.Now)
+	remote, err := app.Remote(c.Directory)
 	if err != nil {
 		k.fail("directory: %v", err)
 		return

@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"postern/cmd/internal/config"
 )
 
 // certificateSoon is when an expiry is worth a word.
 const certificateSoon = 14 * 24 * time.Hour
 
-func (k *checks) certificate(c *Config) {
+func (k *checks) certificate(c *config.Config) {
 	t := c.TLS
 	if t.CertFile == "" {
 		k.say("note", "no certificate: mail comes in the clear; POSTERN_TLS_CERT_FILE and POSTERN_TLS_KEY_FILE turn STARTTLS on")
@@ -45,7 +47,7 @@ func (k *checks) certificate(c *Config) {
 }
 
 // store looks whether a sqlite store's folder can be written.
-func (k *checks) store(c *Config) {
+func (k *checks) store(c *config.Config) {
 	folder := c.Delivery.Store.Folder()
 	if folder == "" {
 		return
@@ -70,10 +72,10 @@ func writable(folder string) error {
 
 // dns looks for the MX records that bring mail here. They are other people's
 // zones, and a test machine has none: what is missing is only a warning.
-func (k *checks) dns(ctx context.Context, c *Config) {
+func (k *checks) dns(ctx context.Context, c *config.Config) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for _, domain := range c.domains() {
+	for _, domain := range c.Domains() {
 		records, err := net.DefaultResolver.LookupMX(ctx, domain)
 		if err != nil {
 			k.say("warning", "MX of %s: %v: senders need an MX record that names %s", domain, err, c.Listen.Domain)
@@ -86,23 +88,4 @@ func (k *checks) dns(ctx context.Context, c *Config) {
 		}
 		k.ok("MX of %s names %s", domain, c.Listen.Domain)
 	}
-}
-
-// domains are the domains that the patterns name.
-func (c *Config) domains() []string {
-	patterns := append([]string(nil), c.Directory.Recipients...)
-	for _, w := range c.Endpoints() {
-		patterns = append(patterns, w.Match...)
-	}
-	var all []string
-	for _, p := range patterns {
-		_, domain, found := strings.Cut(p, "@")
-		if !found {
-			domain = p
-		}
-		if !strings.Contains(domain, "*") && !slices.Contains(all, domain) {
-			all = append(all, domain)
-		}
-	}
-	return all
 }

@@ -20,6 +20,9 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/config"
 )
 
 // corpusDir holds mails of others that are no part of the project.
@@ -126,13 +129,13 @@ func (s *corpusSink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func corpusGateway(t *testing.T, url string) string {
-	cfg, err := loadConfig([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
+	cfg, err := config.Load([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
 		"POSTERN_AUTHENTICATE=false", "POSTERN_LOG_LEVEL=error", "POSTERN_WEBHOOK_URL=" + url, "POSTERN_SPOOL_DIR=" + t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := newApp(ctx, cfg, cfg.Process.logger(t.Output()))
+	a, err := app.New(ctx, cfg, app.Deps{Logger: cfg.Process.Logger(t.Output()), Version: versionString()})
 	if err != nil {
 		t.Fatal(err)
 	}

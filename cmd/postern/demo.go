@@ -13,6 +13,10 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/config"
+	"postern/cmd/internal/devhook"
 )
 
 const demoHelp = `[--once]
@@ -50,7 +54,7 @@ func cmdDemo(ctx context.Context, s *stdio, args []string) error {
 type demo struct {
 	out     io.Writer
 	folder  string
-	app     *app
+	app     *app.App
 	web     net.Listener
 	bodies  chan []byte // what the webhook got
 	cancel  context.CancelFunc
@@ -76,15 +80,15 @@ func startDemo(ctx context.Context, out io.Writer, addr string) (d *demo, err er
 		return d, err
 	}
 	secret := demoSecret()
-	l := &listener{out: out, secret: secret, got: func(b []byte) {
+	hook := &devhook.Hook{Out: out, Secret: secret, Got: func(b []byte) {
 		select {
 		case d.bodies <- b:
 		default:
 		}
 	}}
-	d.run(func() error { return l.serve(ctx, d.web) })
+	d.run(func() error { return hook.Serve(ctx, d.web) })
 
-	cfg, err := loadConfig([]string{
+	cfg, err := config.Load([]string{
 		"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=" + freeAddr(addr), "POSTERN_HTTP_ADDR=off",
 		"POSTERN_RETRY_STORE=sqlite://" + d.folder, "POSTERN_AUTHENTICATE=false",
 		"POSTERN_WEBHOOK_URL=http://" + d.web.Addr().String() + "/mail", "POSTERN_WEBHOOK_SECRET=" + secret,
@@ -93,7 +97,7 @@ func startDemo(ctx context.Context, out io.Writer, addr string) (d *demo, err er
 	if err != nil {
 		return d, err
 	}
-	if d.app, err = newApp(ctx, cfg, cfg.Process.logger(out)); err != nil {
+	if d.app, err = app.New(ctx, cfg, app.Deps{Logger: cfg.Process.Logger(out), Version: versionString()}); err != nil {
 		return d, err
 	}
 	d.run(func() error { return d.app.Run(ctx) })

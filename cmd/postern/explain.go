@@ -6,6 +6,7 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"postern/cmd/internal/config"
 	"postern/webhook"
 )
 
@@ -16,7 +17,7 @@ func cmdExplain(_ context.Context, s *stdio, args []string) error {
 	if err := parseFlags(fs, args); err != nil {
 		return err
 	}
-	var words List
+	var words config.List
 	if err := words.UnmarshalText([]byte(*reject)); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"postern/cmd/internal/config"
 )
 
 // cmdHealthcheck asks a running gateway whether it is ready; for containers
@@ -18,7 +20,7 @@ func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
 		return err
 	}
 	if *url == "" {
-		c, err := readConfig(s.Environ)
+		c, err := config.Read(s.Environ)
 		if err != nil {
 			return err
 		}
@@ -46,7 +48,7 @@ func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
 }
 
 // readyURL is where a gateway on this machine tells whether it is ready.
-func readyURL(addr Addr) (string, error) {
+func readyURL(addr config.Addr) (string, error) {
 	host, port, err := net.SplitHostPort(string(addr))
 	if err != nil {
 		return "", fmt.Errorf("POSTERN_HTTP_ADDR is off: there is nobody to ask")

@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"postern/cmd/internal/config"
 )
 
 func main() {
@@ -63,7 +65,7 @@ func run(ctx context.Context, s *stdio, args []string) int {
 }
 
 func exitCode(s *stdio, name string, err error) int {
-	var config *configError
+	var config *config.Error
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0

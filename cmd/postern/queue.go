@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/config"
 	"postern/retry"
 )
 
@@ -69,7 +71,7 @@ func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
 	if err := q.parse(args); err != nil {
 		return err
 	}
-	c, err := readConfig(s.Environ)
+	c, err := config.Read(s.Environ)
 	if err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
 // environment: mail for a misspelt one would wait until it expires, and a
 // misspelt pause leaves the endpoint running. An environment without endpoints
 // can't tell.
-func (q *queueCommand) known(c *Config) error {
+func (q *queueCommand) known(c *config.Config) error {
 	endpoints, named := c.Endpoints(), q.to
 	if q.name == "pause" {
 		named = q.args[0]
@@ -106,11 +108,11 @@ func (q *queueCommand) known(c *Config) error {
 }
 
 // openAdmin opens the configured store beside whoever runs on it.
-func openAdmin(ctx context.Context, d DeliveryConfig) (retry.Queue, error) {
-	if d.Store == storeOff {
+func openAdmin(ctx context.Context, d config.Delivery) (retry.Queue, error) {
+	if d.Store == config.StoreOff {
 		return nil, errors.New("POSTERN_RETRY_STORE is off: there is no queue")
 	}
-	q, err := d.openBeside(ctx)
+	q, err := app.OpenBeside(ctx, d)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s holds no queue: set POSTERN_RETRY_STORE to the store of your gateway (%w)", filepath.Clean(d.Store.Folder()), err)
 	}

@@ -15,6 +15,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"postern/cmd/internal/config"
+	"postern/cmd/internal/devhook"
 	"postern/gateway/archive"
 	"postern/retry"
 )
@@ -83,7 +85,7 @@ func row(i retry.Info, held string, now time.Time) string {
 	}
 	cells := []string{i.ID, string(i.State), i.Endpoint, short(now.Sub(i.Received)), fmt.Sprint(i.Attempts), next, clipped(last), from, clipped(i.Subject)}
 	for n, c := range cells {
-		cells[n] = printable(strings.ReplaceAll(c, "\t", " "))
+		cells[n] = devhook.Printable(strings.ReplaceAll(c, "\t", " "))
 	}
 	return strings.Join(cells, "\t")
 }
@@ -101,7 +103,7 @@ func short(d time.Duration) string {
 	case d < time.Minute:
 		return d.Round(time.Second).String()
 	case d < 48*time.Hour:
-		return duration(d.Round(time.Minute))
+		return config.Duration(d.Round(time.Minute))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
@@ -123,11 +125,11 @@ func (q *queueCommand) show(ctx context.Context) error {
 		{"from", "<" + info.From + ">"}, {"to", strings.Join(info.Recipients, ", ")}, {"subject", info.Subject}, {"size", fmt.Sprint(info.Size)},
 		{"received", info.Received.Format(time.RFC3339)}, {"next attempt", info.DueAt.Format(time.RFC3339)}, {"expires", info.Expires.Format(time.RFC3339)},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", line[0], printable(line[1]))
+		fmt.Fprintf(w, "%s\t%s\n", line[0], devhook.Printable(line[1]))
 	}
 	fmt.Fprintln(w, "\t")
 	for _, a := range attempts {
-		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, printable(a.Error))
+		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, devhook.Printable(a.Error))
 	}
 	return w.Flush()
 }
@@ -192,7 +194,7 @@ func (q *queueCommand) stats(ctx context.Context) error {
 		return err
 	}
 	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "messages\t%d of %d\noctets\t%s of %s\n", st.Messages, st.MaxMessages, Size(st.Bytes), Size(st.MaxBytes))
+	fmt.Fprintf(w, "messages\t%d of %d\noctets\t%s of %s\n", st.Messages, st.MaxMessages, config.Size(st.Bytes), config.Size(st.MaxBytes))
 	if !st.OldestDue.IsZero() {
 		fmt.Fprintf(w, "oldest waiting\t%s\n", short(time.Since(st.OldestDue)))
 	}
@@ -215,7 +217,7 @@ func heldNote(all []retry.EndpointState, name string, now time.Time) string {
 			continue
 		}
 		if e.Paused {
-			return strings.TrimSuffix("paused: "+printable(e.Why), ": ")
+			return strings.TrimSuffix("paused: "+devhook.Printable(e.Why), ": ")
 		}
 		if b, err := retry.UnmarshalBreaker(e.Breaker); err == nil && b.State == retry.BreakerOpen {
 			return "breaker, probe in " + short(max(b.Until.Sub(now), 0))

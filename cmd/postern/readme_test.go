@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/cmd/internal/config"
 	"postern/webhook"
 )
 
@@ -39,14 +40,14 @@ func TestReadmeTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var config, answers bytes.Buffer
-	if err := writeConfigTable(&config); err != nil {
+	var settings, answers bytes.Buffer
+	if err := config.WriteTable(&settings); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range webhook.Table() {
 		fmt.Fprintf(&answers, "| %s | %s | %s | %s |\n", r.Answer, r.Waiting, r.NoQueue, r.Queued)
 	}
-	want := section(t, string(text), "<!-- config -->\n", "<!-- /config -->", config.String())
+	want := section(t, string(text), "<!-- config -->\n", "<!-- /config -->", settings.String())
 	want = section(t, want, "waits in the queue |\n|---|---|---|---|\n", "\n2xx takes", answers.String())
 	want = section(t, want, "<!-- receivers -->\n", "<!-- /receivers -->", receiverFences(t))
 	if *update {
@@ -141,7 +142,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 	smtp, web, ops := freePort(t), freePort(t), freePort(t)
 	w := &readerWorld{ports: strings.NewReplacer("127.0.0.1:3000", web, "127.0.0.1:2525", smtp, "go run ./cmd/postern", "postern")}
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, envPrefix) {
+		if !strings.HasPrefix(kv, config.Prefix) {
 			w.env = append(w.env, kv)
 		}
 	}

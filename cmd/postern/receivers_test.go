@@ -11,6 +11,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/config"
 )
 
 // Each receiver of the README takes a mail that a gateway signed with its
@@ -89,13 +92,13 @@ func testReceiver(t *testing.T, f fence) {
 // is the receiver's.
 func sendThrough(t *testing.T, url, secret string) {
 	t.Helper()
-	cfg, err := loadConfig([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
+	cfg, err := config.Load([]string{"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=127.0.0.1:0", "POSTERN_HTTP_ADDR=off", "POSTERN_RETRY_STORE=off",
 		"POSTERN_AUTHENTICATE=false", "POSTERN_LOG_LEVEL=error", "POSTERN_WEBHOOK_URL=" + url, "POSTERN_WEBHOOK_SECRET=" + secret})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := newApp(ctx, cfg, cfg.Process.logger(t.Output()))
+	a, err := app.New(ctx, cfg, app.Deps{Logger: cfg.Process.Logger(t.Output()), Version: versionString()})
 	if err != nil {
 		t.Fatal(err)
 	}

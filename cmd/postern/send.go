@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"postern/cmd/internal/config"
 )
 
 const sendHelp = `[flags] HOST:PORT [FILE|FOLDER ...]
@@ -22,7 +24,7 @@ own From, To, Cc and Bcc.
 type sendOptions struct {
 	client      clientOptions
 	from        string
-	to          List
+	to          config.List
 	insecure    bool
 	password    string // file
 	connections int
@@ -48,7 +50,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	fs := newFlags(s, "send", sendHelp)
 	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
 	fs.Func("to", "recipient `address`es, separated by commas", func(v string) error { return o.to.UnmarshalText([]byte(v)) })
-	fs.StringVar(&o.client.Hello, "helo", hostName(), "`name` to say in EHLO")
+	fs.StringVar(&o.client.Hello, "helo", config.HostName(), "`name` to say in EHLO")
 	fs.BoolVar(&o.client.StartTLS, "starttls", false, "insist on STARTTLS")
 	fs.BoolVar(&o.client.Implicit, "tls", false, "TLS from the first octet")
 	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
@@ -73,7 +75,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	}
 	o.client.TLS = &tls.Config{ServerName: host, InsecureSkipVerify: o.insecure}
 	if o.password != "" {
-		if o.client.Pwd, err = readSecret(o.password); err != nil {
+		if o.client.Pwd, err = config.ReadSecret(o.password); err != nil {
 			return o, nil, err
 		}
 	}

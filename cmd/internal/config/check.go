@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ import (
 // complete fills what has a default that depends on something else.
 func (c *Config) complete() {
 	if c.Listen.Domain == "" {
-		c.Listen.Domain = hostName()
+		c.Listen.Domain = HostName()
 	}
 	if c.TLS.Mode == "" {
 		c.TLS.Mode = "off"
@@ -40,7 +40,7 @@ func (c *Config) complete() {
 	}
 }
 
-func hostName() string {
+func HostName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
 		return "localhost"
@@ -71,7 +71,7 @@ func (c *Config) needEndpoint() error {
 	if len(c.Endpoints()) > 0 {
 		return nil
 	}
-	return &variableError{variable: envPrefix + "WEBHOOK_URL",
+	return &variableError{variable: Prefix + "WEBHOOK_URL",
 		why: "is not set: it is the URL that mail is POSTed to, such as http://127.0.0.1:3000/mail (postern listen starts one to try with)"}
 }
 
@@ -80,7 +80,7 @@ type checker struct{ errs []error }
 
 func (k *checker) refuse(bad bool, variable, format string, args ...any) {
 	if bad {
-		k.errs = append(k.errs, &variableError{variable: envPrefix + variable, why: fmt.Sprintf(format, args...)})
+		k.errs = append(k.errs, &variableError{variable: Prefix + variable, why: fmt.Sprintf(format, args...)})
 	}
 }
 
@@ -126,7 +126,7 @@ func (c *Config) checkTLS(k *checker) {
 
 func (c *Config) checkStore(k *checker) {
 	d := c.Delivery
-	off := d.Store == storeOff
+	off := d.Store == StoreOff
 	k.refuse(off && d.Accept == "queue", "ACCEPT", "queue needs a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.PublicURL != "", "PUBLIC_URL", "content by url needs a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.DSNRelay != "", "DSN_RELAY", "reports need a store, and POSTERN_RETRY_STORE is off")
@@ -135,20 +135,20 @@ func (c *Config) checkStore(k *checker) {
 
 var endpointName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-func (c *Config) checkEndpoint(k *checker, w *WebhookConfig, prefix string, seen map[string]string) {
+func (c *Config) checkEndpoint(k *checker, w *Webhook, prefix string, seen map[string]string) {
 	k.refuse(w.URL == "", prefix+"URL", "is not set, but other variables of this endpoint are")
 	k.refuse(!endpointName.MatchString(w.Name), prefix+"NAME", "%q must be letters, digits, dots, dashes and underscores, at most 64", w.Name)
 	before := len(k.errs)
 	other, twice := seen[w.Name]
-	k.refuse(twice, prefix+"NAME", "%q is %s%sNAME too: names must differ", w.Name, envPrefix, other)
+	k.refuse(twice, prefix+"NAME", "%q is %s%sNAME too: names must differ", w.Name, Prefix, other)
 	seen[w.Name] = prefix
-	k.refuse(w.Token.Value != "" && w.Username != "", prefix+"TOKEN", "and %s%sUSERNAME exclude each other: one Authorization header", envPrefix, prefix)
-	k.refuse(w.Password.Value != "" && w.Username == "", prefix+"USERNAME", "is not set, but %s%sPASSWORD is", envPrefix, prefix)
-	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", envPrefix, prefix)
+	k.refuse(w.Token.Value != "" && w.Username != "", prefix+"TOKEN", "and %s%sUSERNAME exclude each other: one Authorization header", Prefix, prefix)
+	k.refuse(w.Password.Value != "" && w.Username == "", prefix+"USERNAME", "is not set, but %s%sPASSWORD is", Prefix, prefix)
+	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", Prefix, prefix)
 	byURL := w.Attachments == "url" || w.Raw == "url"
 	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
 	if len(k.errs) == before && w.URL != "" {
-		_, err := webhook.NewEndpoint(w.endpoint())
+		_, err := webhook.NewEndpoint(w.Endpoint())
 		k.fields(prefix, err)
 	}
 }
@@ -165,12 +165,12 @@ func (k *checker) fields(prefix string, err error) {
 	}
 	for _, e := range all {
 		field, why, _ := strings.Cut(e.Error(), ": ")
-		k.errs = append(k.errs, &variableError{variable: envPrefix + prefix + field, why: why})
+		k.errs = append(k.errs, &variableError{variable: Prefix + prefix + field, why: why})
 	}
 }
 
 // warnings says what is allowed but seldom meant.
-func (c *Config) warnings() []string {
+func (c *Config) Warnings() []string {
 	var all []string
 	if len(c.Directory.Recipients) == 0 && c.Directory.URL == "" {
 		for _, w := range c.Endpoints() {
@@ -186,10 +186,10 @@ func (c *Config) warnings() []string {
 			all = append(all, fmt.Sprintf("endpoint %s sends its credentials in the clear: use https", w.Name))
 		}
 	}
-	if !slices.ContainsFunc(c.Endpoints(), func(w WebhookConfig) bool { return !w.Terminal }) {
+	if !slices.ContainsFunc(c.Endpoints(), func(w Webhook) bool { return !w.Terminal }) {
 		all = append(all, "every endpoint is a terminal: ordinary mail has nowhere to go and is refused with 550")
 	}
-	if !c.SMTP.Legacy && slices.ContainsFunc(c.Endpoints(), func(w WebhookConfig) bool { return w.Terminal }) {
+	if !c.SMTP.Legacy && slices.ContainsFunc(c.Endpoints(), func(w Webhook) bool { return w.Terminal }) {
 		all = append(all, "terminals are only reached by SEND, SOML and SAML, and POSTERN_SMTP_LEGACY is off")
 	}
 	if c.TLS.UsersFile != "" && c.TLS.CertFile == "" {
@@ -198,7 +198,7 @@ func (c *Config) warnings() []string {
 	if c.Sender.asked() {
 		all = append(all, "this version checks no senders: POSTERN_AUTHENTICATE and what belongs to it have no effect, and authentication is null in payloads")
 	}
-	if c.Delivery.Store != storeOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
+	if c.Delivery.Store != StoreOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
 		all = append(all, "POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")
 	}
 	return all

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"crypto/tls"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"postern/cmd/internal/config"
 )
 
 // keyPair is a certificate that is read again when its file changes. While the
@@ -27,14 +29,14 @@ func newKeyPair(certFile, keyFile string) (*keyPair, error) {
 	k := &keyPair{certFile: certFile, keyFile: keyFile}
 	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
-		return nil, &configError{[]error{fmt.Errorf("%sTLS_CERT_FILE and %sTLS_KEY_FILE: %w", envPrefix, envPrefix, err)}}
+		return nil, config.Refuse("TLS_CERT_FILE", err)
 	}
 	k.current, k.changed, k.checked = &cert, k.modified(), time.Now()
 	return k, nil
 }
 
 // loadCertificate reads the server's key pair, if there is one.
-func (a *app) loadCertificate() (err error) {
+func (a *App) loadCertificate() (err error) {
 	if a.cfg.TLS.CertFile != "" {
 		a.certificate, err = newKeyPair(a.cfg.TLS.CertFile, a.cfg.TLS.KeyFile)
 	}
@@ -79,11 +81,11 @@ func (k *keyPair) modified() time.Time {
 func readCAs(file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, &configError{[]error{fmt.Errorf("%sTLS_CLIENT_CA_FILE: %w", envPrefix, err)}}
+		return nil, config.Refuse("TLS_CLIENT_CA_FILE", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, &configError{[]error{fmt.Errorf("%sTLS_CLIENT_CA_FILE: %s holds no PEM certificate", envPrefix, file)}}
+		return nil, config.Refuse("TLS_CLIENT_CA_FILE", fmt.Errorf("%s holds no PEM certificate", file))
 	}
 	return pool, nil
 }

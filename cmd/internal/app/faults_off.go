@@ -1,6 +1,6 @@
 //go:build !faults
 
-package main
+package app
 
 // faults is where a build for crash tests ends the process; this one never does.
 func faults() func(point string) { return nil }

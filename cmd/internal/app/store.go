@@ -1,52 +1,53 @@
-package main
+package app
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"postern/cmd/internal/config"
 	"postern/retry"
 	"postern/retry/postgres"
 	"postern/retry/sqlite"
 )
 
 // openQueue opens the store that the gateway owns; nil without one.
-func (a *app) openQueue(ctx context.Context) (retry.Queue, error) {
+func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 	d := a.cfg.Delivery
-	if d.Store == storeOff {
+	if d.Store == config.StoreOff {
 		return nil, nil
 	}
 	q, err := a.openEngine(ctx, d)
 	if err != nil {
-		return nil, fmt.Errorf("%sRETRY_STORE: %w", envPrefix, err)
+		return nil, fmt.Errorf("%sRETRY_STORE: %w", config.Prefix, err)
 	}
-	a.log.Info("queue open", "store", d.Store.String())
+	a.deps.Logger.Info("queue open", "store", d.Store.String())
 	a.onClose("the queue", q.Close)
 	return q, nil
 }
 
-func (a *app) openEngine(ctx context.Context, d DeliveryConfig) (retry.Queue, error) {
+func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, error) {
 	if d.Store.Postgres() {
 		return postgres.Open(ctx, string(d.Store), postgres.Options{
-			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.log,
+			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.deps.Logger,
 		})
 	}
 	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
-		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.log,
+		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.deps.Logger,
 		Fault: a.storeFault(), OnFatal: a.fail,
 	})
 }
 
 // fail ends Run: the store can't write any more.
-func (a *app) fail(err error) {
+func (a *App) fail(err error) {
 	select {
 	case a.fatal <- err:
 	default: // it is ending already
 	}
 }
 
-// openBeside opens the store for an operator's command, beside a running owner.
-func (d DeliveryConfig) openBeside(ctx context.Context) (retry.Queue, error) {
+// OpenBeside opens the store for an operator's command, beside a running owner.
+func OpenBeside(ctx context.Context, d config.Delivery) (retry.Queue, error) {
 	if d.Store.Postgres() {
 		return postgres.Open(ctx, string(d.Store), postgres.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
 	}
@@ -54,11 +55,11 @@ func (d DeliveryConfig) openBeside(ctx context.Context) (retry.Queue, error) {
 }
 
 // storeFault passes the store's own steps on.
-func (a *app) storeFault() func(point string) error {
-	if a.fault == nil {
+func (a *App) storeFault() func(point string) error {
+	if a.deps.Fault == nil {
 		return nil
 	}
-	return func(point string) error { a.fault(point); return nil }
+	return func(point string) error { a.deps.Fault(point); return nil }
 }
 
 // deadSweepEvery is how often dead letters are looked through for old ones.
@@ -66,7 +67,7 @@ const deadSweepEvery = 10 * time.Minute
 
 // forgetDead deletes the dead letters that are older than POSTERN_DEAD_RETAIN,
 // until ctx ends.
-func (a *app) forgetDead(ctx context.Context) error {
+func (a *App) forgetDead(ctx context.Context) error {
 	keep := a.cfg.Delivery.DeadRetain
 	if a.queue == nil || keep <= 0 {
 		return nil
@@ -77,9 +78,9 @@ func (a *app) forgetDead(ctx context.Context) error {
 		n, err := a.queue.Delete(ctx, retry.Filter{State: retry.Dead, Before: time.Now().Add(-keep)})
 		switch {
 		case err != nil && ctx.Err() == nil:
-			a.log.Error("old dead letters could not be deleted", "error", err)
+			a.deps.Logger.Error("old dead letters could not be deleted", "error", err)
 		case n > 0:
-			a.log.Warn("dead letters older than POSTERN_DEAD_RETAIN were deleted", "count", n)
+			a.deps.Logger.Warn("dead letters older than POSTERN_DEAD_RETAIN were deleted", "count", n)
 		}
 		select {
 		case <-ctx.Done():

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -13,14 +13,14 @@ import (
 )
 
 // meters makes the registry and all series; the page's memory comes with them.
-func (a *app) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent {
+func (a *App) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent {
 	recent := ops.NewRecent(time.Now)
 	a.registry = prometheus.NewRegistry()
 	var names []string
 	for _, ep := range router.Endpoints() {
 		names = append(names, ep.Name())
 	}
-	options := ops.MetricsOptions{Version: version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
+	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
 	if a.certificate != nil {
 		options.CertificateEnd = a.certificate.notAfter
 	}
@@ -32,11 +32,11 @@ func (a *app) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent 
 }
 
 // links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.
-func (a *app) links(ctx context.Context) (*ops.Links, error) {
+func (a *App) links(ctx context.Context) (*ops.Links, error) {
 	if a.cfg.Delivery.PublicURL == "" || a.queue == nil {
 		return nil, nil
 	}
-	secret := a.cfg.Delivery.URLSecret.source()
+	secret := a.cfg.Delivery.URLSecret.Source()
 	if secret == nil {
 		stored, err := ops.StoredSecret(ctx, a.queue)
 		if err != nil {
@@ -48,8 +48,8 @@ func (a *app) links(ctx context.Context) (*ops.Links, error) {
 }
 
 // opsServer wires probes, metrics, API, page and content.
-func (a *app) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Recent) error {
-	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Gatherer: a.registry, Recent: recent, Logger: a.log}
+func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Recent) error {
+	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Gatherer: a.registry, Recent: recent, Logger: a.deps.Logger}
 	if a.queue != nil {
 		deps.Queue = a.queue
 	}
@@ -58,9 +58,9 @@ func (a *app) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Re
 		deps.Endpoints = append(deps.Endpoints, ops.Endpoint{Name: ep.Name(), URL: ep.URL(), Format: ep.Format(), Match: w.Match, Terminal: ep.Terminal()})
 	}
 	if links != nil {
-		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.log)
+		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.deps.Logger)
 	}
-	server, err := ops.New(ops.Config{Version: version, Token: a.cfg.Process.HTTPToken.source(), Grace: httpGrace}, deps)
+	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(), Grace: httpGrace}, deps)
 	a.ops = server
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bufio"
@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"postern/cmd/internal/config"
 	"postern/gateway/smtp"
 )
 
@@ -54,7 +55,7 @@ const usersCheckEvery = time.Second
 func newUsers(file string, log *slog.Logger) (*users, error) {
 	u := &users{file: file, log: log}
 	if err := u.load(); err != nil {
-		return nil, &configError{[]error{fmt.Errorf("%sUSERS_FILE: %w", envPrefix, err)}}
+		return nil, config.Refuse("USERS_FILE", err)
 	}
 	return u, nil
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -24,6 +24,14 @@ func (s *Secret) UnmarshalText(text []byte) error {
 }
 
 func (s Secret) String() string { return s.Value.String() }
+
+// Source is the secret as the webhooks read it, nil where there is none.
+func (s Secret) Source() webhook.SecretSource {
+	if s.Value == "" {
+		return nil
+	}
+	return s.Live()
+}
 
 // secretCheckEvery is how often a secret's file is looked at: a rotated secret
 // holds after a second, and a busy gateway doesn't stat it for every request.
@@ -53,7 +61,7 @@ func (l *liveSecret) get() webhook.Secret {
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.checked) >= secretCheckEvery {
 		l.checked = now
-		if text, err := readSecret(l.file); err == nil {
+		if text, err := ReadSecret(l.file); err == nil {
 			l.value = webhook.Secret(text)
 		}
 	}
@@ -64,8 +72,8 @@ func (l *liveSecret) get() webhook.Secret {
 // be read whole.
 const secretMaxBytes = 64 << 10
 
-// readSecret reads a secret's file without its trailing line end.
-func readSecret(path string) (string, error) {
+// ReadSecret reads a secret's file without its trailing line end.
+func ReadSecret(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil {
 		return "", err
 	} else if !info.Mode().IsRegular() || info.Size() > secretMaxBytes {

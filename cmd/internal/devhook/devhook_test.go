@@ -1,4 +1,4 @@
-package main
+package devhook
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,40 +14,40 @@ import (
 	"time"
 )
 
-func TestListenAnswers(t *testing.T) {
+func TestAnswers(t *testing.T) {
 	for _, tc := range []struct {
-		l    *listener
+		h    *Hook
 		want []int
 	}{
-		{&listener{}, []int{200, 200}},
-		{&listener{statuses: []int{503, 200}}, []int{503, 200, 200}},
-		{&listener{reply: "550 5.1.1 No such project"}, []int{406}},
-		{&listener{reply: "451 4.3.0 Later"}, []int{503}},
-		{&listener{reply: "250 2.0.0 Filed", statuses: []int{202}}, []int{202}},
+		{&Hook{}, []int{200, 200}},
+		{&Hook{Statuses: []int{503, 200}}, []int{503, 200, 200}},
+		{&Hook{Reply: "550 5.1.1 No such project"}, []int{406}},
+		{&Hook{Reply: "451 4.3.0 Later"}, []int{503}},
+		{&Hook{Reply: "250 2.0.0 Filed", Statuses: []int{202}}, []int{202}},
 	} {
-		tc.l.out = new(bytes.Buffer)
+		tc.h.Out = new(bytes.Buffer)
 		for _, want := range tc.want {
 			w := httptest.NewRecorder()
-			tc.l.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("{}")))
-			if w.Code != want || w.Header().Get("SMTP-Reply") != tc.l.reply {
-				t.Errorf("%v %q answered %d %q, want %d", tc.l.statuses, tc.l.reply, w.Code, w.Header().Get("SMTP-Reply"), want)
+			tc.h.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("{}")))
+			if w.Code != want || w.Header().Get("SMTP-Reply") != tc.h.Reply {
+				t.Errorf("%v %q answered %d %q, want %d", tc.h.Statuses, tc.h.Reply, w.Code, w.Header().Get("SMTP-Reply"), want)
 			}
 		}
 	}
 }
 
-func TestListenPretty(t *testing.T) {
+func TestPretty(t *testing.T) {
 	out := new(bytes.Buffer)
-	l := &listener{out: out}
+	h := &Hook{Out: out}
 	body := `{"subject":"Счёт","content":"` + strings.Repeat("QUJD", 100) + `"}`
-	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/mail", strings.NewReader(body)))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/mail", strings.NewReader(body)))
 	for _, want := range []string{"POST /mail", "\n  \"subject\": \"Счёт\",\n", "… (", "answered 200"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, out)
 		}
 	}
 	out.Reset()
-	l.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("no json\x1b[31m\n")))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("no json\x1b[31m\n")))
 	if strings.Contains(out.String(), "\x1b") {
 		t.Errorf("a mail must not speak to the terminal: %q", out)
 	}
@@ -83,4 +84,17 @@ func TestCheckSignature(t *testing.T) {
 	if got := checkSignature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", h, []byte(`{"test": 2432232314}`), time.Unix(1614265330, 0)); got != "verified" {
 		t.Errorf("the reference vector is %q", got)
 	}
+}
+
+// What is printed of a body never speaks to the terminal.
+func FuzzPretty(f *testing.F) {
+	f.Add([]byte(`{"a":"\u001b[31m"}`))
+	f.Add([]byte("\x1b]0;x\x07\u009b31m\xff"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, r := range (&Hook{Out: io.Discard}).pretty(body) {
+			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 {
+				t.Errorf("%q prints %q", body, r)
+			}
+		}
+	})
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -163,13 +163,13 @@ func redactURL(s string) string {
 // URL, or off. It prints without its password.
 type Store string
 
-// storeOff is RETRY_STORE's word for no queue.
-const storeOff Store = "off"
+// StoreOff is RETRY_STORE's word for no queue.
+const StoreOff Store = "off"
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Store) UnmarshalText(text []byte) error {
 	*s = Store(text)
-	if *s == storeOff || s.Folder() != "" || s.Postgres() {
+	if *s == StoreOff || s.Folder() != "" || s.Postgres() {
 		return nil
 	}
 	return errors.New("not a store")

@@ -1,29 +1,26 @@
-package main
+package config
 
 import (
 	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"postern/gateway/smtp"
 )
 
 const anEndpoint = "POSTERN_WEBHOOK_URL=http://127.0.0.1:3000/mail"
 
 func TestConfigDefaults(t *testing.T) {
-	c, err := loadConfig([]string{anEndpoint, "POSTERN_RETRY_STORE=sqlite:///data"})
+	c, err := Load([]string{anEndpoint, "POSTERN_RETRY_STORE=sqlite:///data"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range settings(c) {
 		want := s.field.Tag.Get("envDefault")
 		if d, err := time.ParseDuration(want); err == nil && want != "0" {
-			want = duration(d)
+			want = Duration(d)
 		}
 		if got := s.text(); want != "" && got != want {
 			t.Errorf("%s = %q, the table says %q", s.key, got, want)
@@ -32,25 +29,13 @@ func TestConfigDefaults(t *testing.T) {
 	if c.Webhook.Name != "default" || c.TLS.Mode != "off" || c.Listen.Domain == "" {
 		t.Errorf("computed defaults: name %q, TLS mode %q, domain %q", c.Webhook.Name, c.TLS.Mode, c.Listen.Domain)
 	}
-	if len(c.warnings()) != 1 || !strings.Contains(c.warnings()[0], "every address") {
-		t.Errorf("warnings = %q, want one about the catch-all", c.warnings())
-	}
-}
-
-// The table's defaults of the SMTP limits are the engine's own.
-func TestConfigSMTPDefaults(t *testing.T) {
-	c, err := loadConfig([]string{anEndpoint, "POSTERN_RETRY_STORE=off", "POSTERN_DOMAIN=mx.example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, want := c.smtp(), smtp.DefaultConfig("mx.example.com")
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("without settings the engine gets\n%+v, its defaults are\n%+v", got, want)
+	if len(c.Warnings()) != 1 || !strings.Contains(c.Warnings()[0], "every address") {
+		t.Errorf("warnings = %q, want one about the catch-all", c.Warnings())
 	}
 }
 
 func TestConfigValues(t *testing.T) {
-	c, err := loadConfig([]string{
+	c, err := Load([]string{
 		"PATH=/bin", anEndpoint, "POSTERN_RETRY_STORE=off", "POSTERN_GRACE=",
 		"POSTERN_SMTP_MAX_SIZE=25MB", "POSTERN_PROXY_FROM=10.0.0.0/8, 192.0.2.7", "POSTERN_HTTP_ADDR=off",
 		"POSTERN_WEBHOOK_0_URL=https://a.example/mail?key=s3cret", "POSTERN_WEBHOOK_0_MATCH=sales@a.example,*@b.example",
@@ -120,8 +105,8 @@ func TestConfigMistakes(t *testing.T) {
 		if tc.environ != "" && !strings.Contains(tc.environ, "POSTERN_WEBHOOK_URL=") {
 			environ = append(environ, anEndpoint)
 		}
-		_, err := loadConfig(environ)
-		var ce *configError
+		_, err := Load(environ)
+		var ce *Error
 		if !errors.As(err, &ce) || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s:\n got %v\nwant %s", tc.environ, err, tc.want)
 		}
@@ -132,8 +117,8 @@ func TestConfigMistakes(t *testing.T) {
 }
 
 func TestConfigMistakesAtOnce(t *testing.T) {
-	_, err := loadConfig([]string{anEndpoint, "POSTERN_X=1", "POSTERN_GRACE=soon", "POSTERN_DMARC=yes", "POSTERN_WEBHOOK_0_URL=http://a/", "POSTERN_WEBHOOK_0_TIMEOUT=soon", "POSTERN_TLS_KEY_FILE_=x"})
-	var ce *configError
+	_, err := Load([]string{anEndpoint, "POSTERN_X=1", "POSTERN_GRACE=soon", "POSTERN_DMARC=yes", "POSTERN_WEBHOOK_0_URL=http://a/", "POSTERN_WEBHOOK_0_TIMEOUT=soon", "POSTERN_TLS_KEY_FILE_=x"})
+	var ce *Error
 	if !errors.As(err, &ce) || len(ce.problems) != 5 {
 		t.Fatalf("want five problems at once: %v", err)
 	}
@@ -148,7 +133,7 @@ func TestSecretFile(t *testing.T) {
 		}
 	}
 	write("first\n")
-	c, err := loadConfig([]string{anEndpoint, "POSTERN_WEBHOOK_TOKEN_FILE=" + file})
+	c, err := Load([]string{anEndpoint, "POSTERN_WEBHOOK_TOKEN_FILE=" + file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,13 +151,16 @@ func TestSecretFile(t *testing.T) {
 }
 
 func TestConfigHidesSecrets(t *testing.T) {
-	out := new(bytes.Buffer)
-	s := &stdio{Out: out, Err: out, Environ: []string{
+	c, err := Load([]string{
 		"POSTERN_WEBHOOK_URL=https://u:s3cret@a.example/?t=s3cret", "POSTERN_WEBHOOK_SECRET=whsec_s3crets3crets3crets3crets3crets3crets3cr", "POSTERN_WEBHOOK_USERNAME=u", "POSTERN_WEBHOOK_PASSWORD=s3cret",
 		"POSTERN_WEBHOOK_HEADERS=X: s3cret", "POSTERN_RETRY_STORE=postgres://u:s3cret@h/d?password=s3cret", "POSTERN_HTTP_TOKEN=s3cret",
 		"POSTERN_DSN_RELAY=smtp://u:s3cret@h:25", "POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_URL_SECRET=s3cret",
-	}}
-	if err := cmdConfig(t.Context(), s, nil); err != nil {
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(bytes.Buffer)
+	if err := Write(out, c); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "s3cret") {

@@ -1,7 +1,6 @@
-package main
+package config
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"reflect"
@@ -9,28 +8,8 @@ import (
 	"time"
 )
 
-// cmdConfig prints the configuration that serve would run with.
-func cmdConfig(_ context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "config", "[--markdown]\n\nPrints the effective configuration, secrets hidden.")
-	markdown := fs.Bool("markdown", false, "print the table of all variables instead")
-	if err := parseFlags(fs, args); err != nil {
-		return err
-	}
-	if *markdown {
-		return writeConfigTable(s.Out)
-	}
-	c, err := loadConfig(s.Environ)
-	if err != nil {
-		return err
-	}
-	for _, w := range c.warnings() {
-		fmt.Fprintln(s.Err, "warning:", w)
-	}
-	return writeConfig(s.Out, c)
-}
-
-// writeConfig writes a variable a line, as the environment has them.
-func writeConfig(w io.Writer, c *Config) error {
+// Write writes a variable a line, as the environment has them.
+func Write(w io.Writer, c *Config) error {
 	var out strings.Builder
 	for _, s := range settings(c) {
 		if c.Webhook.URL == "" && s.value.CanAddr() && within(s.value, &c.Webhook) {
@@ -46,7 +25,7 @@ func writeConfig(w io.Writer, c *Config) error {
 }
 
 // within reports whether a field belongs to the endpoint.
-func within(field reflect.Value, w *WebhookConfig) bool {
+func within(field reflect.Value, w *Webhook) bool {
 	v := reflect.ValueOf(w).Elem()
 	for i := range v.NumField() {
 		if v.Field(i).Addr().Pointer() == field.Addr().Pointer() && v.Field(i).Type() == field.Type() {
@@ -60,7 +39,7 @@ func within(field reflect.Value, w *WebhookConfig) bool {
 func (s setting) text() string {
 	switch v := s.value.Interface().(type) {
 	case time.Duration:
-		return duration(v)
+		return Duration(v)
 	case Addr:
 		if v == "" && s.field.Tag.Get("envDefault") != "" {
 			return "off"
@@ -70,7 +49,7 @@ func (s setting) text() string {
 }
 
 // duration writes 1h instead of 1h0m0s.
-func duration(d time.Duration) string {
+func Duration(d time.Duration) string {
 	t := d.String()
 	if strings.HasSuffix(t, "m0s") {
 		t = t[:len(t)-2]
@@ -81,8 +60,8 @@ func duration(d time.Duration) string {
 	return t
 }
 
-// writeConfigTable writes the README's table of all variables.
-func writeConfigTable(w io.Writer) error {
+// WriteTable writes the README's table of all variables.
+func WriteTable(w io.Writer) error {
 	var out strings.Builder
 	for _, s := range settings(new(Config)) {
 		if s.group != "" {

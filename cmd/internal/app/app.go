@@ -1,0 +1,172 @@
+// Package app is the gateway as a program: the only place where the parts are
+// wired to each other.
+//
+// New wires and listens, Run serves until its context ends or the store fails,
+// Close undoes New; Addr tells where, so that tests bind port 0. Parts are
+// closed in the reverse of the order in which they were opened, whatever
+// happened in between.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postern/cmd/internal/config"
+	"postern/gateway"
+	"postern/gateway/ops"
+	"postern/gateway/report"
+	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/webhook"
+)
+
+// App is a gateway with everything around it.
+type App struct {
+	cfg  *config.Config
+	deps Deps
+
+	queue       retry.Queue // nil: off
+	breakers    *retry.Breakers
+	gateway     *gateway.Gateway
+	smtp        *smtp.Server
+	certificate *keyPair      // nil: no TLS
+	worker      *retry.Worker // nil without a queue
+	ops         *ops.Server
+	reporter    *report.Reporter // nil: nobody is told of dead letters
+	registry    *prometheus.Registry
+	metrics     *ops.Metrics
+
+	listeners []listener   // of mail
+	http      net.Listener // nil: off
+	draining  atomic.Bool
+	fatal     chan error // the store can't write any more
+	cleanups  []cleanup
+}
+
+// Deps are what a gateway takes from the process around it.
+type Deps struct {
+	Logger  *slog.Logger
+	Version string             // in the greeting's HELP, the User-Agent, metrics and the page
+	Fault   func(point string) // called at each step of a message, in builds for crash tests; else nil
+}
+
+// cleanup is undone last in, first out.
+type cleanup struct {
+	name string
+	undo func() error
+}
+
+// New wires a gateway and opens its store and its listeners. Its errors are a
+// *config.Error where the configuration is to blame.
+func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
+	if deps.Fault == nil {
+		deps.Fault = faults()
+	}
+	a := &App{cfg: cfg, deps: deps, fatal: make(chan error, 1)}
+	if err := a.setup(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// setup is one straight line, in the order in which the parts need each other.
+func (a *App) setup(ctx context.Context) error {
+	router, err := a.cfg.Router()
+	if err != nil {
+		return err
+	}
+	sender, err := webhook.NewSender(webhook.SenderOptions{Logger: a.deps.Logger, Hostname: a.cfg.Listen.Domain, UserAgent: "Postern/" + a.deps.Version})
+	if err != nil {
+		return err
+	}
+	a.onClose("webhook connections", func() error { sender.Close(); return nil })
+	if a.queue, err = a.openQueue(ctx); err != nil {
+		return err
+	}
+	spooler, err := a.spooler()
+	if err != nil {
+		return err
+	}
+	if err := a.loadCertificate(); err != nil {
+		return err
+	}
+	recent := a.meters(router, spooler)
+	if err := a.restoreBreakers(ctx); err != nil {
+		return err
+	}
+	directory, err := newDirectory(a.cfg, router)
+	if err != nil {
+		return err
+	}
+	links, err := a.links(ctx)
+	if err != nil {
+		return err
+	}
+	deps := gateway.Deps{
+		Router: router, Sender: sender, Spooler: spooler, Queue: a.queue, Ledger: a.queue, Breakers: a.breakers,
+		Directory: directory, Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault,
+	}
+	if a.queue == nil {
+		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
+	}
+	if links != nil {
+		deps.Links = links
+	}
+	if a.reporter, err = a.newReporter(); err != nil {
+		return err
+	}
+	if a.reporter != nil {
+		deps.Reporter = a.reporter
+	}
+	if a.gateway, err = gateway.New(a.gatewayConfig(), deps); err != nil {
+		return err
+	}
+	if a.queue != nil {
+		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions())
+	}
+	if err := a.smtpServer(); err != nil {
+		return err
+	}
+	if err := a.opsServer(router, links, recent); err != nil {
+		return err
+	}
+	return a.listen()
+}
+
+// memoryLedger is how many messages are remembered without a store.
+const memoryLedger = 10_000
+
+func (a *App) onClose(name string, undo func() error) {
+	a.cleanups = append(a.cleanups, cleanup{name, undo})
+}
+
+// Close undoes what New did; after Run there is nothing left to refuse.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.cleanups) - 1; i >= 0; i-- {
+		if err := a.cleanups[i].undo(); err != nil {
+			errs = append(errs, fmt.Errorf("closing %s: %w", a.cleanups[i].name, err))
+		}
+	}
+	a.cleanups = nil
+	return errors.Join(errs...)
+}
+
+// Addr is where the listener of a variable (SMTP_ADDR …) waits, "" if it is off.
+func (a *App) Addr(name string) string {
+	for _, d := range a.listeners {
+		if d.name == name {
+			return d.Addr().String()
+		}
+	}
+	if name == "HTTP_ADDR" && a.http != nil {
+		return a.http.Addr().String()
+	}
+	return ""
+}

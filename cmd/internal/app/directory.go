@@ -1,0 +1,88 @@
+package app
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/cmd/internal/config"
+	"postern/gateway/directory"
+	"postern/webhook"
+)
+
+// newDirectory says who is a recipient: the patterns, the endpoints' own, and the
+// directory webhook.
+func newDirectory(c *config.Config, router *webhook.Router) (*directory.Directory, error) {
+	cfg := directory.Config{
+		Serves: func(address string) bool { return router.Match(address) != nil },
+		Domain: c.Listen.Domain,
+	}
+	patterns := append([]string(nil), c.Directory.Recipients...)
+	for _, w := range c.Endpoints() {
+		patterns = append(patterns, w.Match...)
+		cfg.Last = w.Name
+	}
+	cfg.Accepted = func(domain string) bool { return domainIn(patterns, domain) }
+	if len(c.Directory.Recipients) > 0 {
+		var static []webhook.Pattern
+		for _, s := range c.Directory.Recipients {
+			p, err := webhook.ParsePattern(s)
+			if err != nil {
+				return nil, config.Refuse("RECIPIENTS", err)
+			}
+			static = append(static, p)
+		}
+		cfg.Static = func(address string) bool {
+			for _, p := range static {
+				if p.Match(address) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	if c.Directory.URL == "" {
+		return directory.New(cfg), nil
+	}
+	remote, err := Remote(c.Directory)
+	cfg.Remote = remote
+	return directory.New(cfg), err
+}
+
+// Remote asks the directory webhook.
+func Remote(c config.Directory) (*directory.Remote, error) {
+	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	return directory.NewRemote(string(c.URL), client, signer(c), time.Now)
+}
+
+// signer signs the questions to the directory where a secret is set.
+func signer(c config.Directory) directory.Signer {
+	secret := c.Secret.Source()
+	if secret == nil {
+		return func(http.Header, string, time.Time, []byte) {}
+	}
+	return func(h http.Header, id string, at time.Time, body []byte) {
+		signature, err := webhook.Sign(secret(), id, at, func(w io.Writer) error { _, err := w.Write(body); return err })
+		if err != nil {
+			return // a secret that can't be used: the directory refuses the question, the client is told 450
+		}
+		h.Set(webhook.HeaderID, id)
+		h.Set(webhook.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
+		h.Set(webhook.HeaderSignature, signature)
+	}
+}
+
+// domainIn reports whether the domain stands in one of the patterns.
+func domainIn(patterns []string, domain string) bool {
+	for _, p := range patterns {
+		if p == "*" || p == "*@*" {
+			return true
+		}
+		if _, d, ok := strings.Cut(p, "@"); ok && strings.EqualFold(d, domain) {
+			return true
+		}
+	}
+	return false
+}

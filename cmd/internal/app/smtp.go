@@ -1,0 +1,68 @@
+package app
+
+import (
+	"crypto/tls"
+	"net/netip"
+
+	"postern/cmd/internal/config"
+	"postern/gateway/smtp"
+)
+
+// smtpServer wires the protocol engine.
+func (a *App) smtpServer() error {
+	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(a.metrics.SMTP())}
+	if a.certificate != nil {
+		t, err := serverTLS(a.cfg.TLS, a.certificate)
+		if err != nil {
+			return err
+		}
+		options = append(options, smtp.WithTLS(t))
+	}
+	if a.cfg.TLS.UsersFile != "" {
+		u, err := newUsers(a.cfg.TLS.UsersFile, a.deps.Logger)
+		if err != nil {
+			return err
+		}
+		options = append(options, smtp.WithAuthenticator(u))
+	}
+	server, err := smtp.NewServer(smtpConfig(a.cfg), a.gateway, options...)
+	a.smtp = server
+	return err
+}
+
+func smtpConfig(c *config.Config) smtp.Config {
+	s := smtp.DefaultConfig(c.Listen.Domain)
+	s.MaxSize, s.MaxRecipients = int64(c.SMTP.MaxSize), c.SMTP.MaxRecipients
+	s.MaxConnections, s.MaxConnectionsPerClient = c.SMTP.MaxConnections, c.SMTP.MaxConnectionsPerClient
+	s.CommandTimeout = c.SMTP.Timeout
+	s.DataTimeout = min(s.DataTimeout, c.SMTP.Timeout)
+	s.SessionTimeout, s.MinDataRate, s.GreetDelay = c.SMTP.SessionTimeout, int64(c.SMTP.MinDataRate), c.SMTP.GreetDelay
+	s.MaxHeader, s.MaxReceived, s.MaxMessages = int64(c.SMTP.MaxHeader), c.SMTP.MaxReceived, c.SMTP.MaxMessages
+	s.HardErrors, s.SoftErrors = c.SMTP.MaxErrors, min(s.SoftErrors, c.SMTP.MaxErrors)
+	s.MaxRefused, s.MaxJunk, s.MaxAuthFailures = c.SMTP.MaxRefused, c.SMTP.MaxJunk, c.SMTP.MaxAuthFailures
+	if c.SMTP.BareLF == "normalize" {
+		s.BareLF = smtp.BareLFNormalize
+	}
+	switch c.TLS.Mode {
+	case "offer":
+		s.TLS = smtp.TLSOffer
+	case "require":
+		s.TLS = smtp.TLSRequire
+	}
+	s.AuthRequired = c.TLS.AuthRequired
+	s.ProxyFrom = []netip.Prefix(c.Listen.ProxyFrom)
+	s.Legacy, s.Turn, s.Verify, s.Expand = c.SMTP.Legacy, c.SMTP.Turn, c.SMTP.Vrfy, c.SMTP.Expn
+	s.DSN, s.DeliverBy = c.Delivery.DSNRelay != "", c.Delivery.DSNRelay != ""
+	return s
+}
+
+// serverTLS asks for client certificates where authorities for them are named.
+func serverTLS(c config.TLS, pair *keyPair) (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
+	if c.ClientCAFile == "" {
+		return t, nil
+	}
+	pool, err := readCAs(c.ClientCAFile)
+	t.ClientCAs, t.ClientAuth = pool, tls.VerifyClientCertIfGiven
+	return t, err
+}
