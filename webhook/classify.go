@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"postern/gateway/text"
 )
 
 // maxRetryAfter bounds what a webhook may ask for by Retry-After.
@@ -120,7 +122,7 @@ func hint(a Answer, r Reason) string {
 		return ""
 	case a.Status >= 300 && a.Status <= 399:
 		if to := a.Header.Get("Location"); to != "" {
-			return " to " + printable(redact(to), 200) + "; redirects are not followed, set URL to the final address"
+			return " to " + printable(text.RedactURL(to), 200) + "; redirects are not followed, set URL to the final address"
 		}
 		return "; redirects are not followed, set URL to the final address"
 	case a.Status == 401 || a.Status == 403:

@@ -78,16 +78,3 @@ func noAnswer(err error) error {
 	}
 	return fmt.Errorf("no answer from the webhook: %w", err)
 }
-
-// redact takes userinfo and the query's values out of an address.
-func redact(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "an address that is no URL"
-	}
-	u.User = nil
-	if u.RawQuery != "" {
-		u.RawQuery = "..."
-	}
-	return u.String()
-}

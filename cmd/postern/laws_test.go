@@ -10,6 +10,7 @@ import (
 // mayImport is who may import whom of our own packages: a new arrow is a
 // decision, made here.
 var mayImport = map[string][]string{
+	"gateway/text":      {},
 	"gateway/smtp":      {},
 	"gateway/mail":      {},
 	"gateway/auth":      {"gateway/mail"},
@@ -34,6 +35,9 @@ var mayImport = map[string][]string{
 // everything is what the wiring may import.
 var everything = []string{"*"}
 
+// anybody may import these: they know nothing of ours.
+var anybody = []string{"gateway/text", "gateway/reload"}
+
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "postern/...").CombinedOutput()
 	if err != nil {
@@ -49,7 +53,7 @@ func TestImports(t *testing.T) {
 		}
 		seen++
 		for i, to := range strings.Fields(line)[1:] {
-			if strings.HasPrefix(to, "postern/") && !slices.Contains(allowed, words[i+1]) && !slices.Equal(allowed, everything) {
+			if strings.HasPrefix(to, "postern/") && !slices.Contains(slices.Concat(anybody, allowed), words[i+1]) && !slices.Equal(allowed, everything) {
 				t.Errorf("%s must not import %s", from, words[i+1])
 			}
 		}

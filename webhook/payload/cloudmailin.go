@@ -1,6 +1,10 @@
 package payload
 
-import "strings"
+import (
+	"strings"
+
+	"postern/gateway/text"
+)
 
 // CloudMailin is CloudMailin's normalized JSON. Its receivers answer as to an
 // SMTP client: every 4xx rejects.
@@ -51,7 +55,7 @@ func cloudmailinBody(d *Delivery, where Where) (Body, error) {
 		c.key("size")
 		c.int(a.Size)
 		c.field("disposition", a.Disposition)
-		c.field("content_id", oneLine(a.ContentID))
+		c.field("content_id", text.OneLine(a.ContentID))
 		c.close('}')
 	}
 	c.close(']')

@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // field is a header field for a receiver that builds a message from a list of
@@ -41,7 +41,7 @@ var (
 	// coded is for receivers that parse a header: with encoded words (RFC 2047).
 	coded = notation{encodeWords, addressList, true}
 	// plainText is for receivers that take a list of values: decoded.
-	plainText = notation{oneLine, shown, false}
+	plainText = notation{text.OneLine, shown, false}
 )
 
 // fields are the message's header fields in their order, for a receiver that
@@ -80,37 +80,26 @@ func (n notation) value(m *mail.Message, name string, h *mail.Header) string {
 		return n.addresses(m.ReplyTo)
 	}
 	if n.asIs && utf8.Valid(h.Raw) && len(h.Raw) > 0 {
-		return oneLine(string(h.Raw))
+		return text.OneLine(string(h.Raw))
 	}
-	return oneLine(h.Value)
+	return text.OneLine(h.Value)
 }
 
 // firstValue is the first field of that name, unfolded and decoded.
 func firstValue(m *mail.Message, name string) string {
 	for i := range m.Headers {
 		if strings.EqualFold(m.Headers[i].Name, name) {
-			return oneLine(m.Headers[i].Value)
+			return text.OneLine(m.Headers[i].Value)
 		}
 	}
 	return ""
 }
 
-// oneLine makes one line of s: line ends of any kind, those of Unicode too,
-// which Python takes for one, and other control characters become spaces.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, s))
-}
-
 // encodeWords is a text for an unstructured field, with encoded words
 // (RFC 2047) where it isn't ASCII or would be read as one.
 func encodeWords(s string) string {
-	s = oneLine(s)
-	if isASCII(s) && strings.Contains(s, "=?") {
+	s = text.OneLine(s)
+	if text.IsASCII(s) && strings.Contains(s, "=?") {
 		return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
 	}
 	return mime.BEncoding.Encode("utf-8", s)
@@ -130,12 +119,12 @@ func addressList(list []mail.Address) string {
 
 // mailbox is one mailbox of an address field (RFC 5322, 3.4).
 func mailbox(a mail.Address) string {
-	name, address := oneLine(a.Name), oneLine(a.Address)
+	name, address := text.OneLine(a.Name), text.OneLine(a.Address)
 	if name == "" {
 		return address
 	}
 	switch {
-	case !isASCII(name) || strings.Contains(name, "=?"):
+	case !text.IsASCII(name) || strings.Contains(name, "=?"):
 		name = encodeWords(name)
 	case strings.ContainsAny(name, `()<>[]:;@\,."`):
 		name = quote(name)
@@ -147,24 +136,15 @@ func mailbox(a mail.Address) string {
 func shown(list []mail.Address) string {
 	parts := make([]string, len(list))
 	for i, a := range list {
-		name := oneLine(a.Name)
+		name := text.OneLine(a.Name)
 		switch {
 		case name == "":
-			parts[i] = oneLine(a.Address)
+			parts[i] = text.OneLine(a.Address)
 		default:
-			parts[i] = quote(name) + " <" + oneLine(a.Address) + ">"
+			parts[i] = quote(name) + " <" + text.OneLine(a.Address) + ">"
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // deliverable reports whether an address has the form of one: receivers that
@@ -179,7 +159,7 @@ func deliverable(address string) bool {
 			return false
 		}
 	}
-	return oneLine(address) == address
+	return text.OneLine(address) == address
 }
 
 // isToken reports whether s can name a header field (RFC 5322, 3.6.8).

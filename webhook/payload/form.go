@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // maxFiles is how many files a form may have: Django refuses more than 100.
@@ -82,7 +83,7 @@ func quote(s string) string {
 // fileName is the name under which an attachment is sent: a base name that a
 // receiver doesn't drop. Django drops a file without one, silently.
 func fileName(a *mail.Attachment, n int) string {
-	name := path.Base(strings.ReplaceAll(oneLine(a.Filename), `\`, "/"))
+	name := path.Base(strings.ReplaceAll(text.OneLine(a.Filename), `\`, "/"))
 	if strings.Trim(name, "./ ") == "" {
 		return "attachment-" + strconv.Itoa(n) + extension(a.ContentType)
 	}
@@ -150,5 +151,5 @@ func inline(a *mail.Attachment) string {
 	if a.Disposition != "inline" {
 		return ""
 	}
-	return oneLine(a.ContentID)
+	return text.OneLine(a.ContentID)
 }

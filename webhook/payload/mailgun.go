@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+
+	"postern/gateway/text"
 )
 
 // Mailgun is a Mailgun route's POST with parsed fields.
@@ -70,7 +72,7 @@ func (f mailgunForm) common(d *Delivery, o Options) {
 	f.field("recipient", recipient(d).Address)
 	f.field("sender", d.Envelope.From)
 	f.field("from", shown(d.Message.From))
-	f.field("subject", oneLine(d.Message.Subject))
+	f.field("subject", text.OneLine(d.Message.Subject))
 	timestamp, token := unixSeconds(o.At), mailgunToken(d.ID)
 	f.field("timestamp", timestamp)
 	f.field("token", token)

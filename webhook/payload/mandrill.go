@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // maxMandrill bounds the events: Rack takes 16 MiB of form fields. Above it the
@@ -80,7 +81,7 @@ func mandrillEvents(d *Delivery, raw stream, attachments bool) (Body, error) {
 	c.key("raw_msg")
 	c.quoted(raw)
 	c.who()
-	c.field("subject", oneLine(c.m.Subject))
+	c.field("subject", text.OneLine(c.m.Subject))
 	c.field("text", c.m.Text)
 	c.key("text_flowed")
 	c.bool(false)
@@ -111,8 +112,8 @@ func (c *mandrillBody) who() {
 	if len(c.m.From) > 0 {
 		from = c.m.From[0]
 	}
-	c.field("from_email", oneLine(from.Address))
-	c.field("from_name", oneLine(from.Name))
+	c.field("from_email", text.OneLine(from.Address))
+	c.field("from_name", text.OneLine(from.Name))
 	c.pairs("to", c.m.To)
 	if len(c.m.Cc) > 0 {
 		c.pairs("cc", c.m.Cc)
@@ -128,8 +129,8 @@ func (c *mandrillBody) pairs(key string, list []mail.Address) {
 	c.open('[')
 	for _, a := range list {
 		c.open('[')
-		c.str(oneLine(a.Address))
-		if name := oneLine(a.Name); name != "" {
+		c.str(text.OneLine(a.Address))
+		if name := text.OneLine(a.Name); name != "" {
 			c.str(name)
 		} else {
 			c.null()
@@ -158,7 +159,7 @@ func (c *composer) grouped(m *mail.Message, as func(name string) string) {
 			order = append(order, key)
 			names[key] = as(h.Name)
 		}
-		values[key] = append(values[key], oneLine(h.Value))
+		values[key] = append(values[key], text.OneLine(h.Value))
 	}
 	c.open('{')
 	for _, key := range order {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // Postmark is Postmark's inbound JSON, with RawEmail. It has no signature.
@@ -56,8 +57,8 @@ func (p *postmarkBody) addresses() {
 	if len(p.m.From) > 0 {
 		from = p.m.From[0]
 	}
-	p.field("From", oneLine(from.Address))
-	p.field("FromName", oneLine(from.Name))
+	p.field("From", text.OneLine(from.Address))
+	p.field("FromName", text.OneLine(from.Name))
 	p.key("FromFull")
 	if deliverable(from.Address) {
 		p.full(from)
@@ -104,8 +105,8 @@ func (p *postmarkBody) list(key string, list []mail.Address) {
 
 func (p *postmarkBody) full(a mail.Address) {
 	p.open('{')
-	p.field("Email", oneLine(a.Address))
-	p.field("Name", oneLine(a.Name))
+	p.field("Email", text.OneLine(a.Address))
+	p.field("Name", text.OneLine(a.Name))
 	p.field("MailboxHash", mailboxHash(a.Address))
 	p.close('}')
 }
@@ -114,11 +115,11 @@ func (p *postmarkBody) full(a mail.Address) {
 func mailboxHash(address string) string {
 	local, _, _ := strings.Cut(address, "@")
 	_, tag, _ := strings.Cut(local, "+")
-	return oneLine(tag)
+	return text.OneLine(tag)
 }
 
 func (p *postmarkBody) texts() {
-	p.field("Subject", oneLine(p.m.Subject))
+	p.field("Subject", text.OneLine(p.m.Subject))
 	p.field("MessageID", uuid(p.d.ID))
 	p.field("MessageStream", "inbound")
 	p.field("ReplyTo", shown(p.m.ReplyTo))
@@ -135,10 +136,10 @@ func (p *postmarkBody) texts() {
 func (p *postmarkBody) headers() {
 	p.key("Headers")
 	p.open('[')
-	p.header("Return-Path", "<"+oneLine(p.d.Envelope.From)+">")
+	p.header("Return-Path", "<"+text.OneLine(p.d.Envelope.From)+">")
 	if spf, _, _ := verdicts(p.d.Envelope); spf != "none" {
 		p.header("Received-SPF", fmt.Sprintf("%s client-ip=%s; envelope-from=%s; helo=%s;",
-			strings.ToUpper(spf[:1])+spf[1:], clientIP(p.d.Envelope), oneLine(p.d.Envelope.From), oneLine(p.d.Envelope.Hello)))
+			strings.ToUpper(spf[:1])+spf[1:], clientIP(p.d.Envelope), text.OneLine(p.d.Envelope.From), text.OneLine(p.d.Envelope.Hello)))
 	}
 	for _, f := range fields(p.m, plainText) {
 		switch strings.ToLower(f.name) {

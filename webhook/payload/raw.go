@@ -3,6 +3,8 @@ package payload
 import (
 	"net/url"
 	"strings"
+
+	"postern/gateway/text"
 )
 
 // Raw is the message itself, octet for octet: Rails Action Mailbox's relay
@@ -34,7 +36,7 @@ func (Raw) Render(d Delivery, o Options) (Body, error) {
 func originalTo(d *Delivery) string {
 	var b strings.Builder
 	for _, r := range d.Recipients {
-		b.WriteString("X-Original-To: " + oneLine(r.Address) + "\r\n")
+		b.WriteString("X-Original-To: " + text.OneLine(r.Address) + "\r\n")
 	}
 	return b.String()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"postern/gateway/text"
 )
 
 // SendGrid is SendGrid's Inbound Parse with parsed fields.
@@ -67,7 +69,7 @@ type sendgridForm struct{ *form }
 func (f sendgridForm) common(d *Delivery) {
 	f.field("from", shown(d.Message.From))
 	f.field("to", shown(d.Message.To))
-	f.field("subject", oneLine(d.Message.Subject))
+	f.field("subject", text.OneLine(d.Message.Subject))
 	f.json("envelope", func(c *composer) {
 		c.open('{')
 		c.key("to")
@@ -92,7 +94,7 @@ func sendgridDKIM(d *Delivery) string {
 	}
 	parts := make([]string, len(d.Envelope.Verdict.DKIM))
 	for i, k := range d.Envelope.Verdict.DKIM {
-		parts[i] = fmt.Sprintf("@%s : %s", oneLine(k.Domain), k.Result)
+		parts[i] = fmt.Sprintf("@%s : %s", text.OneLine(k.Domain), k.Result)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }

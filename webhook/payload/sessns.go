@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // topicARN stands for the topic that there isn't.
@@ -144,9 +145,9 @@ func (c *sesBody) mail() {
 	c.strs([]string{addressList(c.m.From)})
 	c.key("to")
 	c.strs([]string{addressList(c.m.To)})
-	c.field("messageId", "<"+oneLine(c.m.MessageID)+">")
+	c.field("messageId", "<"+text.OneLine(c.m.MessageID)+">")
 	c.field("date", firstValue(c.m, "Date"))
-	c.field("subject", oneLine(c.m.Subject))
+	c.field("subject", text.OneLine(c.m.Subject))
 	c.close('}')
 	c.close('}')
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/encoding/htmlindex"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 const (
@@ -56,7 +57,7 @@ func findEdits(src mail.Source, m *mail.Message) ([]edit, error) {
 	w := &walker{known: map[string]string{}}
 	for i := range m.Headers {
 		if h := &m.Headers[i]; !utf8.Valid(h.Raw) {
-			w.known[string(bytes.TrimSpace(h.Raw))] = oneLine(h.Value)
+			w.known[string(bytes.TrimSpace(h.Raw))] = text.OneLine(h.Value)
 		}
 	}
 	r, err := src.Open()
@@ -250,7 +251,7 @@ func (w *walker) endField(end int64) {
 	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "content-type":
-		t, params, err := mime.ParseMediaType(strings.ToValidUTF8(oneLine(value), "?"))
+		t, params, err := mime.ParseMediaType(strings.ToValidUTF8(text.OneLine(value), "?"))
 		if err == nil || errors.Is(err, mime.ErrInvalidMediaParameter) {
 			w.media, w.boundary = t, params["boundary"]
 		}

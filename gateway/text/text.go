@@ -1,0 +1,103 @@
+// Package text makes a stranger's words safe to show: cut to a length, kept on
+// one line, free of what a terminal, a header field or an SMTP reply would take
+// for more than words. Nothing here fails; what can't be shown is replaced.
+package text
+
+import (
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Clip cuts s to at most n octets, not within a character.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// Shorten is Clip for people: what was cut is marked by an ellipsis, which
+// comes on top of the n octets.
+func Shorten(s string, n int) string {
+	if c := Clip(s, n); len(c) < len(s) {
+		return c + "…"
+	}
+	return s
+}
+
+// OneLine makes one line of s: line ends of any kind, those of Unicode too,
+// which Python takes for one, and other control characters become spaces.
+func OneLine(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s))
+}
+
+// Reply makes one line of at most limit printable ASCII characters: an SMTP
+// reply goes to clients that didn't ask for more (RFC 6531, 3.7.4). Runs of
+// white space and control characters become one space, others a question mark.
+func Reply(s string, limit int) string {
+	var b strings.Builder
+	space := false
+	for _, r := range s {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
+			space = b.Len() > 0
+			continue
+		}
+		if b.Len() >= limit-1 {
+			break
+		}
+		if space {
+			b.WriteByte(' ')
+			space = false
+		}
+		if r > '~' {
+			r = '?'
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// Terminal keeps control characters, and with them escape sequences, from
+// reaching a terminal: each becomes a full stop. Tabs stay.
+func Terminal(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && r != '\t' || r == utf8.RuneError {
+			return '.'
+		}
+		return r
+	}, s)
+}
+
+// IsASCII reports whether every octet of s is below 0x80.
+func IsASCII[T ~string | ~[]byte](s T) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// RedactURL hides what may be a secret in an address: user, password and the
+// query's values. What can't be parsed isn't shown at all.
+func RedactURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an address that is no URL"
+	}
+	u.User = nil
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.String()
+}
