@@ -69,7 +69,7 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: eventually pattern command...")
 	}
 	pattern := regexp.MustCompile("(?m)" + args[0])
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
 		if err == nil {
 			if m := pattern.FindStringSubmatch(ts.ReadFile("stdout")); m != nil {
@@ -78,7 +78,7 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("no match for %q in 20 s: %v", args[0], err)
+			ts.Fatalf("no match for %q in 2 min: %v", args[0], err)
 		}
 	}
 }
