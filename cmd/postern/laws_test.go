@@ -13,6 +13,7 @@ var mayImport = map[string][]string{
 	"gateway/text":      {},
 	"gateway/smtp":      {},
 	"gateway/mail":      {},
+	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
 	"gateway/directory": {"webhook"},
 	"gateway/archive":   {"gateway/mail", "retry"},
