@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -42,9 +44,8 @@ type Config struct {
 	Defer    bool     // false leaves a transient failure with the sender
 	Terminal bool     // a live channel: takes SEND, SOML and SAML, never MAIL
 
-	CAFile   string // PEM, in place of the system's authorities
-	CertFile string // client certificate, PEM
-	KeyFile  string
+	Authorities func() *x509.CertPool   // those of the moment, in place of the system's
+	Certificate func() *tls.Certificate // our client certificate of the moment; nil: none
 }
 
 func (c Config) withDefaults() Config {

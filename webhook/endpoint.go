@@ -45,7 +45,7 @@ func NewEndpoint(c Config) (*Endpoint, error) {
 	check(checkLimits(c))
 	check(checkHeaders(c))
 	check(checkSecrets(c, e.format))
-	check(e.setTLS(c))
+	e.setTLS(c)
 	e.cfg = c
 	if c.Name == "" {
 		check(errors.New("NAME: an endpoint needs a name, which must stay the same over restarts"))
@@ -171,13 +171,10 @@ func checkSecrets(c Config, f payload.Format) error {
 	return err
 }
 
-func (e *Endpoint) setTLS(c Config) error {
-	if c.CAFile == "" && c.CertFile == "" && c.KeyFile == "" && (e.url == nil || e.url.Scheme == "http") {
-		return nil
+func (e *Endpoint) setTLS(c Config) {
+	if e.url != nil && (e.url.Scheme == "https" || c.Authorities != nil || c.Certificate != nil) {
+		e.tls = clientTLS(c, e.url.Hostname())
 	}
-	t, err := clientTLS(c)
-	e.tls = t
-	return err
 }
 
 // Name is the endpoint's name.

@@ -387,12 +387,12 @@ func TestRequireTLS(t *testing.T) {
 func TestBadSettings(t *testing.T) {
 	_, err := NewEndpoint(Config{
 		URL: "ftp://user:topsecret@host/", Match: []string{"sales"}, Format: "fax", Attachments: "later", Raw: "never",
-		Secret: Fixed("topsecret"), Reject: []string{"200"}, Timeout: -1, CertFile: "x", Headers: http.Header{"Bad Name": {"x"}},
+		Secret: Fixed("topsecret"), Reject: []string{"200"}, Timeout: -1, Headers: http.Header{"Bad Name": {"x"}},
 	})
 	if err == nil {
 		t.Fatal("taken")
 	}
-	for _, want := range []string{"NAME", "URL", "MATCH", "FORMAT", "ATTACHMENTS", "RAW", "SECRET", "REJECT", "TIMEOUT", "CERT_FILE", "HEADERS"} {
+	for _, want := range []string{"NAME", "URL", "MATCH", "FORMAT", "ATTACHMENTS", "RAW", "SECRET", "REJECT", "TIMEOUT", "HEADERS"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is missing in %v", want, err)
 		}

@@ -3,65 +3,34 @@ package webhook
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
-	"fmt"
-	"os"
-	"sync"
-	"time"
 )
 
-// clientTLS is the TLS side of an endpoint: its authorities and our certificate.
-func clientTLS(c Config) (*tls.Config, error) {
+// clientTLS is the TLS side of an endpoint at a host: its authorities and our
+// certificate, both those of the moment of each handshake.
+func clientTLS(c Config, host string) *tls.Config {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(c.Concurrency)}
-	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("CA_FILE: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("CA_FILE: %s holds no PEM certificate", c.CAFile)
-		}
+	if c.Authorities != nil {
+		// A pool in RootCAs would be that of the start for ever. The same check,
+		// with the pool of now, stands in its place; it is made for resumed
+		// sessions too.
+		t.InsecureSkipVerify = true
+		t.VerifyConnection = func(s tls.ConnectionState) error { return verify(s.PeerCertificates, c.Authorities(), host) }
 	}
-	if (c.CertFile == "") != (c.KeyFile == "") {
-		return nil, errors.New("CERT_FILE, KEY_FILE: a client certificate needs both")
+	if c.Certificate != nil {
+		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.Certificate(), nil }
 	}
-	if c.CertFile != "" {
-		k := &keyPair{cert: c.CertFile, key: c.KeyFile}
-		if _, err := k.current(); err != nil {
-			return nil, fmt.Errorf("CERT_FILE, KEY_FILE: %w", err)
-		}
-		t.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return k.current() }
-	}
-	return t, nil
+	return t
 }
 
-// keyPair is a client certificate that is read again when its file changes.
-type keyPair struct {
-	cert, key string
-
-	mu     sync.Mutex
-	loaded *tls.Certificate
-	mtime  time.Time
-}
-
-func (k *keyPair) current() (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	st, err := os.Stat(k.cert)
-	if err == nil && k.loaded != nil && st.ModTime().Equal(k.mtime) {
-		return k.loaded, nil
+// verify holds a peer's chain to the authorities and its certificate to the
+// host, a name or an address.
+func verify(chain []*x509.Certificate, roots *x509.CertPool, host string) error {
+	o := x509.VerifyOptions{Roots: roots, DNSName: host, Intermediates: x509.NewCertPool()}
+	for _, c := range chain[1:] {
+		o.Intermediates.AddCert(c)
 	}
-	pair, err := tls.LoadX509KeyPair(k.cert, k.key)
-	if err != nil {
-		if k.loaded != nil { // half way through a rotation the last pair holds
-			return k.loaded, nil
-		}
-		return nil, err
+	if _, err := chain[0].Verify(o); err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
 	}
-	k.loaded = &pair
-	if st != nil {
-		k.mtime = st.ModTime()
-	}
-	return k.loaded, nil
+	return nil
 }

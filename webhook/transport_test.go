@@ -7,15 +7,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
 	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,42 +89,72 @@ func TestSecretThatBecameInvalid(t *testing.T) {
 }
 
 func TestClientCertificate(t *testing.T) {
-	dir := t.TempDir()
 	ca, caKey := certificate(t, nil, nil, "ca")
-	server, serverKey := certificate(t, ca, caKey, "127.0.0.1")
 	client, clientKey := certificate(t, ca, caKey, "postern")
-	caFile, certFile, keyFile := filepath.Join(dir, "ca"), filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	writePEM(t, caFile, "CERTIFICATE", ca.Raw)
-	writePEM(t, certFile, "CERTIFICATE", client.Raw)
-	writeKey(t, keyFile, clientKey)
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
 	var subject string
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		subject = r.TLS.PeerCertificates[0].Subject.CommonName
-	}))
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.TLS = &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{server.Raw}, PrivateKey: serverKey}},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: pool,
-	}
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
+	srv := serveTLS(t, ca, caKey, func(_ http.ResponseWriter, r *http.Request) { subject = r.TLS.PeerCertificates[0].Subject.CommonName })
+	authorities, pair := pool(ca), &tls.Certificate{Certificate: [][]byte{client.Raw}, PrivateKey: clientKey}
 	s := sender(t)
 	d := delivery(0)
 	d.Envelope.RequireTLS = true
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, CAFile: caFile, CertFile: certFile, KeyFile: keyFile}), d, false); o.Result != Delivered || subject != "postern" {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities, Certificate: func() *tls.Certificate { return pair }}), d, false); o.Result != Delivered || subject != "postern" {
 		t.Errorf("%+v, subject %q", o, subject)
 	}
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, CAFile: caFile}), d, false); o.Reason != ReasonTLS {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities}), d, false); o.Reason != ReasonTLS {
 		t.Errorf("without a certificate: %+v", o)
 	}
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, CertFile: certFile, KeyFile: keyFile}), d, false); o.Reason != ReasonTLS {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Certificate: func() *tls.Certificate { return pair }}), d, false); o.Reason != ReasonTLS {
 		t.Errorf("without the authority: %+v", o)
 	}
-	if _, err := NewEndpoint(Config{Name: "x", URL: srv.URL, CAFile: keyFile}); err == nil || !strings.Contains(err.Error(), "CA_FILE") {
-		t.Errorf("a key as authority: %v", err)
+}
+
+// The authorities are those of the moment: a handshake after a rotation goes by
+// the new ones, and so does a resumed session.
+func TestAuthoritiesRotate(t *testing.T) {
+	ca, caKey := certificate(t, nil, nil, "ca")
+	other, _ := certificate(t, nil, nil, "other")
+	srv := serveTLS(t, ca, caKey, func(http.ResponseWriter, *http.Request) {})
+	srv.TLS.ClientAuth = tls.NoClientCert
+	srv.Config.SetKeepAlivesEnabled(false)
+	now := pool(other)
+	ep := endpoint(t, Config{URL: srv.URL, Authorities: func() *x509.CertPool { return now() }})
+	s := sender(t)
+	for i, step := range []struct {
+		authorities func() *x509.CertPool
+		want        Reason
+	}{{pool(other), ReasonTLS}, {pool(ca), ReasonDelivered}, {pool(other), ReasonTLS}, {pool(other, ca), ReasonDelivered}} {
+		now = step.authorities
+		if o := s.Send(t.Context(), ep, delivery(0), false); o.Reason != step.want {
+			t.Errorf("step %d: %+v, want the reason %q", i, o, step.want)
+		}
 	}
+	misnamed := endpoint(t, Config{URL: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1), Authorities: pool(ca)})
+	if o := s.Send(t.Context(), misnamed, delivery(0), false); o.Reason != ReasonTLS {
+		t.Errorf("a certificate for another name: %+v", o)
+	}
+}
+
+func pool(all ...*x509.Certificate) func() *x509.CertPool {
+	p := x509.NewCertPool()
+	for _, c := range all {
+		p.AddCert(c)
+	}
+	return func() *x509.CertPool { return p }
+}
+
+// serveTLS serves with a certificate of the authority, and asks clients for one.
+func serveTLS(t *testing.T, ca *x509.Certificate, caKey *ecdsa.PrivateKey, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	cert, key := certificate(t, ca, caKey, "127.0.0.1")
+	srv := httptest.NewUnstartedServer(h)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: pool(ca)(),
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	return srv
 }
 
 // certificate signs with the parent, or makes an authority.
@@ -157,20 +184,4 @@ func certificate(t *testing.T, parent *x509.Certificate, parentKey *ecdsa.Privat
 		t.Fatal(err)
 	}
 	return c, key
-}
-
-func writeKey(t *testing.T, path string, key *ecdsa.PrivateKey) {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, path, "PRIVATE KEY", der)
-}
-
-func writePEM(t *testing.T, path, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

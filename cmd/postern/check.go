@@ -10,6 +10,7 @@ import (
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
 	"postern/gateway/mail"
+	"postern/gateway/reload"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
@@ -71,7 +72,7 @@ func (k *checks) fail(format string, args ...any) {
 
 // endpoints POSTs a test mail to each endpoint, as a message would be.
 func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) error {
-	router, err := c.Router()
+	router, err := c.Router(reload.Deps{})
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 	if c.Directory.URL == "" {
 		return
 	}
-	remote, err := app.Remote(c.Directory)
+	remote, err := app.Remote(c.Directory, reload.Deps{})
 	if err != nil {
 		k.fail("directory: %v", err)
 		return

@@ -16,6 +16,7 @@ var mayImport = map[string][]string{
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
 	"gateway/directory": {"webhook"},
+	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
 	"gateway/report":    {"gateway/archive", "gateway/mail", "retry", "webhook"},
 	"gateway/ops":       {"gateway/archive", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
@@ -27,7 +28,7 @@ var mayImport = map[string][]string{
 	"retry/postgres":    {"retry"},
 	"retry/queuetest":   {"retry"},
 
-	"cmd/internal/config":  {"webhook", "webhook/payload"},
+	"cmd/internal/config":  {"gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},
 	"cmd/internal/app":     everything,
 	"cmd/postern":          everything,

@@ -9,6 +9,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"postern/cmd/internal/config"
 	"postern/gateway"
 	"postern/gateway/ops"
+	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/gateway/smtp"
 	"postern/retry"
@@ -35,8 +37,8 @@ type App struct {
 	breakers    *retry.Breakers
 	gateway     *gateway.Gateway
 	smtp        *smtp.Server
-	certificate *keyPair      // nil: no TLS
-	worker      *retry.Worker // nil without a queue
+	certificate *reload.File[*tls.Certificate] // nil: no TLS
+	worker      *retry.Worker                  // nil without a queue
 	ops         *ops.Server
 	reporter    *report.Reporter // nil: nobody is told of dead letters
 	registry    *prometheus.Registry
@@ -77,7 +79,7 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 
 // setup is one straight line, in the order in which the parts need each other.
 func (a *App) setup(ctx context.Context) error {
-	router, err := a.cfg.Router()
+	router, err := a.cfg.Router(a.reload())
 	if err != nil {
 		return err
 	}
@@ -100,7 +102,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.restoreBreakers(ctx); err != nil {
 		return err
 	}
-	directory, err := newDirectory(a.cfg, router)
+	directory, err := a.newDirectory(router)
 	if err != nil {
 		return err
 	}

@@ -9,12 +9,14 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
+	"postern/gateway/reload"
 	"postern/webhook"
 )
 
 // newDirectory says who is a recipient: the patterns, the endpoints' own, and the
 // directory webhook.
-func newDirectory(c *config.Config, router *webhook.Router) (*directory.Directory, error) {
+func (a *App) newDirectory(router *webhook.Router) (*directory.Directory, error) {
+	c := a.cfg
 	cfg := directory.Config{
 		Serves: func(address string) bool { return router.Match(address) != nil },
 		Domain: c.Listen.Domain,
@@ -46,20 +48,19 @@ func newDirectory(c *config.Config, router *webhook.Router) (*directory.Director
 	if c.Directory.URL == "" {
 		return directory.New(cfg), nil
 	}
-	remote, err := Remote(c.Directory)
+	remote, err := Remote(c.Directory, a.reload())
 	cfg.Remote = remote
 	return directory.New(cfg), err
 }
 
 // Remote asks the directory webhook.
-func Remote(c config.Directory) (*directory.Remote, error) {
+func Remote(c config.Directory, deps reload.Deps) (*directory.Remote, error) {
 	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
-	return directory.NewRemote(string(c.URL), client, signer(c), time.Now)
+	return directory.NewRemote(string(c.URL), client, signer(c.Secret.Source(deps)), time.Now)
 }
 
 // signer signs the questions to the directory where a secret is set.
-func signer(c config.Directory) directory.Signer {
-	secret := c.Secret.Source()
+func signer(secret webhook.SecretSource) directory.Signer {
 	if secret == nil {
 		return func(http.Header, string, time.Time, []byte) {}
 	}

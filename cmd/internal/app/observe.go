@@ -22,7 +22,7 @@ func (a *App) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent 
 	}
 	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
 	if a.certificate != nil {
-		options.CertificateEnd = a.certificate.notAfter
+		options.CertificateEnd = a.certificateEnd
 	}
 	a.metrics = ops.NewMetrics(a.registry, options, recent)
 	if a.queue != nil {
@@ -36,7 +36,7 @@ func (a *App) links(ctx context.Context) (*ops.Links, error) {
 	if a.cfg.Delivery.PublicURL == "" || a.queue == nil {
 		return nil, nil
 	}
-	secret := a.cfg.Delivery.URLSecret.Source()
+	secret := a.cfg.Delivery.URLSecret.Source(a.reload())
 	if secret == nil {
 		stored, err := ops.StoredSecret(ctx, a.queue)
 		if err != nil {
@@ -60,7 +60,7 @@ func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Re
 	if links != nil {
 		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.deps.Logger)
 	}
-	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(), Grace: httpGrace}, deps)
+	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.reload()), Grace: httpGrace}, deps)
 	a.ops = server
 	return err
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"crypto/tls"
 	"net/netip"
 
 	"postern/cmd/internal/config"
@@ -12,14 +11,14 @@ import (
 func (a *App) smtpServer() error {
 	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(a.metrics.SMTP())}
 	if a.certificate != nil {
-		t, err := serverTLS(a.cfg.TLS, a.certificate)
+		t, err := a.serverTLS()
 		if err != nil {
 			return err
 		}
 		options = append(options, smtp.WithTLS(t))
 	}
 	if a.cfg.TLS.UsersFile != "" {
-		u, err := newUsers(a.cfg.TLS.UsersFile, a.deps.Logger)
+		u, err := newUsers(a.cfg.TLS.UsersFile, a.reload())
 		if err != nil {
 			return err
 		}
@@ -54,15 +53,4 @@ func smtpConfig(c *config.Config) smtp.Config {
 	s.Legacy, s.Turn, s.Verify, s.Expand = c.SMTP.Legacy, c.SMTP.Turn, c.SMTP.Vrfy, c.SMTP.Expn
 	s.DSN, s.DeliverBy = c.Delivery.DSNRelay != "", c.Delivery.DSNRelay != ""
 	return s
-}
-
-// serverTLS asks for client certificates where authorities for them are named.
-func serverTLS(c config.TLS, pair *keyPair) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: pair.get}
-	if c.ClientCAFile == "" {
-		return t, nil
-	}
-	pool, err := readCAs(c.ClientCAFile)
-	t.ClientCAs, t.ClientAuth = pool, tls.VerifyClientCertIfGiven
-	return t, err
 }

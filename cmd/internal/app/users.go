@@ -10,16 +10,13 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"postern/cmd/internal/config"
+	"postern/gateway/reload"
 	"postern/gateway/smtp"
 )
 
@@ -32,15 +29,12 @@ import (
 // ("SCRAM-SHA-256$4096:salt$storedkey:serverkey", as PostgreSQL writes it).
 // Empty lines and lines that begin with "#" are passed over. The file is read
 // again when it changes; while it is broken, the last good one holds.
-type users struct {
-	file string
-	log  *slog.Logger
+type users struct{ file *reload.File[userList] }
 
-	mu      sync.Mutex
-	all     map[string]user
-	scram   bool // all records are SCRAM
-	changed time.Time
-	checked time.Time
+// userList is what the file says.
+type userList struct {
+	all   map[string]user
+	scram bool // all records are SCRAM
 }
 
 type user struct {
@@ -49,35 +43,31 @@ type user struct {
 	scram    smtp.SCRAMRecord
 }
 
-// usersCheckEvery is how often the file is looked at.
-const usersCheckEvery = time.Second
+// usersMax bounds the file: a record is about 100 octets.
+const usersMax = 64 << 20
 
-func newUsers(file string, log *slog.Logger) (*users, error) {
-	u := &users{file: file, log: log}
-	if err := u.load(); err != nil {
+func newUsers(path string, deps reload.Deps) (*users, error) {
+	f, err := reload.Open(deps, func() (userList, error) { return readUsers(path) }, path)
+	if err != nil {
 		return nil, config.Refuse("USERS_FILE", err)
 	}
-	return u, nil
+	return &users{f}, nil
 }
 
-func (u *users) load() error {
-	info, err := os.Stat(u.file)
+func readUsers(path string) (userList, error) {
+	text, err := reload.Bytes(path, usersMax)
 	if err != nil {
-		return err
-	}
-	text, err := os.ReadFile(u.file)
-	if err != nil {
-		return err
+		return userList{}, err
 	}
 	all, err := parseUsers(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", u.file, err)
+		return userList{}, fmt.Errorf("%s: %w", path, err)
 	}
-	u.all, u.scram, u.changed = all, len(all) > 0, info.ModTime()
+	l := userList{all, len(all) > 0}
 	for _, one := range all {
-		u.scram = u.scram && one.bcrypt == nil
+		l.scram = l.scram && one.bcrypt == nil
 	}
-	return nil
+	return l, nil
 }
 
 func parseUsers(text []byte) (map[string]user, error) {
@@ -153,26 +143,14 @@ func parseSCRAM(record string) (r smtp.SCRAMRecord, err error) {
 
 // find looks a user up in the present file.
 func (u *users) find(name string) (user, bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if now := time.Now(); now.Sub(u.checked) >= usersCheckEvery {
-		u.checked = now
-		if info, err := os.Stat(u.file); err == nil && !info.ModTime().Equal(u.changed) {
-			if err := u.load(); err != nil {
-				u.log.Error("the users file is broken, the last good one holds", "error", err)
-			}
-		}
-	}
-	one, ok := u.all[name]
+	one, ok := u.file.Get().all[name]
 	return one, ok
 }
 
 // Mechanisms implements smtp.Authenticator. SCRAM is offered only where every
 // user has a SCRAM record.
 func (u *users) Mechanisms() []string {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.scram {
+	if u.file.Get().scram {
 		return []string{"SCRAM-SHA-256", "PLAIN", "LOGIN"}
 	}
 	return []string{"PLAIN", "LOGIN"}

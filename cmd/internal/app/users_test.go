@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"postern/gateway/reload"
 	"postern/gateway/smtp"
 )
 
@@ -30,7 +30,7 @@ func TestUsers(t *testing.T) {
 		}
 	}
 	write("# who may sign in", "", "ann:"+string(hash)+":collect=a,b", "user:"+scramPencil)
-	u, err := newUsers(file, slog.New(slog.DiscardHandler))
+	u, err := newUsers(file, reload.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestUsers(t *testing.T) {
 		t.Errorf("SCRAM: %+v, %v", r, err)
 	}
 	write("user:" + scramPencil)
-	if v, err := newUsers(file, slog.New(slog.DiscardHandler)); err != nil || v.Mechanisms()[0] != "SCRAM-SHA-256" {
+	if v, err := newUsers(file, reload.Deps{}); err != nil || v.Mechanisms()[0] != "SCRAM-SHA-256" {
 		t.Errorf("with SCRAM records alone: %v", err)
 	}
 	for _, bad := range []string{"ann", ":x", "ann:plain", "ann:$2b$zz", "ann:SCRAM-SHA-256$0:AA==$AA==:AA==", "user:" + scramPencil + "\nuser:" + scramPencil} {

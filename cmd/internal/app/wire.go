@@ -5,6 +5,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/retry"
 	"postern/webhook"
@@ -65,7 +66,7 @@ func (a *App) newReporter() (*report.Reporter, error) {
 	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Observer: a.metrics.Reported, Logger: a.deps.Logger}
 	var err error
 	if d.FailureURL != "" {
-		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg)); err != nil {
+		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.reload())); err != nil {
 			return nil, err
 		}
 	}
@@ -79,9 +80,9 @@ func (a *App) newReporter() (*report.Reporter, error) {
 
 // failureSecret signs the failure webhook with the unnumbered endpoint's
 // secret, where that is one of Standard Webhooks.
-func failureSecret(c *config.Config) webhook.SecretSource {
+func failureSecret(c *config.Config, deps reload.Deps) webhook.SecretSource {
 	if c.Webhook.Format != "postern" {
 		return nil
 	}
-	return c.Webhook.Secret.Source()
+	return c.Webhook.Secret.Source(deps)
 }

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"postern/gateway/reload"
 	"postern/webhook"
 )
 
@@ -148,7 +149,7 @@ func (c *Config) checkEndpoint(k *checker, w *Webhook, prefix string, seen map[s
 	byURL := w.Attachments == "url" || w.Raw == "url"
 	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
 	if len(k.errs) == before && w.URL != "" {
-		_, err := webhook.NewEndpoint(w.Endpoint())
+		_, err := w.Endpoint(reload.Deps{})
 		k.fields(prefix, err)
 	}
 }

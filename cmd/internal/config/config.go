@@ -41,8 +41,8 @@ type TLS struct {
 	CertFile     string `env:"TLS_CERT_FILE" doc:"certificate chain, PEM; read again when it changes"`
 	KeyFile      string `env:"TLS_KEY_FILE" doc:"its private key, PEM"`
 	Mode         string `env:"TLS_MODE" oneof:"off offer require" default:"offer with a certificate, else off" doc:"STARTTLS: off, offer, or require before MAIL"`
-	ClientCAFile string `env:"TLS_CLIENT_CA_FILE" doc:"authorities for client certificates, PEM"`
-	UsersFile    string `env:"USERS_FILE" doc:"who may sign in: name:record a line, bcrypt or SCRAM-SHA-256"`
+	ClientCAFile string `env:"TLS_CLIENT_CA_FILE" doc:"authorities for client certificates, PEM; read again when it changes"`
+	UsersFile    string `env:"USERS_FILE" doc:"who may sign in: name:record a line, bcrypt or SCRAM-SHA-256; read again when it changes"`
 	AuthRequired bool   `env:"AUTH_REQUIRED" envDefault:"false" doc:"MAIL needs AUTH first"`
 }
 
@@ -99,8 +99,8 @@ type Webhook struct {
 	Attachments  string        `env:"ATTACHMENTS" oneof:"inline url omit" envDefault:"inline" doc:"how their content travels"`
 	Raw          string        `env:"RAW" oneof:"omit inline url" envDefault:"omit" doc:"how the raw message travels"`
 	InlineLimit  Size          `env:"INLINE_LIMIT" envDefault:"5MiB" doc:"request body above which content turns into urls, where PUBLIC_URL is set; 0 never"`
-	CAFile       string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM"`
-	CertFile     string        `env:"CERT_FILE" doc:"our client certificate, PEM"`
+	CAFile       string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM; read again when it changes"`
+	CertFile     string        `env:"CERT_FILE" doc:"our client certificate, PEM; read again when it changes"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key, PEM"`
 }
 

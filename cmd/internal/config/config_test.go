@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"postern/gateway/reload"
 )
 
 const anEndpoint = "POSTERN_WEBHOOK_URL=http://127.0.0.1:3000/mail"
@@ -140,11 +142,12 @@ func TestSecretFile(t *testing.T) {
 	if got := c.Webhook.Token.Value.Reveal(); got != "first" {
 		t.Errorf("the secret is %q: the line end belongs to the file", got)
 	}
-	live := &liveSecret{file: file, value: c.Webhook.Token.Value}
-	for _, step := range []struct{ content, want string }{{"second", "second"}, {"", "second"}, {"third\r\n", "third"}} {
+	now := time.Now()
+	live := c.Webhook.Token.Source(reload.Deps{Now: func() time.Time { return now }})
+	for _, step := range []struct{ content, want string }{{"second", "second"}, {"", "second"}, {"\n", "second"}, {"third\r\n", "third"}} {
 		write(step.content)
-		live.checked = time.Time{}
-		if got := live.get().Reveal(); got != step.want {
+		now = now.Add(reload.Every)
+		if got := live().Reveal(); got != step.want {
 			t.Errorf("after the file became %q the secret is %q, want %q", step.content, got, step.want)
 		}
 	}

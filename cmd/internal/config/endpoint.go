@@ -1,21 +1,25 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
+	"postern/gateway/reload"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
 
 // Router makes the endpoints; every one that can't work is named.
-func (c *Config) Router() (*webhook.Router, error) {
+func (c *Config) Router(deps reload.Deps) (*webhook.Router, error) {
 	var endpoints []*webhook.Endpoint
 	var errs []error
 	for _, w := range c.Endpoints() {
-		ep, err := webhook.NewEndpoint(w.Endpoint())
+		ep, err := w.Endpoint(deps)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("endpoint %s: %w", w.Name, err))
 		}
@@ -27,20 +31,48 @@ func (c *Config) Router() (*webhook.Router, error) {
 	return webhook.NewRouter(endpoints), nil
 }
 
-// Endpoint is the setting as the webhook package takes it.
-func (w Webhook) Endpoint() webhook.Config {
+// Endpoint makes the endpoint. Its errors each begin with the variable, without
+// prefix.
+func (w Webhook) Endpoint(deps reload.Deps) (*webhook.Endpoint, error) {
 	limit := int64(w.InlineLimit)
 	if limit == 0 {
 		limit = -1 // 0 is never; the package's zero is its default
 	}
-	return webhook.Config{
+	authorities, caErr := w.authorities(deps)
+	certificate, certErr := w.certificate(deps)
+	ep, err := webhook.NewEndpoint(webhook.Config{
 		Name: w.Name, URL: string(w.URL), Match: w.Match, Copy: w.Copy,
 		Format: w.Format, Attachments: payload.Where(w.Attachments), Raw: payload.Where(w.Raw), InlineLimit: limit,
-		Secret: w.Secret.Source(), Token: w.Token.Source(), Username: w.Username, Password: w.Password.Source(), Headers: http.Header(w.Headers),
+		Secret: w.Secret.Source(deps), Token: w.Token.Source(deps), Username: w.Username, Password: w.Password.Source(deps), Headers: http.Header(w.Headers),
 		Timeout: w.Timeout, RetryTimeout: w.RetryTimeout, Concurrency: w.Concurrency,
 		Reject: w.Reject, Defer: w.Defer, Terminal: w.Terminal,
-		CAFile: w.CAFile, CertFile: w.CertFile, KeyFile: w.KeyFile,
+		Authorities: authorities, Certificate: certificate,
+	})
+	return ep, errors.Join(err, caErr, certErr)
+}
+
+// authorities are those of CA_FILE, nil for the system's.
+func (w Webhook) authorities(deps reload.Deps) (func() *x509.CertPool, error) {
+	if w.CAFile == "" {
+		return nil, nil
 	}
+	f, err := reload.Authorities(deps, w.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("CA_FILE: %w", err)
+	}
+	return f.Get, nil
+}
+
+// certificate is that of CERT_FILE and KEY_FILE, nil for none.
+func (w Webhook) certificate(deps reload.Deps) (func() *tls.Certificate, error) {
+	if w.CertFile == "" || w.KeyFile == "" { // one alone is refused elsewhere
+		return nil, nil
+	}
+	f, err := reload.Certificate(deps, w.CertFile, w.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("CERT_FILE: %w", err)
+	}
+	return f.Get, nil
 }
 
 // Domains are the domains that the patterns name.
