@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
 	"gateway/report":    {"gateway/archive", "gateway/mail", "retry", "webhook"},
-	"gateway/ops":       {"gateway/archive", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
 	"webhook":           {"gateway/mail", "webhook/payload"},
 	"webhook/payload":   {"gateway/mail"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/config"
@@ -22,9 +21,6 @@ func cmdServe(ctx context.Context, s *stdio, args []string) error {
 	log := cfg.Process.Logger(s.Err)
 	for _, w := range cfg.Warnings() {
 		log.Warn(w)
-	}
-	if limit := int64(cfg.Process.MemoryLimit); limit > 0 {
-		debug.SetMemoryLimit(limit / 10 * 9) // the rest is for what Go doesn't count
 	}
 	a, err := app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/webhook"
@@ -23,6 +24,8 @@ type MetricsOptions struct {
 	// SpoolUsed is the octets of messages under way; nil: no such series.
 	SpoolUsed     func() int64
 	SpoolMaxBytes int64
+	// Memory is how the budget of memory for mail stands; nil: no such series.
+	Memory func() budget.Stats
 	// CertificateEnd is when the server's certificate ends; nil: no such series.
 	CertificateEnd func() time.Time
 }
@@ -121,6 +124,9 @@ func registerProcess(f promauto.Factory, reg prometheus.Registerer, o MetricsOpt
 			func() float64 { return float64(o.SpoolUsed()) })
 		f.NewGauge(prometheus.GaugeOpts{Name: "postern_spool_max_bytes", Help: "Octets under way at which senders are answered 452; 0 for no bound."}).
 			Set(float64(o.SpoolMaxBytes))
+	}
+	if o.Memory != nil {
+		registerMemory(f, o.Memory)
 	}
 	if o.CertificateEnd != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "postern_tls_certificate_not_after_timestamp_seconds", Help: "When the server's certificate ends."},

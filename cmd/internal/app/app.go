@@ -20,6 +20,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/budget"
 	"postern/gateway/ops"
 	"postern/gateway/reload"
 	"postern/gateway/report"
@@ -33,7 +34,8 @@ type App struct {
 	cfg  *config.Config
 	deps Deps
 
-	queue       retry.Queue // nil: off
+	budget      *budget.Budget // of memory for mail; nil: no bound
+	queue       retry.Queue    // nil: off
 	breakers    *retry.Breakers
 	gateway     *gateway.Gateway
 	smtp        *smtp.Server
@@ -87,6 +89,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.budget = a.memory()
 	a.onClose("webhook connections", func() error { sender.Close(); return nil })
 	if a.queue, err = a.openQueue(ctx); err != nil {
 		return err

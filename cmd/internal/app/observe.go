@@ -21,6 +21,9 @@ func (a *App) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent 
 		names = append(names, ep.Name())
 	}
 	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
+	if a.budget != nil {
+		options.Memory = a.budget.Stats
+	}
 	if a.certificate != nil {
 		options.CertificateEnd = a.certificateEnd
 	}

@@ -33,6 +33,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(func(ctx context.Context) error { a.gateway.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
+	run(a.watchMemory)
 	if a.worker != nil {
 		run(func(context.Context) error { return a.worker.Run(working) })
 	}

@@ -85,6 +85,9 @@ func (k *checker) refuse(bad bool, variable, format string, args ...any) {
 	}
 }
 
+// leastMemory is what the process itself takes, twice.
+const leastMemory = 64 << 20
+
 // check holds variables against each other.
 func (c *Config) check() []error {
 	var k checker
@@ -101,6 +104,7 @@ func (c *Config) check() []error {
 		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
 	k.patterns("RECIPIENTS", c.Directory.Recipients)
 	k.refuse(c.Sender.DMARC == "enforce", "DMARC", "can't be enforced: this version checks no senders")
+	k.refuse(c.Process.MemoryLimit > 0 && c.Process.MemoryLimit < leastMemory, "MEMORY_LIMIT", "leaves no room for mail: at least 64MiB are needed")
 	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
 	return k.errs
 }

@@ -79,6 +79,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"POSTERN_WEBHOOK_1_URL=http://b/", "POSTERN_WEBHOOK_0_URL is missing"},
 		{"POSTERN_WEBHOOK_0_MATCH=a@b", "POSTERN_WEBHOOK_0_URL is not set"},
 		{"POSTERN_WEBHOOK_TIMEOUT=3", `POSTERN_WEBHOOK_TIMEOUT="3" must be a time such as`},
+		{"POSTERN_MEMORY_LIMIT=32MiB", "POSTERN_MEMORY_LIMIT leaves no room for mail: at least 64MiB"},
 		{"POSTERN_GRACE=-3s", `POSTERN_GRACE="-3s" must be a time such as`},
 		{"POSTERN_SMTP_MAX_SIZE=fifty", `POSTERN_SMTP_MAX_SIZE="fifty" must be a size such as`},
 		{"POSTERN_SMTP_MAX_RECIPIENTS=99", `must be a whole number, at least 100`},
