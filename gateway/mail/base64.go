@@ -159,8 +159,13 @@ type base64Decoder struct {
 	count int // digits in bits
 }
 
+func (d *base64Decoder) clone() transferDecoder {
+	c := *d
+	return &c
+}
+
 // decode appends the octets of src to dst.
-func (d *base64Decoder) decode(dst, src []byte) []byte {
+func (d *base64Decoder) decode(dst, src []byte, last bool) []byte {
 	bits, count := d.bits, d.count
 	for _, c := range src {
 		v := base64Value[c]
@@ -177,14 +182,11 @@ func (d *base64Decoder) decode(dst, src []byte) []byte {
 			bits, count = 0, 0
 		}
 	}
+	if last { // what an unpadded end still holds
+		dst = appendGroup(dst, bits, count)
+		bits, count = 0, 0
+	}
 	d.bits, d.count = bits, count
-	return dst
-}
-
-// flush appends what an unpadded end still holds.
-func (d *base64Decoder) flush(dst []byte) []byte {
-	dst = appendGroup(dst, d.bits, d.count)
-	d.bits, d.count = 0, 0
 	return dst
 }
 
@@ -205,5 +207,5 @@ func decodeBase64(b []byte) []byte {
 		return out[:n]
 	}
 	var d base64Decoder
-	return d.flush(d.decode(out[:0], b))
+	return d.decode(out[:0], b, true)
 }

@@ -93,13 +93,17 @@ func (p *parser) leaf(e entity, off, end int64) {
 	}
 }
 
+// maxUU bounds the uuencoded files that are taken out of one text.
+const maxUU = 100
+
 // takeUU makes attachments of the uuencoded files in a text and returns the
 // text without them.
 func (p *parser) takeUU(off int64, raw []byte) []byte {
-	blocks := findUU(raw)
+	blocks := findUU(raw, min(maxUU, p.lim.Parts-p.parts))
 	if len(blocks) == 0 {
 		return raw
 	}
+	p.parts += len(blocks)
 	var text []byte
 	pos := 0
 	for _, b := range blocks {

@@ -3,12 +3,13 @@ package mail
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/emersion/go-message/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 )
 
 // alias maps the labels that mailers made up to those that the charset
@@ -200,15 +201,30 @@ func convert(b []byte, label string) (string, bool) {
 	case "utf-32":
 		return decodeUTF32(b), true
 	}
-	r, err := charset.Reader(label, bytes.NewReader(b))
-	if err != nil {
+	e := encodingOf(label)
+	if e == nil {
 		return "", false
 	}
-	out, err := io.ReadAll(r)
+	out, err := e.NewDecoder().Bytes(b)
 	if err != nil {
 		return "", false
 	}
 	return toUTF8Lossy(out), true
+}
+
+// encodingOf finds a charset by any of its registered names (IANA, WHATWG), nil
+// for one that nobody knows.
+func encodingOf(label string) encoding.Encoding {
+	for _, name := range [...]string{label, "cs" + label} {
+		if e, err := ianaindex.MIME.Encoding(name); err == nil && e != nil {
+			return e
+		}
+	}
+	e, err := htmlindex.Get(label)
+	if err != nil {
+		return nil
+	}
+	return e
 }
 
 // utf16Order picks the byte order of UTF-16: by its mark, else by where the

@@ -64,7 +64,7 @@ func (c *leafContent) Open() (io.ReadCloser, error) {
 	if err != nil || c.enc == identity {
 		return r, err
 	}
-	return &decodingReader{src: r, step: c.enc.decoder()}, nil
+	return &decodingReader{src: r, step: c.enc.decoder(), in: make([]byte, pieceOf(c.end-c.off))}, nil
 }
 
 // encoded reads the stretch as it is stored.
@@ -85,12 +85,12 @@ func (c *leafContent) WriteBase64(w io.Writer) error {
 	if c.clean {
 		return c.writeStripped(w)
 	}
-	return encodeContent(c, w)
+	return encodeContent(c, c.end-c.off, w)
 }
 
 // writeStripped passes clean base64 on without its line ends.
 func (c *leafContent) writeStripped(w io.Writer) error {
-	out := newStripper(w)
+	out := &stripper{w: w, buf: make([]byte, 0, pieceOf(c.end-c.off))}
 	if b, ok := c.src.(Bytes); ok {
 		out.write(b[c.off:c.end])
 		return out.flush()
@@ -100,7 +100,7 @@ func (c *leafContent) writeStripped(w io.Writer) error {
 		return err
 	}
 	defer r.Close()
-	buf := make([]byte, copySize)
+	buf := make([]byte, pieceOf(c.end-c.off))
 	for {
 		n, err := r.Read(buf)
 		out.write(buf[:n])
@@ -113,8 +113,13 @@ func (c *leafContent) writeStripped(w io.Writer) error {
 	}
 }
 
-// copySize is how much of an attachment is in memory while it is written.
+// copySize is how much of an attachment is in memory while it is written, at
+// the most: a mail may have a thousand of them.
 const copySize = 32 << 10
+
+// pieceOf is the buffer for a content of at most size octets. One more than the
+// content has lets its reader see the end at once.
+func pieceOf(size int64) int { return int(min(copySize, size+1)) }
 
 // stripper copies octets without line ends, in large writes. An error of the
 // writer sticks until flush.
@@ -123,8 +128,6 @@ type stripper struct {
 	buf []byte
 	err error
 }
-
-func newStripper(w io.Writer) *stripper { return &stripper{w: w, buf: make([]byte, 0, copySize)} }
 
 func (s *stripper) write(b []byte) {
 	for len(b) > 0 && s.err == nil {
@@ -160,18 +163,28 @@ func (s *stripper) flush() error {
 	return s.err
 }
 
-// encodeContent decodes a content and encodes it again.
-func encodeContent(c Content, w io.Writer) error {
+// encodeContent decodes a content of at most size octets and encodes it again.
+func encodeContent(c Content, size int64, w io.Writer) error {
 	r, err := c.Open()
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	enc := base64.NewEncoder(base64.StdEncoding, w)
-	if _, err := io.CopyBuffer(struct{ io.Writer }{enc}, struct{ io.Reader }{r}, make([]byte, copySize)); err != nil {
-		return err
+	in := make([]byte, (pieceOf(size)+2)/3*3) // whole groups: padding comes last
+	out := make([]byte, base64.StdEncoding.EncodedLen(len(in)))
+	for {
+		n, err := io.ReadFull(r, in)
+		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		base64.StdEncoding.Encode(out, in[:n])
+		if _, err := w.Write(out[:base64.StdEncoding.EncodedLen(n)]); err != nil {
+			return err
+		}
+		if err != nil {
+			return nil
+		}
 	}
-	return enc.Close()
 }
 
 // section reads a stretch of an open source and closes it.
@@ -200,20 +213,23 @@ func (s *section) Close() error { return s.f.Close() }
 // decodingReader undoes a transfer encoding piece by piece.
 type decodingReader struct {
 	src  io.ReadCloser
-	step decodeFunc
+	step transferDecoder
 	in   []byte
 	buf  []byte // decoded, the unread part in out
 	out  []byte
 	err  error
+	seen func(encoded, decoded int64, d transferDecoder) // told before each piece; nil: nobody asks
+
+	encoded, decoded int64 // octets of the pieces so far
 }
 
 func (r *decodingReader) Read(p []byte) (int, error) {
-	if r.in == nil {
-		r.in = make([]byte, copySize)
-	}
 	for len(r.out) == 0 {
 		if r.err != nil {
 			return 0, r.err
+		}
+		if r.seen != nil {
+			r.seen(r.encoded, r.decoded, r.step)
 		}
 		var n int
 		n, r.err = io.ReadFull(r.src, r.in) // pieces of one size, see count
@@ -221,8 +237,9 @@ func (r *decodingReader) Read(p []byte) (int, error) {
 			r.err = io.EOF
 		}
 		if r.err == nil || r.err == io.EOF {
-			r.buf = r.step(r.buf[:0], r.in[:n], r.err == io.EOF)
+			r.buf = r.step.decode(r.buf[:0], r.in[:n], r.err == io.EOF)
 			r.out = r.buf
+			r.encoded, r.decoded = r.encoded+int64(n), r.decoded+int64(len(r.buf))
 		}
 	}
 	n := copy(p, r.out)
@@ -231,31 +248,3 @@ func (r *decodingReader) Read(p []byte) (int, error) {
 }
 
 func (r *decodingReader) Close() error { return r.src.Close() }
-
-// partContent is a stretch of another content's decoded octets, or octets that
-// were made (src nil).
-type partContent struct {
-	src  Content
-	off  int64
-	size int64
-	made []byte
-}
-
-// Open implements Content.
-func (c *partContent) Open() (io.ReadCloser, error) {
-	if c.src == nil {
-		return nopCloser{bytes.NewReader(c.made)}, nil
-	}
-	r, err := c.src.Open()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.CopyN(io.Discard, r, c.off); err != nil {
-		r.Close()
-		return nil, fmt.Errorf("skip to an attachment in its container: %w", err)
-	}
-	return &section{f: r, left: c.size}, nil
-}
-
-// WriteBase64 implements Content.
-func (c *partContent) WriteBase64(w io.Writer) error { return encodeContent(c, w) }

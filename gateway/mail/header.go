@@ -50,6 +50,7 @@ func (h *header) all(name string) [][]byte {
 //	           --anything else-----> skip if a field follows, else body
 type headerReader struct {
 	max     int                    // fields kept
+	room    int                    // for so many fields without growing
 	isDelim func(line []byte) bool // what follows "--" on the line
 	defect  func(string)
 }
@@ -58,7 +59,7 @@ type headerReader struct {
 // the fields over the limit start (-1: none).
 func (r headerReader) read(b []byte) (h header, body int, over int) {
 	over = -1
-	h.fields = make([]field, 0, 24)
+	h.fields = make([]field, 0, r.room)
 	open := -1 // where the raw value of the last field starts
 	pos := 0
 	shut := func() { // completes the last field at pos

@@ -171,7 +171,11 @@ func (p *parser) tryHeader(block []byte) (h header, n, over int, defects []strin
 	if p.f != nil {
 		block = bytes.Clone(headerBlock(block))
 	}
-	r := headerReader{max: p.lim.Headers, isDelim: p.isOpenDelimiter, defect: func(d string) { defects = append(defects, d) }}
+	room := 24 // of usual mail
+	if len(p.split.open) > 0 {
+		room = 4
+	}
+	r := headerReader{max: p.lim.Headers, room: room, isDelim: p.isOpenDelimiter, defect: func(d string) { defects = append(defects, d) }}
 	h, n, over = r.read(block)
 	return h, n, over, defects
 }

@@ -10,6 +10,8 @@ type quotedDecoder struct {
 	held []byte // an escape or white space at the end of a piece
 }
 
+func (d *quotedDecoder) clone() transferDecoder { return &quotedDecoder{held: bytes.Clone(d.held)} }
+
 // decode appends the decoded octets of src to dst. At the last piece nothing
 // is held back.
 func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {

@@ -59,13 +59,14 @@ func isTNEF(e entity) bool {
 
 // openTNEF adds the body and the attachments of a winmail.dat to the message.
 func (p *parser) openTNEF(c *leafContent) {
-	r, err := c.Open()
+	in := &container{leafContent: c}
+	r, err := in.scan()
 	if err != nil {
 		p.err = err
 		return
 	}
 	defer r.Close()
-	t, ok := readTNEF(r, p.lim.TextBytes)
+	t, ok := readTNEF(bufio.NewReaderSize(r, in.piece()), p.lim.TextBytes)
 	if !ok {
 		p.defect("a winmail.dat could not be read to its end")
 	}
@@ -81,7 +82,7 @@ func (p *parser) openTNEF(c *leafContent) {
 			return
 		}
 		a := Attachment{Filename: p.safeName(f.name), ContentType: strings.ToLower(f.mime), Disposition: "attachment", ContentID: contentID(f.cid),
-			Size: f.size, Content: &partContent{src: c, off: f.off, size: f.size}}
+			Size: f.size, Content: &partContent{in: in, off: f.off, size: f.size}}
 		if a.ContentType == "" {
 			a.ContentType = "application/octet-stream"
 		}
@@ -109,9 +110,9 @@ func (r *tnefReader) skip(n int64) bool {
 }
 
 // readTNEF reads a winmail.dat; false when it ends early or is none.
-func readTNEF(src io.Reader, limit int64) (tnefFile, bool) {
+func readTNEF(src *bufio.Reader, limit int64) (tnefFile, bool) {
 	var t tnefFile
-	r := &tnefReader{Reader: bufio.NewReaderSize(src, copySize)}
+	r := &tnefReader{Reader: src}
 	if head, ok := r.take(6); !ok || binary.LittleEndian.Uint32(head) != tnefSignature {
 		return t, false
 	}

@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
@@ -90,7 +91,7 @@ func TestTNEF(t *testing.T) {
 func FuzzTNEF(f *testing.F) {
 	f.Add(testTNEF())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		file, _ := readTNEF(bytes.NewReader(b), 1<<20)
+		file, _ := readTNEF(bufio.NewReader(bytes.NewReader(b)), 1<<20)
 		for _, a := range file.files {
 			if a.off+a.size > int64(len(b)) || a.size < 0 {
 				t.Errorf("file at %d of %d octets in %d", a.off, a.size, len(b))

@@ -44,29 +44,34 @@ func (d *decoder) parseTransfer(raw []byte) (transfer, bool) {
 	return identity, false
 }
 
-// decodeFunc appends the decoded octets of the next piece of a body; last says
-// that nothing follows.
-type decodeFunc func(dst, src []byte, last bool) []byte
+// transferDecoder undoes a transfer encoding piece by piece.
+type transferDecoder interface {
+	// decode appends the decoded octets of the next piece of a body to dst; last
+	// says that nothing follows.
+	decode(dst, src []byte, last bool) []byte
+	// clone is the decoder as it stands, to go on from here once more.
+	clone() transferDecoder
+}
 
 // decoder starts decoding a body.
-func (t transfer) decoder() decodeFunc {
+func (t transfer) decoder() transferDecoder {
 	switch t {
 	case base64Encoded:
-		var d base64Decoder
-		return func(dst, src []byte, last bool) []byte {
-			dst = d.decode(dst, src)
-			if last {
-				dst = d.flush(dst)
-			}
-			return dst
-		}
+		return new(base64Decoder)
 	case quotedPrintable:
-		return new(quotedDecoder).decode
+		return new(quotedDecoder)
 	case uuencoded:
-		return new(uuDecoder).decode
+		return new(uuDecoder)
 	}
-	return func(dst, src []byte, _ bool) []byte { return append(dst, src...) }
+	return plainDecoder{}
 }
+
+// plainDecoder has nothing to undo.
+type plainDecoder struct{}
+
+func (plainDecoder) decode(dst, src []byte, _ bool) []byte { return append(dst, src...) }
+
+func (d plainDecoder) clone() transferDecoder { return d }
 
 // decodeAll decodes a body that is in memory.
 func (t transfer) decodeAll(b []byte) []byte {
@@ -76,5 +81,5 @@ func (t transfer) decodeAll(b []byte) []byte {
 	case base64Encoded:
 		return decodeBase64(b)
 	}
-	return t.decoder()(make([]byte, 0, len(b)), b, true)
+	return t.decoder().decode(make([]byte, 0, len(b)), b, true)
 }

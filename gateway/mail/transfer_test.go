@@ -55,14 +55,14 @@ func TestDecodeBase64(t *testing.T) {
 	}
 }
 
-// pieces feeds b to a decoder in pieces of n.
-func pieces(step decodeFunc, b []byte, n int) []byte {
+// pieces feeds b to a decoder in pieces of n, each to a clone of the one before.
+func pieces(d transferDecoder, b []byte, n int) []byte {
 	var out []byte
 	for len(b) > n {
-		out = step(out, b[:n], false)
-		b = b[n:]
+		out = d.decode(out, b[:n], false)
+		d, b = d.clone(), b[n:]
 	}
-	return step(out, b, true)
+	return d.decode(out, b, true)
 }
 
 func FuzzBase64(f *testing.F) {
@@ -139,7 +139,7 @@ func TestUUDecode(t *testing.T) {
 	if got := uuencoded.decodeAll([]byte("text before\r\n" + uuFile + "text after\r\n")); string(got) != "Hello, worl" {
 		t.Errorf("got %q", got)
 	}
-	blocks := findUU([]byte("see\r\n" + uuFile + "and begin 12 things\r\nbegin 644 broken\r\nno data at all here, is there?\r\n"))
+	blocks := findUU([]byte("see\r\n"+uuFile+"and begin 12 things\r\nbegin 644 broken\r\nno data at all here, is there?\r\n"), maxUU)
 	if len(blocks) != 1 || blocks[0].name != "a.txt" || blocks[0].start != 5 || blocks[0].end != 5+len(uuFile) {
 		t.Errorf("blocks %+v", blocks)
 	}
@@ -153,7 +153,7 @@ func FuzzUU(f *testing.F) {
 		if got := pieces(uuencoded.decoder(), b, int(n)+1); !bytes.Equal(got, whole) && len(b) < 4096 {
 			t.Fatalf("%q in pieces of %d: %q, whole %q", b, int(n)+1, got, whole)
 		}
-		for _, u := range findUU(b) {
+		for _, u := range findUU(b, maxUU) {
 			if u.start >= u.end || u.end > len(b) {
 				t.Fatalf("block %+v of %d octets", u, len(b))
 			}
@@ -179,9 +179,20 @@ func TestContent(t *testing.T) {
 				t.Errorf("%s: clean is %v", name, c.clean)
 			}
 			readContent(t, name, Attachment{Size: size, Content: c})
-			part := &partContent{src: c, off: 3, size: 100}
-			if got := readContent(t, name, Attachment{Size: 100, Content: part}); name == "clean" && !bytes.Equal(got, raw[3:103]) {
-				t.Errorf("%s: part is %q", name, got)
+			in := &container{leafContent: c}
+			whole, err := in.scan()
+			if err == nil {
+				_, err = io.Copy(io.Discard, whole)
+				whole.Close()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for off := int64(0); off+100 <= size; off += 997 {
+				part := &partContent{in: in, off: off, size: 100}
+				if got := readContent(t, name, Attachment{Size: 100, Content: part}); name == "clean" && !bytes.Equal(got, raw[off:off+100]) {
+					t.Fatalf("%s: the part at %d is %q", name, off, got)
+				}
 			}
 		}
 	}

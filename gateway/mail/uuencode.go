@@ -17,6 +17,8 @@ const (
 	uuAfter
 )
 
+func (d *uuDecoder) clone() transferDecoder { return &uuDecoder{bytes.Clone(d.held), d.state} }
+
 func (d *uuDecoder) decode(dst, src []byte, last bool) []byte {
 	if len(d.held) > 0 {
 		src = append(d.held, src...)
@@ -104,10 +106,10 @@ type uuBlock struct {
 	start, end int
 }
 
-// findUU finds the uuencoded files in a text.
-func findUU(b []byte) []uuBlock {
+// findUU finds the uuencoded files in a text, most of them at the most.
+func findUU(b []byte, most int) []uuBlock {
 	var blocks []uuBlock
-	for pos := 0; pos < len(b) && len(blocks) < 100; {
+	for pos := 0; pos < len(b) && len(blocks) < most; {
 		i := bytes.Index(b[pos:], []byte("begin "))
 		if i < 0 {
 			break

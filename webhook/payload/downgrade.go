@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bufio"
 	"cmp"
 	"encoding/base64"
 	"fmt"
@@ -97,110 +98,114 @@ func writeEdited(w io.Writer, src mail.Source, edits []edit) error {
 		return fmt.Errorf("open the stored message: %w", err)
 	}
 	defer r.Close()
+	size := min(src.Size()+1, copyBuffer)
+	e := editor{w: w, r: bufio.NewReaderSize(r, int(size)), in: make([]byte, (size+lineOctets-1)/lineOctets*lineOctets)}
 	at := int64(0)
-	for _, e := range edits {
-		if err := copyAll(w, io.LimitReader(r, e.from-at)); err != nil {
+	for _, d := range edits {
+		if err := e.pieces(d.from-at, e.copy); err != nil {
 			return err
 		}
-		if err := writeEdit(w, io.LimitReader(r, e.to-e.from), e); err != nil {
+		if err := e.write(d); err != nil {
 			return err
 		}
-		at = e.to
+		at = d.to
 	}
-	return copyAll(w, r)
+	return e.pieces(src.Size()-at, e.copy)
 }
 
-func writeEdit(w io.Writer, r io.Reader, e edit) error {
-	switch e.how {
-	case replaced:
-		if err := copyAll(io.Discard, r); err != nil {
+// editor writes one source. A mail may call for very many edits: they share
+// its buffers.
+type editor struct {
+	w    io.Writer
+	r    *bufio.Reader
+	in   []byte // whole lines of base64
+	out  []byte
+	rest []byte // start of a rune that the last piece cut
+}
+
+// lineOctets are what a line of base64 holds (RFC 2045, 6.8).
+const lineOctets = 57
+
+// pieces hands the next n octets to f, piece by piece.
+func (e *editor) pieces(n int64, f func(piece []byte) error) error {
+	for n > 0 {
+		b := e.in[:min(n, int64(len(e.in)))]
+		if _, err := io.ReadFull(e.r, b); err != nil {
+			return fmt.Errorf("read the stored message: %w", err)
+		}
+		n -= int64(len(b))
+		if err := f(b); err != nil {
 			return err
 		}
-		_, err := io.WriteString(w, e.text)
+	}
+	return nil
+}
+
+func (e *editor) copy(b []byte) error {
+	_, err := e.w.Write(b)
+	return err
+}
+
+// write writes what an edit makes of the next octets.
+func (e *editor) write(d edit) error {
+	n := d.to - d.from
+	switch d.how {
+	case replaced:
+		if err := e.pieces(n, func([]byte) error { return nil }); err != nil {
+			return err
+		}
+		_, err := io.WriteString(e.w, d.text)
 		return err
 	case encoded:
-		enc := base64.NewEncoder(base64.StdEncoding, &liner{w: w})
-		if err := copyAll(enc, r); err != nil {
-			return err
-		}
-		return enc.Close()
+		eol := ""
+		return e.pieces(n, func(b []byte) error {
+			e.out = e.out[:0]
+			for len(b) > 0 { // no line end after the last
+				k := min(len(b), lineOctets)
+				e.out = base64.StdEncoding.AppendEncode(append(e.out, eol...), b[:k])
+				b, eol = b[k:], "\r\n"
+			}
+			return e.copy(e.out)
+		})
 	default:
-		m := &mender{w: w, how: e.how, charset: cmp.Or(e.charset, charmap.Windows1252)}
-		if err := copyAll(m, r); err != nil {
+		if err := e.pieces(n, func(b []byte) error { return e.mend(b, d, false) }); err != nil {
 			return err
 		}
-		return m.flush(nil, true)
+		return e.mend(nil, d, true)
 	}
 }
 
-// liner breaks base64 into lines of 76 octets (RFC 2045, 6.8). It writes no
-// line end after the last.
-type liner struct {
-	w   io.Writer
-	col int
-	buf []byte
-}
-
-func (l *liner) Write(p []byte) (int, error) {
-	n := len(p)
-	l.buf = l.buf[:0]
-	for len(p) > 0 {
-		if l.col == 76 {
-			l.buf = append(l.buf, "\r\n"...)
-			l.col = 0
-		}
-		k := min(len(p), 76-l.col)
-		l.buf = append(l.buf, p[:k]...)
-		l.col += k
-		p = p[k:]
-	}
-	_, err := l.w.Write(l.buf)
-	return n, err
-}
-
-// mender replaces what is not UTF-8.
-type mender struct {
-	w       io.Writer
-	how     editKind
-	charset *charmap.Charmap
-	rest    []byte
-	buf     []byte
-}
-
-func (m *mender) Write(p []byte) (int, error) { return len(p), m.flush(p, false) }
-
-// flush mends what is at hand; a rune that may be cut waits for more unless
+// mend replaces what is not UTF-8; a rune that may be cut waits for more unless
 // this is the end.
-func (m *mender) flush(p []byte, end bool) error {
-	b := append(m.rest, p...)
-	m.buf = m.buf[:0]
+func (e *editor) mend(b []byte, d edit, end bool) error {
+	if len(e.rest) > 0 {
+		b = append(e.rest, b...)
+	}
+	e.out, e.rest = e.out[:0], e.rest[:0]
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		switch {
 		case r != utf8.RuneError || n > 1:
-			m.buf = append(m.buf, b[:n]...)
+			e.out = append(e.out, b[:n]...)
 		case !end && !utf8.FullRune(b):
-			m.rest = append([]byte(nil), b...)
-			_, err := m.w.Write(m.buf)
-			return err
+			e.rest = append([]byte(nil), b...)
+			return e.copy(e.out)
 		default:
-			m.buf = m.mend(m.buf, b[0])
+			e.out = d.appendMended(e.out, b[0])
 		}
 		b = b[n:]
 	}
-	m.rest = nil
-	_, err := m.w.Write(m.buf)
-	return err
+	return e.copy(e.out)
 }
 
-func (m *mender) mend(dst []byte, c byte) []byte {
-	switch m.how {
+func (d edit) appendMended(dst []byte, c byte) []byte {
+	switch d.how {
 	case escaped:
 		return append(dst, '=', upperHex[c>>4], upperHex[c&15])
 	case blanked:
 		return append(dst, ' ')
 	default:
-		return utf8.AppendRune(dst, m.charset.DecodeByte(c))
+		return utf8.AppendRune(dst, cmp.Or(d.charset, charmap.Windows1252).DecodeByte(c))
 	}
 }
 

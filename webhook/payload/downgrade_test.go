@@ -48,7 +48,7 @@ func says(t testing.TB, m *mail.Message) string {
 		if a.ContentType == "message/rfc822" {
 			continue // its own octets change
 		}
-		sum, err := contentSum(a.Content)
+		sum, err := contentSum(a)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -95,12 +95,19 @@ func firstValue(m *mail.Message, name string) string {
 	return ""
 }
 
+// maxWord is how many octets of text fit into an encoded word of 75.
+const maxWord = (75 - len("=?utf-8?b??=")) / 4 * 3
+
 // encodeWords is a text for an unstructured field, with encoded words
 // (RFC 2047) where it isn't ASCII or would be read as one.
 func encodeWords(s string) string {
 	s = text.OneLine(s)
-	if text.IsASCII(s) && strings.Contains(s, "=?") {
-		return "=?utf-8?B?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
+	ascii := text.IsASCII(s)
+	switch {
+	case ascii && !strings.Contains(s, "=?"):
+		return s
+	case ascii || len(s) <= maxWord: // in one word, without an encoder for each
+		return "=?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(s)) + "?="
 	}
 	return mime.BEncoding.Encode("utf-8", s)
 }

@@ -77,7 +77,17 @@ func (f *form) finish() (Body, error) {
 // quote is a quoted-string with backslash escapes, which is how receivers read
 // them; percent-encoding stays literal there.
 func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	if !strings.ContainsAny(s, `\"`) {
+		return `"` + s + `"`
+	}
+	b := make([]byte, 0, len(s)+8)
+	for i := range len(s) {
+		if s[i] == '\\' || s[i] == '"' {
+			b = append(b, '\\')
+		}
+		b = append(b, s[i])
+	}
+	return `"` + string(b) + `"`
 }
 
 // fileName is the name under which an attachment is sent: a base name that a

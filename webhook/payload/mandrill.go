@@ -196,7 +196,7 @@ func isImage(a *mail.Attachment) bool {
 
 // files is an object by file name, which so has to be unique; absent when empty.
 func (c *mandrillBody) files(key string, want func(*mail.Attachment) bool) {
-	used := map[string]bool{}
+	used := map[string]int{} // how often a name was asked for
 	for i := range c.m.Attachments {
 		a := &c.m.Attachments[i]
 		if !want(a) {
@@ -206,11 +206,13 @@ func (c *mandrillBody) files(key string, want func(*mail.Attachment) bool) {
 			c.key(key)
 			c.open('{')
 		}
-		name := fileName(a, i+1)
-		for n := 2; used[name]; n++ {
-			name = strconv.Itoa(n) + "-" + fileName(a, i+1)
+		asked := fileName(a, i+1)
+		name := asked
+		for used[name] > 0 {
+			used[asked]++
+			name = strconv.Itoa(used[asked]) + "-" + asked
 		}
-		used[name] = true
+		used[name]++
 		c.key(name)
 		c.open('{')
 		if isImage(a) {

@@ -342,7 +342,7 @@ func (n *nativeBody) content(i int, a *mail.Attachment) error {
 		n.usesLinks = true
 		n.field("url", n.d.Links.Attachment(n.d.Envelope.ID, i, a.Filename))
 	}
-	sum, err := contentSum(a.Content)
+	sum, err := contentSum(a)
 	n.field("sha256", sum)
 	return err
 }

@@ -24,22 +24,19 @@ func writeSource(w io.Writer, src mail.Source) error {
 		return fmt.Errorf("open the stored message: %w", err)
 	}
 	defer r.Close()
-	return copyAll(w, r)
+	return copyAll(w, r, src.Size())
 }
 
-// copyAll copies r. The writer's ReadFrom is hidden, since some take the whole
-// into memory.
-func copyAll(w io.Writer, r io.Reader) error {
+// copyAll copies r, which has about size octets: a mail may have very many small
+// contents, for each of which a large buffer would cost more than itself. The
+// writer's ReadFrom is hidden, since some take the whole into memory.
+func copyAll(w io.Writer, r io.Reader, size int64) error {
 	w = struct{ io.Writer }{w}
-	size := int64(copyBuffer)
-	switch r := r.(type) {
-	case io.WriterTo:
+	if r, ok := r.(io.WriterTo); ok {
 		_, err := r.WriteTo(w)
 		return err
-	case *io.LimitedReader:
-		size = min(size, max(r.N, 1))
 	}
-	_, err := io.CopyBuffer(w, r, make([]byte, size))
+	_, err := io.CopyBuffer(w, r, make([]byte, min(copyBuffer, size+1)))
 	return err
 }
 
@@ -62,14 +59,14 @@ func sourceSum(src mail.Source) (string, error) {
 }
 
 // contentSum is the hex SHA-256 of an attachment's decoded octets.
-func contentSum(c mail.Content) (string, error) {
-	r, err := c.Open()
+func contentSum(a *mail.Attachment) (string, error) {
+	r, err := a.Content.Open()
 	if err != nil {
 		return "", fmt.Errorf("open an attachment: %w", err)
 	}
 	defer r.Close()
 	h := sha256.New()
-	if err := copyAll(h, r); err != nil {
+	if err := copyAll(h, r, a.Size); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -30,7 +30,7 @@ func ofContent(a *mail.Attachment) stream {
 			return err
 		}
 		defer r.Close()
-		return copyAll(w, r)
+		return copyAll(w, r, a.Size)
 	}}
 }
 

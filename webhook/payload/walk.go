@@ -33,6 +33,7 @@ type walker struct {
 	known      map[string]string // top-level fields by their octets: what they were understood to say
 	boundaries []string
 	open       map[string]int // boundary to its place in boundaries, the innermost where it is used twice
+	shadowed   []int          // for each boundary, the place of the same one further out, -1 for none
 	edits      []edit
 
 	inBody bool
@@ -129,12 +130,12 @@ func (w *walker) isBoundary(line []byte, at int64) bool {
 	w.endField(at)
 	w.endBody(at, w.eol)
 	if closing { // what follows is an epilogue, up to an outer boundary
-		w.setBoundaries(w.boundaries[:i])
+		w.closeTo(i)
 		w.media, w.coding, w.codingAt = "multipart/epilogue", "", [2]int64{}
 		w.startText(at + int64(len(line)))
 		return true
 	}
-	w.setBoundaries(w.boundaries[:i+1])
+	w.closeTo(i + 1)
 	w.startHeader()
 	return true
 }
@@ -158,15 +159,31 @@ func (w *walker) find(line []byte) (i int, closing bool) {
 	return -1, false
 }
 
-func (w *walker) setBoundaries(list []string) {
-	if len(list) == len(w.boundaries) {
-		return
+// closeTo leaves the n outermost boundaries open.
+func (w *walker) closeTo(n int) {
+	for len(w.boundaries) > n {
+		last := len(w.boundaries) - 1
+		b := w.boundaries[last]
+		if i := w.shadowed[last]; i >= 0 {
+			w.open[b] = i
+		} else {
+			delete(w.open, b)
+		}
+		w.boundaries, w.shadowed = w.boundaries[:last], w.shadowed[:last]
 	}
-	w.boundaries = list
-	w.open = make(map[string]int, len(list))
-	for i, b := range list {
-		w.open[b] = i
+}
+
+// openBoundary opens one more.
+func (w *walker) openBoundary(b string) {
+	outer, used := w.open[b]
+	if !used {
+		outer = -1
 	}
+	if w.open == nil {
+		w.open = map[string]int{}
+	}
+	w.open[b] = len(w.boundaries)
+	w.boundaries, w.shadowed = append(w.boundaries, b), append(w.shadowed, outer)
 }
 
 func (w *walker) startHeader() {
@@ -183,7 +200,7 @@ func (w *walker) startText(at int64) {
 func (w *walker) startBody(blank, next int64) {
 	switch {
 	case strings.HasPrefix(w.media, "multipart/") && w.boundary != "" && len(w.boundaries) < maxBoundaries:
-		w.setBoundaries(append(w.boundaries, w.boundary))
+		w.openBoundary(w.boundary)
 	case (w.media == "message/rfc822" || w.media == "message/global") && identity(w.coding):
 		w.startHeader()
 		return
