@@ -12,6 +12,7 @@ import (
 
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 	"postern/retry"
 )
 
@@ -23,7 +24,7 @@ const collectTTL = 2 * time.Minute
 // the endpoints that the client may collect from.
 func (g *Gateway) Collect(ctx context.Context, c *smtp.Client) (smtp.Collection, smtp.Reply) {
 	if g.Queue == nil || len(c.Collect) == 0 {
-		return nil, smtp.Reply{Code: 502, Enhanced: smtp.EnhancedCode{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
+		return nil, smtp.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
 	}
 	col := &collection{g: g, by: c.Auth}
 	for _, endpoint := range c.Collect {

@@ -154,6 +154,19 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestReplyUnchanged: what a webhook asks for reaches the sender as it is, an
+// enhanced code above 255 too.
+func TestReplyUnchanged(t *testing.T) {
+	h := newHarness(t, setting{noQueue: true, endpoints: []webhook.Config{{Name: "main"}}})
+	k := h.dial(h.addr, "EHLO")
+	for _, want := range []string{"550 5.7.708 Blocked", "451 4.999.256 Not from there"} {
+		h.answers(func(w http.ResponseWriter, p post) { w.Header().Set("SMTP-Reply", want) })
+		if got := k.send("MAIL", "", "a@in.example"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestOneOwner: an explicit 4xx of one webhook leaves the mail with the sender,
 // whose next try reaches only those who haven't got it.
 func TestOneOwner(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"postern/gateway/directory"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -29,7 +30,7 @@ func (g *Gateway) Mail(context.Context, *smtp.Transaction) smtp.Reply { return s
 func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) smtp.Reply {
 	answer := g.Directory.Recipient(ctx, query(t.Client, t.From.String(), r.Address.String()))
 	if !answer.Accepted() {
-		return directoryReply(answer)
+		return answer.Reply
 	}
 	if answer.Endpoint != "" && g.Router.Endpoint(answer.Endpoint) == nil {
 		g.Logger.Error("the directory names an endpoint that is not configured here; the sender comes back", "endpoint", answer.Endpoint)
@@ -45,7 +46,7 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 		return refusal
 	}
 	r.Data = to
-	return directoryReply(answer)
+	return answer.Reply
 }
 
 // refuse is the reply to a recipient that the directory knows and that can't
@@ -59,7 +60,7 @@ func (g *Gateway) refuse(t *smtp.Transaction, routes []webhook.Route, a director
 			return replyNoTerminal
 		}
 	case !mailbox && a.Forwarded():
-		return smtp.Reply{Code: 551, Enhanced: smtp.EnhancedCode{5, 1, 6}, Lines: []string{"User not local; please try <" + a.Address + ">"}}
+		return smtp.Reply{Code: 551, Enhanced: reply.Enhanced{5, 1, 6}, Lines: []string{"User not local; please try <" + a.Address + ">"}}
 	case !mailbox:
 		return replyNoRecipient
 	}
@@ -124,12 +125,12 @@ func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, smt
 
 // Verify implements smtp.Handler (VRFY).
 func (g *Gateway) Verify(ctx context.Context, c *smtp.Client, arg string) smtp.Reply {
-	return lookupReply(g.Directory.Verify(ctx, query(c, "", arg)), arg)
+	return g.Directory.Verify(ctx, query(c, "", arg)).Reply
 }
 
 // Expand implements smtp.Handler (EXPN).
 func (g *Gateway) Expand(ctx context.Context, c *smtp.Client, arg string) smtp.Reply {
-	return lookupReply(g.Directory.Expand(ctx, query(c, "", arg)), arg)
+	return g.Directory.Expand(ctx, query(c, "", arg)).Reply
 }
 
 // Status implements smtp.Handler (HELP STATUS). Numbers are for those who
@@ -140,7 +141,7 @@ func (g *Gateway) Status(ctx context.Context, c *smtp.Client) smtp.Reply {
 		up := g.Now().Sub(g.started).Truncate(time.Second)
 		lines = append(lines, "Postern "+g.Version+", up for "+up.String(), g.queueState(ctx))
 	}
-	return smtp.Reply{Code: 211, Enhanced: smtp.EnhancedCode{2, 0, 0}, Lines: lines}
+	return smtp.Reply{Code: 211, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
 }
 
 func (g *Gateway) queueState(ctx context.Context) string {

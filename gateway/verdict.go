@@ -90,7 +90,7 @@ func first(have, f *fate) *fate {
 func accepted(fates []fate) smtp.Reply {
 	for i := range fates {
 		if o := fates[i].outcome; o.Result == webhook.Delivered && o.Reply != nil {
-			return fromWebhook(*o.Reply)
+			return *o.Reply
 		}
 	}
 	return smtp.Reply{}

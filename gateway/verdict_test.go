@@ -3,13 +3,14 @@ package gateway
 import (
 	"testing"
 
+	"postern/gateway/smtp/reply"
 	"postern/webhook"
 )
 
 // TestDecide walks every set of up to three ends of deliveries, with the queue
 // on and off, and holds the verdict to the rules instead of to a list.
 func TestDecide(t *testing.T) {
-	reply := func(code int) *webhook.Reply { return &webhook.Reply{Code: code, Enhanced: "", Text: "said so"} }
+	reply := func(code int) *reply.Reply { return &reply.Reply{Code: code, Lines: []string{"said so"}} }
 	ends := map[string]fate{
 		"delivered":    {outcome: webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200}},
 		"taken before": {taken: true},

@@ -45,7 +45,7 @@ func Classify(a Answer, rejects Statuses) Outcome {
 	o.Recipients = said.recipients
 	switch {
 	case said.reply != nil:
-		o.Result, o.Reason = byReply(*said.reply)
+		o.Result, o.Reason = byReply(said.reply.Code)
 		o.Reply = said.reply
 	case strings.EqualFold(strings.TrimSpace(a.Header.Get("Webhook-Delivery")), "abort-message"):
 		o.Result, o.Reason = Rejected, ReasonRejected
@@ -53,7 +53,8 @@ func Classify(a Answer, rejects Statuses) Outcome {
 	if o.Result == Rejected && o.Reply == nil {
 		if text := plainText(a); text != "" {
 			r := o.SMTPReply(false)
-			o.Reply = &Reply{r.Code, r.Enhanced, text}
+			r.Lines = []string{text}
+			o.Reply = &r
 		}
 	}
 	if o.Result == Deferred {
@@ -84,8 +85,8 @@ func byStatus(status int, rejects Statuses) Outcome {
 }
 
 // byReply is what an explicit reply means.
-func byReply(r Reply) (Result, Reason) {
-	switch r.Code / 100 {
+func byReply(code int) (Result, Reason) {
+	switch code / 100 {
 	case 2:
 		return Delivered, ReasonDelivered
 	case 4:

@@ -11,10 +11,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"postern/gateway/smtp/reply"
 )
 
 func reject(t *testing.T, list ...string) Statuses {
@@ -58,7 +61,7 @@ func TestClassifyEveryStatus(t *testing.T) {
 			if got := codes(o.SMTPReply(false)); got != off {
 				t.Errorf("%d, queue off: %s, want %s", status, got, off)
 			}
-			if (o.Err == nil) != (result == Delivered) || o.SMTPReply(true).Text == "" || o.SMTPReply(false).Text == "" {
+			if (o.Err == nil) != (result == Delivered) || o.SMTPReply(true).Text() == "" || o.SMTPReply(false).Text() == "" {
 				t.Errorf("%d: error %v, replies %v", status, o.Err, o.SMTPReply(true))
 			}
 		}
@@ -117,10 +120,10 @@ func TestEveryReasonHasItsReply(t *testing.T) {
 	for _, r := range Reasons() {
 		want := standard[r]
 		o := Outcome{Result: byCode(want.Code), Reason: r}
-		if got := o.SMTPReply(false); got != want {
+		if got := o.SMTPReply(false); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v, want %v", r, got, want)
 		}
-		if want.Enhanced[0] != byte('0'+want.Code/100) {
+		if int(want.Enhanced[0]) != want.Code/100 {
 			t.Errorf("%s: class of %v", r, want)
 		}
 	}
@@ -189,19 +192,20 @@ func TestWhatTheWebhookSays(t *testing.T) {
 		"abort":                 {Answer{Status: 500, Header: h("webhook-delivery", "abort-message")}, "2 554 5.7.1 -"},
 		"abort, other word":     {Answer{Status: 500, Header: h("webhook-delivery", "retry")}, "0 451 4.3.0 -"},
 		"json cut short":        {Answer{Status: 200, Body: []byte(`{"smtp":{"code":550`)}, "1 250 2.0.0 -"},
+		"enhanced above 255":    {Answer{Status: 200, Header: h("SMTP-Reply", "550 5.7.708 Blocked")}, "2 550 5.7.708 Blocked"},
 		"enhanced out of range": {Answer{Status: 200, Header: h("SMTP-Reply", "550 5.1111.1 x")}, "2 550 5.7.1 5.1111.1 x"},
 	} {
 		o := Classify(c.a, Statuses{})
 		r := o.SMTPReply(false)
-		text := r.Text
-		if o.Reply == nil || o.Reply.Text == "" {
+		text := r.Text()
+		if o.Reply == nil || o.Reply.Text() == "" {
 			text = "-"
 		}
 		if got := fmt.Sprintf("%d %d %s %s", o.Result, r.Code, r.Enhanced, text); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
-		if strings.ContainsAny(r.Text, "\r\n\x00\a") {
-			t.Errorf("%s: %q can't be a line", name, r.Text)
+		if strings.ContainsAny(r.Text(), "\r\n\x00\a") {
+			t.Errorf("%s: %q can't be a line", name, r.Text())
 		}
 	}
 }
@@ -212,7 +216,7 @@ func TestRecipientReplies(t *testing.T) {
 		`{"recipients":{"a@x":{"code":550,"enhanced":"5.1.1","message":"no"},"b@x":"250 2.1.5 ok"}}`,
 	} {
 		o := Classify(Answer{Status: 200, Body: []byte(body)}, Statuses{})
-		if o.Result != Delivered || len(o.Recipients) != 2 || o.Recipients["a@x"] != (Reply{550, "5.1.1", "no"}) || o.Recipients["b@x"].Code != 250 {
+		if o.Result != Delivered || len(o.Recipients) != 2 || !reflect.DeepEqual(o.Recipients["a@x"], reply.New(550, reply.Enhanced{5, 1, 1}, "no")) || o.Recipients["b@x"].Code != 250 {
 			t.Errorf("%s: %+v", body, o)
 		}
 	}

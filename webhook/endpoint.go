@@ -21,7 +21,7 @@ import (
 type Endpoint struct {
 	cfg      Config
 	url      *url.URL // without userinfo
-	patterns []Pattern
+	patterns Patterns
 	format   payload.Format
 	rejects  Statuses
 	tls      *tls.Config // nil for http
@@ -83,19 +83,15 @@ func (e *Endpoint) setURL(c *Config) error {
 	return nil
 }
 
-func (e *Endpoint) setMatch(list []string) error {
-	var errs []error
-	for _, s := range list {
-		p, err := ParsePattern(s)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("MATCH: %w", err))
-		}
-		e.patterns = append(e.patterns, p)
-	}
+func (e *Endpoint) setMatch(list []string) (err error) {
 	if len(list) == 0 {
-		e.patterns = []Pattern{everyone}
+		e.patterns = Patterns{everyone}
+		return nil
 	}
-	return errors.Join(errs...)
+	if e.patterns, err = ParsePatterns(list); err != nil {
+		return fmt.Errorf("MATCH: %w", err)
+	}
+	return nil
 }
 
 func (e *Endpoint) setFormat(c *Config) error {
@@ -197,7 +193,7 @@ func (e *Endpoint) Secure() bool { return e.url.Scheme == "https" }
 func (e *Endpoint) PerRecipient() bool { return e.format.PerRecipient() }
 
 // CatchAll reports whether it takes every recipient.
-func (e *Endpoint) CatchAll() bool { return slices.Contains(e.patterns, everyone) }
+func (e *Endpoint) CatchAll() bool { return slices.ContainsFunc(e.patterns, Pattern.CatchAll) }
 
 // Format is the word of FORMAT=.
 func (e *Endpoint) Format() string { return e.format.Name() }

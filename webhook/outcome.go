@@ -1,6 +1,10 @@
 package webhook
 
-import "time"
+import (
+	"time"
+
+	"postern/gateway/smtp/reply"
+)
 
 // Result is what became of a delivery, in the one distinction that decides
 // about the mail.
@@ -37,22 +41,15 @@ const (
 	ReasonInsecure      Reason = "insecure"     // REQUIRETLS and the endpoint is not https
 )
 
-// Reply is an SMTP reply that a webhook asked for.
-type Reply struct {
-	Code     int    // 250-259, 450-452, 550-554 after Classify made it fit
-	Enhanced string // "5.1.1", its class equal to the code's
-	Text     string // one line, printable; "" takes the standard text
-}
-
 // Outcome is the end of one delivery attempt.
 type Outcome struct {
 	Endpoint   string
 	Result     Result
 	Reason     Reason
-	Status     int              // HTTP status, 0 where none came
-	Reply      *Reply           // explicit, from the webhook; nil: the table decides
-	Recipients map[string]Reply // per recipient, on LMTP
-	After      time.Duration    // Retry-After, at most 6 h; 0 none
+	Status     int                    // HTTP status, 0 where none came
+	Reply      *reply.Reply           // explicit, from the webhook, its code 250-259, 450-452 or 550-554; nil: the table decides
+	Recipients map[string]reply.Reply // per recipient, on LMTP
+	After      time.Duration          // Retry-After, at most 6 h; 0 none
 	Elapsed    time.Duration
 	Err        error // why, for people; nil when delivered
 }

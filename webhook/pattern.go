@@ -54,9 +54,23 @@ func ParsePattern(s string) (Pattern, error) {
 // Match reports whether the address is meant.
 func (p Pattern) Match(address string) bool { return p.match(fold(address)) }
 
+// MatchDomain reports whether an address at the domain may be meant.
+func (p Pattern) MatchDomain(domain string) bool { return glob(p.domain, foldDomain(domain)) }
+
+// Domain is the one domain that is named, "" where there are several.
+func (p Pattern) Domain() string {
+	if strings.Contains(p.domain, "*") {
+		return ""
+	}
+	return p.domain
+}
+
+// CatchAll reports whether everyone is meant.
+func (p Pattern) CatchAll() bool { return p == everyone }
+
 // String is the pattern as it would be written.
 func (p Pattern) String() string {
-	if p == everyone {
+	if p.CatchAll() {
 		return "*"
 	}
 	return p.local + "@" + p.domain

@@ -44,7 +44,7 @@ func (r *Router) Match(address string) *Endpoint {
 	a := fold(address)
 	var found *Endpoint
 	for _, e := range r.endpoints {
-		if !e.Terminal() && e.takes(a) && (found == nil || found.cfg.Copy) {
+		if !e.Terminal() && e.patterns.match(a) && (found == nil || found.cfg.Copy) {
 			found = e
 		}
 	}
@@ -92,7 +92,7 @@ func (r *Router) assign(groups [][]mail.Recipient, rcpt mail.Recipient, a folded
 		case i == named:
 			groups[i] = append(groups[i], rcpt)
 			return true
-		case named >= 0 && !e.cfg.Copy, !e.takes(a):
+		case named >= 0 && !e.cfg.Copy, !e.patterns.match(a):
 			continue
 		}
 		groups[i] = append(groups[i], rcpt)
@@ -111,11 +111,6 @@ func (r *Router) named(name string, terminal bool) int {
 		return -1
 	}
 	return slices.IndexFunc(r.endpoints, func(e *Endpoint) bool { return e.Name() == name && e.Terminal() == terminal })
-}
-
-// takes reports whether one of the endpoint's patterns means the address.
-func (e *Endpoint) takes(a folded) bool {
-	return slices.ContainsFunc(e.patterns, func(p Pattern) bool { return p.match(a) })
 }
 
 // appendRoutes adds one route for the group, or one a recipient where the

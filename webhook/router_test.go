@@ -63,6 +63,35 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+func TestPatternDomain(t *testing.T) {
+	for pattern, c := range map[string]struct{ domain, yes, no string }{
+		"*":                    {"", "a.b x.in.example.com", ""},
+		"sales@*":              {"", "a.b", ""},
+		"in.example.com":       {"in.example.com", "in.example.com IN.Example.com in.example.com.", "example.com x.in.example.com"},
+		"*@*.example.com":      {"", "in.example.com a.b.example.com", "example.com"},
+		"sales@in.example.com": {"in.example.com", "in.example.com", "out.example.com"},
+		"*@пример.рф":          {"xn--e1afmkfd.xn--p1ai", "xn--e1afmkfd.xn--p1ai", "xn--e1afmkfd"},
+	} {
+		p, err := ParsePattern(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range strings.Fields(c.yes) {
+			if !p.MatchDomain(d) {
+				t.Errorf("%s doesn't match the domain %s", pattern, d)
+			}
+		}
+		for _, d := range strings.Fields(c.no) {
+			if p.MatchDomain(d) {
+				t.Errorf("%s matches the domain %s", pattern, d)
+			}
+		}
+		if p.Domain() != c.domain || p.CatchAll() != (pattern == "*") {
+			t.Errorf("%s: domain %q, catch-all %t", pattern, p.Domain(), p.CatchAll())
+		}
+	}
+}
+
 func FuzzPattern(f *testing.F) {
 	f.Add("sales+*@*.example.com", "sales+1@a.example.com")
 	f.Add("*", "@")

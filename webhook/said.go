@@ -6,6 +6,8 @@ import (
 	"mime"
 	"strconv"
 	"strings"
+
+	"postern/gateway/smtp/reply"
 )
 
 // maxText is the longest reply text that is taken from a webhook: an SMTP reply
@@ -14,8 +16,8 @@ const maxText = 400
 
 // said is what a webhook says beside its status.
 type said struct {
-	reply      *Reply
-	recipients map[string]Reply
+	reply      *reply.Reply
+	recipients map[string]reply.Reply
 }
 
 // readSaid looks for an SMTP-Reply header, then for a JSON body with smtp. What
@@ -53,7 +55,7 @@ func readSaid(a Answer) (s said) {
 	for address, raw := range body.Recipients {
 		if r := jsonReply(raw, ok); r != nil {
 			if s.recipients == nil {
-				s.recipients = map[string]Reply{}
+				s.recipients = map[string]reply.Reply{}
 			}
 			s.recipients[address] = *r
 		}
@@ -63,7 +65,7 @@ func readSaid(a Answer) (s said) {
 
 // jsonReply reads {"code":550,"enhanced":"5.1.1","message":"…"} or
 // "550 5.1.1 …".
-func jsonReply(raw json.RawMessage, ok bool) *Reply {
+func jsonReply(raw json.RawMessage, ok bool) *reply.Reply {
 	var line string
 	if json.Unmarshal(raw, &line) == nil && line != "" {
 		return parseReply(line, ok)
@@ -84,14 +86,14 @@ func jsonReply(raw json.RawMessage, ok bool) *Reply {
 }
 
 // parseReply reads "550 5.1.1 No such project"; the enhanced code may be absent.
-func parseReply(s string, ok bool) *Reply {
+func parseReply(s string, ok bool) *reply.Reply {
 	word, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
 	code, err := strconv.Atoi(word)
 	if err != nil || len(word) != 3 {
 		return nil
 	}
 	enhanced, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	if _, _, valid := cutEnhanced(enhanced); !valid {
+	if _, valid := reply.ParseEnhanced(enhanced); !valid {
 		enhanced, text = "", rest
 	}
 	return fit(code, enhanced, text, ok)
@@ -100,7 +102,7 @@ func parseReply(s string, ok bool) *Reply {
 // fit makes a reply one that we give: 450-452 and 550-554 as they are, any
 // other 4xx as 451, any other 5xx as 554, 2xx only where the HTTP status is one
 // too. The enhanced class is made to match the code.
-func fit(code int, enhanced, text string, ok bool) *Reply {
+func fit(code int, enhanced, text string, ok bool) *reply.Reply {
 	switch {
 	case code >= 200 && code <= 299:
 		if !ok {
@@ -120,37 +122,14 @@ func fit(code int, enhanced, text string, ok bool) *Reply {
 	default:
 		return nil
 	}
-	return &Reply{code, fitEnhanced(code, enhanced), printable(text, maxText)}
-}
-
-func fitEnhanced(code int, enhanced string) string {
-	subject, detail, ok := cutEnhanced(enhanced)
-	if !ok {
-		return standardEnhanced[code]
+	r := reply.Reply{Code: code, Enhanced: reply.Standard(code).Enhanced}
+	if e, given := reply.ParseEnhanced(enhanced); given {
+		r.Enhanced = e.Of(code)
 	}
-	return strconv.Itoa(code/100) + "." + subject + "." + detail
-}
-
-// standardEnhanced is the enhanced code of a reply that came without one.
-var standardEnhanced = map[int]string{
-	250: "2.0.0", 251: "2.1.5", 252: "2.1.5", 253: "2.0.0", 254: "2.0.0", 255: "2.0.0", 256: "2.0.0", 257: "2.0.0", 258: "2.0.0", 259: "2.0.0",
-	450: "4.2.0", 451: "4.3.0", 452: "4.3.1",
-	550: "5.7.1", 551: "5.1.6", 552: "5.3.4", 553: "5.1.3", 554: "5.7.1",
-}
-
-// cutEnhanced takes subject and detail out of "class.subject.detail" (RFC 3463).
-func cutEnhanced(s string) (subject, detail string, ok bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 || len(parts[0]) != 1 || parts[0][0] < '2' || parts[0][0] > '5' {
-		return "", "", false
+	if text = printable(text, maxText); text != "" {
+		r.Lines = []string{text}
 	}
-	for _, p := range parts[1:] {
-		n, err := strconv.ParseUint(p, 10, 16)
-		if err != nil || n > 999 || strconv.FormatUint(n, 10) != p {
-			return "", "", false
-		}
-	}
-	return parts[1], parts[2], true
+	return &r
 }
 
 // plainText is a rejecting answer's short text/plain body, as a reply's text.

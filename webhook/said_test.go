@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"postern/gateway/smtp/reply"
 )
 
 // Whatever a webhook says, the reply is one that can be given.
@@ -15,17 +17,17 @@ func FuzzSaid(f *testing.F) {
 		o := Classify(Answer{
 			Status: status, Header: http.Header{"Smtp-Reply": {header}, "Content-Type": {contentType}}, Body: []byte(body),
 		}, Statuses{})
-		replies := []Reply{o.SMTPReply(true), o.SMTPReply(false)}
+		replies := []reply.Reply{o.SMTPReply(true), o.SMTPReply(false)}
 		for _, r := range o.Recipients {
 			replies = append(replies, r)
 		}
 		for _, r := range replies {
 			ok := r.Code >= 250 && r.Code <= 259 || r.Code >= 450 && r.Code <= 452 || r.Code >= 550 && r.Code <= 554
-			if !ok || len(r.Enhanced) < 5 || r.Enhanced[0] != byte('0'+r.Code/100) {
+			if !ok || int(r.Enhanced[0]) != r.Code/100 {
 				t.Fatalf("%+v", r)
 			}
-			if len(r.Text) > maxText || strings.ContainsFunc(r.Text, func(c rune) bool { return c < ' ' || c > '~' }) {
-				t.Fatalf("%q", r.Text)
+			if len(r.Text()) > maxText || strings.ContainsFunc(r.Text(), func(c rune) bool { return c < ' ' || c > '~' }) {
+				t.Fatalf("%q", r.Text())
 			}
 		}
 	})

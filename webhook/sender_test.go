@@ -109,7 +109,7 @@ func TestSendCarriesEverything(t *testing.T) {
 		})
 		d := delivery(size)
 		o := sender(t).Send(t.Context(), ep, d, false)
-		if o.Result != Delivered || o.Status != 200 || o.Err != nil || o.Endpoint != "ep" || o.Reply == nil || o.Reply.Text != "ticket 7" {
+		if o.Result != Delivered || o.Status != 200 || o.Err != nil || o.Endpoint != "ep" || o.Reply == nil || o.Reply.Text() != "ticket 7" {
 			t.Fatalf("%+v", o)
 		}
 		if got.ContentLength != int64(len(body)) || len(got.TransferEncoding) > 0 {

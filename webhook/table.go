@@ -5,27 +5,29 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"postern/gateway/smtp/reply"
 )
 
 // standard is the reply for an outcome that can't wait in the queue, where the
 // webhook didn't ask for one.
-var standard = map[Reason]Reply{
-	ReasonDelivered:     {250, "2.0.0", "Delivered"},
-	ReasonRejected:      {554, "5.7.1", "Message rejected"},
-	ReasonTooLarge:      {552, "5.3.4", "Message too large"},
-	ReasonBusy:          {452, "4.3.1", "Receiver busy, try again later"},
-	ReasonMisconfigured: {451, "4.3.5", "Receiver misconfigured, try again later"},
-	ReasonUnavailable:   {451, "4.3.0", "Receiver unavailable, try again later"},
-	ReasonAsked:         {451, "4.3.0", "Receiver asked to try again later"},
-	ReasonTimeout:       {451, "4.4.2", "Receiver timed out, try again later"},
-	ReasonConnect:       {451, "4.4.1", "Receiver unreachable, try again later"},
-	ReasonDNS:           {451, "4.4.3", "Receiver's name not resolved, try again later"},
-	ReasonTLS:           {451, "4.7.5", "TLS with the receiver failed, try again later"},
-	ReasonBreaker:       {451, "4.4.1", "Receiver failing, try again later"},
-	ReasonNoSlot:        {451, "4.4.5", "Receiver busy with other mail, try again later"},
-	ReasonPaused:        {451, "4.3.2", "Receiver paused, try again later"},
-	ReasonRender:        {451, "4.3.0", "Local error, try again later"},
-	ReasonInsecure:      {550, "5.7.30", "REQUIRETLS support required"},
+var standard = map[Reason]reply.Reply{
+	ReasonDelivered:     reply.New(250, reply.Enhanced{2, 0, 0}, "Delivered"),
+	ReasonRejected:      reply.New(554, reply.Enhanced{5, 7, 1}, "Message rejected"),
+	ReasonTooLarge:      reply.New(552, reply.Enhanced{5, 3, 4}, "Message too large"),
+	ReasonBusy:          reply.New(452, reply.Enhanced{4, 3, 1}, "Receiver busy, try again later"),
+	ReasonMisconfigured: reply.New(451, reply.Enhanced{4, 3, 5}, "Receiver misconfigured, try again later"),
+	ReasonUnavailable:   reply.New(451, reply.Enhanced{4, 3, 0}, "Receiver unavailable, try again later"),
+	ReasonAsked:         reply.New(451, reply.Enhanced{4, 3, 0}, "Receiver asked to try again later"),
+	ReasonTimeout:       reply.New(451, reply.Enhanced{4, 4, 2}, "Receiver timed out, try again later"),
+	ReasonConnect:       reply.New(451, reply.Enhanced{4, 4, 1}, "Receiver unreachable, try again later"),
+	ReasonDNS:           reply.New(451, reply.Enhanced{4, 4, 3}, "Receiver's name not resolved, try again later"),
+	ReasonTLS:           reply.New(451, reply.Enhanced{4, 7, 5}, "TLS with the receiver failed, try again later"),
+	ReasonBreaker:       reply.New(451, reply.Enhanced{4, 4, 1}, "Receiver failing, try again later"),
+	ReasonNoSlot:        reply.New(451, reply.Enhanced{4, 4, 5}, "Receiver busy with other mail, try again later"),
+	ReasonPaused:        reply.New(451, reply.Enhanced{4, 3, 2}, "Receiver paused, try again later"),
+	ReasonRender:        reply.New(451, reply.Enhanced{4, 3, 0}, "Local error, try again later"),
+	ReasonInsecure:      reply.New(550, reply.Enhanced{5, 7, 30}, "REQUIRETLS support required"),
 }
 
 // Reasons is the closed set of reasons, in a stable order: a metric has a
@@ -40,26 +42,26 @@ func Reasons() []Reason {
 }
 
 // queuedReply is the answer for mail that waits in our queue.
-var queuedReply = Reply{250, "2.0.0", "Queued"}
+var queuedReply = reply.New(250, reply.Enhanced{2, 0, 0}, "Queued")
 
 // SMTPReply is the answer to the waiting sender. queueOn says that what is
 // deferred goes to our queue; without it, and for an endpoint with DEFER=false,
 // the sender keeps it. What the webhook asked for wins, an explicit 4xx too.
 // The text is never empty.
-func (o Outcome) SMTPReply(queueOn bool) Reply {
+func (o Outcome) SMTPReply(queueOn bool) reply.Reply {
 	r, known := standard[o.Reason]
 	if !known || byCode(r.Code) != o.Result {
 		r = fallback(o.Result)
 	}
 	switch {
 	case o.Reply != nil:
-		text := r.Text
+		text := r.Lines
 		r = *o.Reply
-		if r.Text == "" {
-			r.Text = text
+		if len(r.Lines) == 0 {
+			r.Lines = text
 		}
-		if r.Enhanced == "" {
-			r.Enhanced = fitEnhanced(r.Code, "")
+		if r.Enhanced.Zero() {
+			r.Enhanced = reply.Standard(r.Code).Enhanced
 		}
 	case o.Result == Deferred && queueOn:
 		r = queuedReply
@@ -68,12 +70,12 @@ func (o Outcome) SMTPReply(queueOn bool) Reply {
 }
 
 func byCode(code int) Result {
-	result, _ := byReply(Reply{Code: code})
+	result, _ := byReply(code)
 	return result
 }
 
 // fallback is the reply where reason and result don't go together.
-func fallback(r Result) Reply {
+func fallback(r Result) reply.Reply {
 	switch r {
 	case Delivered:
 		return standard[ReasonDelivered]
@@ -182,7 +184,7 @@ func row(answer string, o Outcome, note string) Row {
 	return r
 }
 
-func codes(r Reply) string { return strconv.Itoa(r.Code) + " " + r.Enhanced }
+func codes(r reply.Reply) string { return strconv.Itoa(r.Code) + " " + r.Enhanced.String() }
 
 func note(o Outcome) string {
 	switch o.Reason {

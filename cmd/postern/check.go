@@ -129,7 +129,7 @@ func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 	}
 	a := remote.Recipient(ctx, directory.Query{Address: to, MailFrom: "postmaster@" + c.Listen.Domain, Hello: c.Listen.Domain}, func(string) bool { return true })
 	if a.Code == 450 {
-		k.fail("directory %s gave no answer that counts for %s (450 %s): it must answer within its time, and a refusal must repeat the address in its JSON body", c.Directory.URL, to, a.Text)
+		k.fail("directory %s gave no answer that counts for %s (450 %s): it must answer within its time, and a refusal must repeat the address in its JSON body", c.Directory.URL, to, a.Text())
 		return
 	}
 	k.ok("directory %s answers %d for %s", c.Directory.URL, a.Code, to)

@@ -11,22 +11,25 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/smtp":      {},
 	"gateway/mail":      {},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
-	"gateway/directory": {"webhook"},
+	"gateway/directory": {"gateway/smtp/reply"},
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
 	"gateway/report":    {"gateway/archive", "gateway/mail", "retry", "webhook"},
 	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
-	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
-	"webhook":           {"gateway/mail", "webhook/payload"},
+	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "retry", "webhook", "webhook/payload"},
+	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
 	"webhook/payload":   {"gateway/mail"},
 	"retry":             {},
 	"retry/sqlite":      {"retry"},
 	"retry/postgres":    {"retry"},
 	"retry/queuetest":   {"retry"},
+
+	"gateway/smtp": {"gateway/smtp/reply"},
+
+	"gateway/smtp/reply": {},
 
 	"cmd/internal/config":  {"gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},

@@ -1,5 +1,7 @@
 package directory
 
+import "postern/gateway/smtp/reply"
+
 // Query is what is asked about an address.
 type Query struct {
 	Address  string // as given by the client
@@ -8,13 +10,11 @@ type Query struct {
 	Hello    string // its HELO argument
 }
 
-// Answer is what the directory says of an address. Code is the SMTP reply:
-// 250 known here, 251 forwarded to Address, 252 can't verify, 450 the
-// directory can't say now, 452, 550, 551, 552, 553.
+// Answer is what the directory says of an address. Its reply is the one to give
+// to the client: 250 known here, 251 forwarded to Address, 252 can't verify,
+// 450 the directory can't say now, 452, 550, 551, 552, 553.
 type Answer struct {
-	Code     int
-	Enhanced [3]uint8
-	Text     string   // "" takes the code's standard text
+	reply.Reply
 	Address  string   // the recipient: as asked, or where it was forwarded
 	Name     string   // display name, for VRFY
 	Members  []Member // of a list, or the candidates of an ambiguous name

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"postern/gateway/smtp/reply"
 )
 
 // classify is the total function from a directory's answer to ours
@@ -19,28 +21,28 @@ func classify(r response, asked string) Answer {
 		return a
 	}
 	if r.status == http.StatusInsufficientStorage {
-		return Answer{Code: 452, Enhanced: [3]uint8{4, 2, 2}, Address: asked}
+		return Answer{Reply: reply.New(452, reply.Enhanced{4, 2, 2}, "The mailbox is full for now, please try again later"), Address: asked}
 	}
 	if !strings.EqualFold(r.Address, asked) || asked == "" {
 		return unavailable(asked)
 	}
-	refuse := func(code int, e [3]uint8) Answer {
-		return Answer{Code: code, Enhanced: e, Address: asked, Name: r.Name, Members: r.Members}
+	refuse := func(code int, e reply.Enhanced, text string) Answer {
+		return Answer{Reply: reply.New(code, e, text), Address: asked, Name: r.Name, Members: r.Members}
 	}
 	switch r.status {
 	case http.StatusNotFound:
 		return unknown(asked)
 	case http.StatusGone:
-		return refuse(550, [3]uint8{5, 1, 6})
+		return refuse(550, reply.Enhanced{5, 1, 6}, "The recipient has moved and left no address")
 	case http.StatusForbidden:
-		return refuse(550, [3]uint8{5, 7, 1})
+		return refuse(550, reply.Enhanced{5, 7, 1}, "The recipient may not be written to")
 	case http.StatusConflict:
-		return refuse(553, [3]uint8{5, 1, 4})
+		return refuse(553, reply.Enhanced{5, 1, 4}, "The address is ambiguous")
 	case http.StatusRequestEntityTooLarge:
-		return refuse(552, [3]uint8{5, 2, 2})
+		return refuse(552, reply.Enhanced{5, 2, 2}, "The mailbox is full")
 	case http.StatusFound, http.StatusTemporaryRedirect:
 		if to, ok := mailto(r.location); ok {
-			return Answer{Code: 251, Enhanced: [3]uint8{2, 1, 5}, Address: to}
+			return Answer{Reply: reply.New(251, reply.Enhanced{2, 1, 5}, "User not local; will forward to <"+to+">"), Address: to}
 		}
 	case http.StatusMovedPermanently, http.StatusPermanentRedirect:
 		if to, ok := mailto(r.location); ok {
@@ -51,12 +53,12 @@ func classify(r response, asked string) Answer {
 }
 
 func unavailable(asked string) Answer {
-	return Answer{Code: 450, Enhanced: [3]uint8{4, 3, 0}, Address: asked, Text: "The directory is unavailable, please try again"}
+	return Answer{Reply: reply.New(450, reply.Enhanced{4, 3, 0}, "The directory is unavailable, please try again"), Address: asked}
 }
 
 // notLocal sends the client elsewhere (RFC 5321, 3.4).
 func notLocal(to string) Answer {
-	return Answer{Code: 551, Enhanced: [3]uint8{5, 1, 6}, Address: to, Text: "User not local; please try <" + to + ">"}
+	return Answer{Reply: reply.New(551, reply.Enhanced{5, 1, 6}, "User not local; please try <"+to+">"), Address: to}
 }
 
 // mailto reads the address of a "mailto:" Location.

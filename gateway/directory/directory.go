@@ -10,6 +10,8 @@ package directory
 import (
 	"context"
 	"strings"
+
+	"postern/gateway/smtp/reply"
 )
 
 // Config says who is a recipient.
@@ -44,23 +46,25 @@ func (d *Directory) Recipient(ctx context.Context, q Query) Answer {
 	return unknown(q.Address)
 }
 
-// Verify answers VRFY for an address or a name.
+// Verify answers VRFY for an address or a name; the reply has a line for each
+// mailbox.
 func (d *Directory) Verify(ctx context.Context, q Query) Answer {
 	switch {
 	case d.cfg.Remote != nil:
-		return d.cfg.Remote.Verify(ctx, q, d.cfg.Serves)
+		return d.cfg.Remote.Verify(ctx, q, d.cfg.Serves).listed()
 	case !strings.Contains(q.Address, "@") && !strings.EqualFold(q.Address, "postmaster"):
-		return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot verify a name, but will try to deliver to an address"}
+		return cannot("Cannot verify a name, but will try to deliver to an address")
 	}
-	return d.Recipient(ctx, q)
+	return d.Recipient(ctx, q).listed()
 }
 
-// Expand answers EXPN; without a directory there are no lists.
+// Expand answers EXPN with a line for each member; without a directory there
+// are no lists.
 func (d *Directory) Expand(ctx context.Context, q Query) Answer {
 	if d.cfg.Remote != nil {
-		return d.cfg.Remote.Expand(ctx, q)
+		return d.cfg.Remote.Expand(ctx, q).listed()
 	}
-	return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot expand: there is no directory of lists"}
+	return cannot("Cannot expand: there is no directory of lists")
 }
 
 func (d *Directory) postmaster(address string) bool {
@@ -80,11 +84,16 @@ func (d *Directory) toPostmaster(address string) Answer {
 }
 
 func known(address string) Answer {
-	return Answer{Code: 250, Enhanced: [3]uint8{2, 1, 5}, Address: address}
+	return Answer{Reply: reply.New(250, reply.Enhanced{2, 1, 5}, "Recipient OK"), Address: address}
 }
 
 func unknown(address string) Answer {
-	return Answer{Code: 550, Enhanced: [3]uint8{5, 1, 1}, Address: address}
+	return Answer{Reply: reply.New(550, reply.Enhanced{5, 1, 1}, "No such recipient here"), Address: address}
+}
+
+// cannot is the answer where nothing can be said.
+func cannot(text string) Answer {
+	return Answer{Reply: reply.New(252, reply.Enhanced{2, 5, 2}, text)}
 }
 
 // cutAddress splits at the last "@"; found is false for a bare local part.

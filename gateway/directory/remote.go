@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"postern/gateway/smtp/reply"
 )
 
 // Timeouts and bounds of the directory webhook.
@@ -98,9 +100,9 @@ func (r *Remote) Verify(ctx context.Context, q Query, serves func(string) bool) 
 	a := classify(r.ask(ctx, "vrfy", q), q.Address)
 	switch {
 	case a.Code == 450:
-		return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot verify now, the directory is unavailable"}
+		return cannot("Cannot verify now, the directory is unavailable")
 	case a.Code == 250 && len(a.Members) > 1:
-		a.Code, a.Enhanced = 553, [3]uint8{5, 1, 4}
+		a.Reply = reply.New(553, reply.Enhanced{5, 1, 4}, "The name is ambiguous")
 	case a.Forwarded() && !serves(a.Address):
 		return notLocal(a.Address)
 	}
@@ -112,7 +114,7 @@ func (r *Remote) Expand(ctx context.Context, q Query) Answer {
 	a := classify(r.ask(ctx, "expn", q), q.Address)
 	switch {
 	case a.Code == 450, a.Code == 250 && len(a.Members) == 0:
-		return Answer{Code: 252, Enhanced: [3]uint8{2, 5, 2}, Text: "Cannot expand this list"}
+		return cannot("Cannot expand this list")
 	case a.Code != 250:
 		return unknown(q.Address)
 	}

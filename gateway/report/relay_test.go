@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,7 +91,7 @@ func (r *relay) Message(_ context.Context, t *smtp.Transaction, s smtp.Sink) []s
 	}
 	if r.refuse.Code == 0 {
 		r.got = append(r.got, m)
-		return []smtp.Reply{{Code: 250, Enhanced: smtp.EnhancedCode{2, 0, 0}}}
+		return []smtp.Reply{{Code: 250, Enhanced: reply.Enhanced{2, 0, 0}}}
 	}
 	return []smtp.Reply{r.refuse}
 }
@@ -180,7 +181,7 @@ func TestRelayUsesSTARTTLS(t *testing.T) {
 func TestRelayRefusals(t *testing.T) {
 	r := startRelay(t, nil)
 	for code, final := range map[int]bool{451: false, 550: true} {
-		r.refuse = smtp.Reply{Code: code, Enhanced: smtp.EnhancedCode{uint8(code / 100), 7, 1}}
+		r.refuse = smtp.Reply{Code: code, Enhanced: reply.Enhanced{uint16(code / 100), 7, 1}}
 		err := sendTo(t, "smtp://"+r.addr, nil)
 		var e errFinal
 		if err == nil || errors.As(err, &e) != final {

@@ -14,6 +14,7 @@ import (
 
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 	"postern/retry"
 	"postern/retry/sqlite"
 	"postern/webhook"
@@ -224,7 +225,7 @@ func TestDeletedIsNotReported(t *testing.T) {
 
 func TestRefusedForGood(t *testing.T) {
 	r, q := startRelay(t, nil), openQueue(t)
-	r.refuse = smtp.Reply{Code: 554, Enhanced: smtp.EnhancedCode{5, 7, 1}}
+	r.refuse = smtp.Reply{Code: 554, Enhanced: reply.Enhanced{5, 7, 1}}
 	client, _ := NewRelay("smtp://"+r.addr, nil)
 	l := bury(t, q, verified(), testMail)
 	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn failed") != 1 {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+
+	"postern/gateway/smtp/reply"
 )
 
 // ErrBadCredentials is returned by an Authenticator where user or password is
@@ -133,12 +135,12 @@ func (s *session) mechanism(name []byte) (mechanism, Reply) {
 		case s.allowed(m):
 			return m, Reply{}
 		case s.offersTLS():
-			return m, NewReply(538, EnhancedCode{5, 7, 11}, "Encryption required for this mechanism: use STARTTLS first")
+			return m, reply.New(538, reply.Enhanced{5, 7, 11}, "Encryption required for this mechanism: use STARTTLS first")
 		default:
-			return m, NewReply(534, EnhancedCode{5, 7, 9}, "Mechanism too weak without encryption")
+			return m, reply.New(534, reply.Enhanced{5, 7, 9}, "Mechanism too weak without encryption")
 		}
 	}
-	return mechanism{}, NewReply(504, EnhancedCode{5, 5, 4}, "Mechanism not implemented")
+	return mechanism{}, reply.New(504, reply.Enhanced{5, 5, 4}, "Mechanism not implemented")
 }
 
 // decodeInitial decodes an initial response; "=" is an empty one.
@@ -183,25 +185,25 @@ func (s *session) authFailed(err error) Reply {
 	case errors.As(err, &lost):
 		return s.lost(lost.error)
 	case errors.Is(err, errCancelled):
-		return NewReply(501, EnhancedCode{5, 7, 0}, "Authentication cancelled")
+		return reply.New(501, reply.Enhanced{5, 7, 0}, "Authentication cancelled")
 	case errors.Is(err, errEncoding):
-		return NewReply(501, EnhancedCode{5, 5, 2}, "Not base64")
+		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not base64")
 	case errors.Is(err, errExchange):
-		return NewReply(501, EnhancedCode{5, 5, 2}, "Not a message of this mechanism")
+		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
 	case errors.Is(err, errLineTooLong):
 		return replyAuthTooLong
 	case errors.Is(err, ErrBadCredentials):
 		return s.badCredentials()
 	}
 	s.srv.log.Error("authentication is not available", "client", s.client.Addr, "err", err)
-	return NewReply(454, EnhancedCode{4, 7, 0}, "Temporary authentication failure")
+	return reply.New(454, reply.Enhanced{4, 7, 0}, "Temporary authentication failure")
 }
 
 func (s *session) badCredentials() Reply {
 	s.noted(EventAuthFailed)
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {
-		return s.ended(EndLimit, NewReply(421, EnhancedCode{4, 7, 0}, "Too many failed attempts to sign in"))
+		return s.ended(EndLimit, reply.New(421, reply.Enhanced{4, 7, 0}, "Too many failed attempts to sign in"))
 	}
-	return NewReply(535, EnhancedCode{5, 7, 8}, "Authentication credentials invalid")
+	return reply.New(535, reply.Enhanced{5, 7, 8}, "Authentication credentials invalid")
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // cheap is a Handler that spends nothing itself.
@@ -25,7 +26,7 @@ func (drain) Write(p []byte) (int, error) { return len(p), nil }
 func (drain) Abort()                      {}
 
 func newCheap() *cheap {
-	return &cheap{replies: []smtp.Reply{smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Taken")}}
+	return &cheap{replies: []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}}
 }
 
 func (*cheap) Connect(context.Context, *smtp.Client) smtp.Reply   { return smtp.Reply{} }

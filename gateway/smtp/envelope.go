@@ -26,20 +26,12 @@ func (s *session) mail(arg []byte) Reply {
 	if !t.UTF8 && !from.ASCII() {
 		return replyNoUTF8
 	}
-	r := s.srv.handler.Mail(s.ctx(), t).verdict()
+	r := sane(s.srv.handler.Mail(s.ctx(), t))
 	if r.Code >= 300 {
 		return r
 	}
 	s.t, s.state = t, stateMail
-	return or(r, replySender)
-}
-
-// or is the handler's reply, or the engine's where it has none.
-func or(r, own Reply) Reply {
-	if r.Zero() {
-		return own
-	}
-	return r
+	return r.Or(replySender)
 }
 
 // cutKeyword takes "FROM:" or "TO:" off, and the space that many put behind it.
@@ -175,14 +167,14 @@ func (s *session) rcpt(arg []byte) Reply {
 		s.t.Refused++
 		return r
 	}
-	r := s.srv.handler.Rcpt(s.ctx(), s.t, rcpt).verdict()
+	r := sane(s.srv.handler.Rcpt(s.ctx(), s.t, rcpt))
 	if r.Code >= 300 {
 		s.t.Refused++
 		return r
 	}
 	s.t.Recipients = append(s.t.Recipients, rcpt)
 	s.state = stateRcpt
-	return or(r, replyRcpt)
+	return r.Or(replyRcpt)
 }
 
 // checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).

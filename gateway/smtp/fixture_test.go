@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // fixture is a running server for one test.
@@ -166,7 +167,7 @@ var fixtureKeys = map[string]func(*fixture, string){
 	"total":    func(f *fixture, v string) { f.cfg.MaxConnections = number(v) },
 	"client":   func(f *fixture, v string) { f.cfg.MaxConnectionsPerClient = number(v) },
 	"refuse": func(f *fixture, _ string) {
-		f.rec.helloOK = smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "Not you")
+		f.rec.helloOK = reply.New(554, reply.Enhanced{5, 7, 1}, "Not you")
 		f.silent = true
 	},
 }

@@ -1,6 +1,10 @@
 package smtp
 
-import "bytes"
+import (
+	"bytes"
+
+	"postern/gateway/smtp/reply"
+)
 
 // vrfy asks the handler whether a user exists (RFC 5321 section 3.5).
 func (s *session) vrfy(arg []byte) Reply {
@@ -11,7 +15,7 @@ func (s *session) vrfy(arg []byte) Reply {
 	if !s.srv.cfg.Verify {
 		return replyCannot
 	}
-	return or(s.srv.handler.Verify(s.ctx(), &s.client, name).verdict(), replyCannot)
+	return sane(s.srv.handler.Verify(s.ctx(), &s.client, name)).Or(replyCannot)
 }
 
 // expn asks the handler for a list's members.
@@ -20,7 +24,7 @@ func (s *session) expn(arg []byte) Reply {
 	if !r.Zero() {
 		return r
 	}
-	return or(s.srv.handler.Expand(s.ctx(), &s.client, name).verdict(), replyCannot)
+	return sane(s.srv.handler.Expand(s.ctx(), &s.client, name)).Or(replyCannot)
 }
 
 // lookupArg is the argument of VRFY and EXPN without its parameter SMTPUTF8
@@ -43,14 +47,14 @@ func (s *session) help(arg []byte) Reply {
 	case len(arg) == 0:
 		return s.helpAll()
 	case fold(arg, "STATUS"):
-		own := NewReply(211, EnhancedCode{2, 0, 0}, s.srv.cfg.Domain+" is up")
-		return or(s.srv.handler.Status(s.ctx(), &s.client).verdict(), own)
+		own := reply.New(211, reply.Enhanced{2, 0, 0}, s.srv.cfg.Domain+" is up")
+		return sane(s.srv.handler.Status(s.ctx(), &s.client)).Or(own)
 	}
 	c := s.srv.find(arg)
 	if c == nil || !s.offered(c) {
 		return replyNoTopic
 	}
-	return NewReply(214, EnhancedCode{2, 0, 0}, c.help)
+	return reply.New(214, reply.Enhanced{2, 0, 0}, c.help)
 }
 
 func (s *session) helpAll() Reply {
@@ -67,7 +71,7 @@ func (s *session) helpAll() Reply {
 		}
 	}
 	lines = append(lines, "HELP <command> gives its syntax, HELP STATUS the server's state")
-	return Reply{Code: 214, Enhanced: EnhancedCode{2, 0, 0}, Lines: lines}
+	return Reply{Code: 214, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
 }
 
 // offered reports whether the command would be understood here.

@@ -36,12 +36,12 @@ func (s *session) behind(r Reply) Reply {
 // openBody asks the handler for a sink. A refusal ends the transaction.
 func (s *session) openBody() Reply {
 	sink, r := s.srv.handler.Data(s.ctx(), s.t)
-	if r = r.verdict(); r.Code >= 300 || sink == nil {
+	if r = sane(r); r.Code >= 300 || sink == nil {
 		if sink != nil {
 			sink.Abort()
 		}
 		s.reset()
-		return or(r, replyHandlerFault)
+		return r.Or(replyHandlerFault)
 	}
 	cfg := &s.srv.cfg
 	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
@@ -182,5 +182,5 @@ func messageReply(replies []Reply, i int) Reply {
 	case i >= len(replies):
 		return replyHandlerFault
 	}
-	return or(replies[i].verdict(), replyHandlerFault)
+	return sane(replies[i]).Or(replyHandlerFault)
 }

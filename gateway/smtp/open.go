@@ -32,13 +32,13 @@ func (s *session) open() bool {
 
 // greet says who we are, or that the client isn't welcome.
 func (s *session) greet() bool {
-	r := s.srv.handler.Connect(s.ctx(), &s.client).verdict()
+	r := sane(s.srv.handler.Connect(s.ctx(), &s.client))
 	switch {
 	case r.Code >= 400:
 		if s.end == EndGone {
 			s.end = EndRefused
 		}
-		return s.answer(r.closing())
+		return s.answer(r.Closing())
 	case r.Zero() || len(r.Lines) == 0:
 		r.Lines = []string{"Postern"}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // recorder is the Handler of the tests: local parts say what it answers, and
@@ -56,20 +57,20 @@ func (r *recorder) Connect(context.Context, *smtp.Client) smtp.Reply { return r.
 
 func (r *recorder) Mail(_ context.Context, t *smtp.Transaction) smtp.Reply {
 	if t.From.Local == "spammer" {
-		return smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Not you")
+		return reply.New(550, reply.Enhanced{5, 7, 1}, "Not you")
 	}
 	return smtp.Reply{}
 }
 
 var byLocal = map[string]smtp.Reply{
-	"bad":       smtp.NewReply(550, smtp.EnhancedCode{5, 1, 1}, "No such user"),
-	"moved":     smtp.NewReply(251, smtp.EnhancedCode{2, 1, 5}, "User not local; will forward to <there@other.example>"),
-	"gone":      smtp.NewReply(551, smtp.EnhancedCode{5, 1, 6}, "User not local; please try <there@other.example>"),
-	"ambiguous": smtp.NewReply(553, smtp.EnhancedCode{5, 1, 4}, "Ambiguous"),
-	"full":      smtp.NewReply(552, smtp.EnhancedCode{5, 2, 2}, "Mailbox full"),
-	"later":     smtp.NewReply(450, smtp.EnhancedCode{4, 3, 0}, "Directory unavailable"),
+	"bad":       reply.New(550, reply.Enhanced{5, 1, 1}, "No such user"),
+	"moved":     reply.New(251, reply.Enhanced{2, 1, 5}, "User not local; will forward to <there@other.example>"),
+	"gone":      reply.New(551, reply.Enhanced{5, 1, 6}, "User not local; please try <there@other.example>"),
+	"ambiguous": reply.New(553, reply.Enhanced{5, 1, 4}, "Ambiguous"),
+	"full":      reply.New(552, reply.Enhanced{5, 2, 2}, "Mailbox full"),
+	"later":     reply.New(450, reply.Enhanced{4, 3, 0}, "Directory unavailable"),
 	"odd":       {Code: 354},
-	"shut":      {Code: 421, Enhanced: smtp.EnhancedCode{4, 3, 2}},
+	"shut":      {Code: 421, Enhanced: reply.Enhanced{4, 3, 2}},
 }
 
 func (r *recorder) Rcpt(_ context.Context, _ *smtp.Transaction, rcpt *smtp.Recipient) smtp.Reply {
@@ -93,17 +94,17 @@ func (r *recorder) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, smtp
 	case "ioerror":
 		m.fail = errors.New("input/output error")
 	case "nosink":
-		return nil, smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Spool is full")
+		return nil, reply.New(452, reply.Enhanced{4, 3, 1}, "Spool is full")
 	}
 	return m, smtp.Reply{}
 }
 
 var byMessage = map[string]smtp.Reply{
-	"reject":  smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "Rejected"),
-	"defer":   smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Not now"),
-	"busy":    smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Queue is full"),
-	"toolong": smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The app says too large"),
-	"utf8":    smtp.NewReply(550, smtp.EnhancedCode{}, "nö\r\n250 injected"),
+	"reject":  reply.New(554, reply.Enhanced{5, 7, 1}, "Rejected"),
+	"defer":   reply.New(451, reply.Enhanced{4, 3, 0}, "Not now"),
+	"busy":    reply.New(452, reply.Enhanced{4, 3, 1}, "Queue is full"),
+	"toolong": reply.New(552, reply.Enhanced{5, 3, 4}, "The app says too large"),
+	"utf8":    reply.New(550, reply.Enhanced{}, "nö\r\n250 injected"),
 	"silent":  {},
 }
 
@@ -117,11 +118,11 @@ func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink
 	for _, rcpt := range t.Recipients {
 		m.to = append(m.to, rcpt.Address.String())
 		m.rcpts = append(m.rcpts, *rcpt)
-		reply, ok := byMessage[rcpt.Address.Local]
+		answer, ok := byMessage[rcpt.Address.Local]
 		if !ok {
-			reply = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Taken")
+			answer = reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")
 		}
-		replies = append(replies, reply)
+		replies = append(replies, answer)
 	}
 	r.messages = append(r.messages, m)
 	r.mu.Unlock()
@@ -140,20 +141,20 @@ func (r *recorder) Answered(_ *smtp.Transaction, gone bool) {
 func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
 	local, _, _ := strings.Cut(strings.Trim(arg, "<>"), "@")
 	if local == "smith" {
-		return smtp.Reply{Code: 553, Enhanced: smtp.EnhancedCode{5, 1, 4}, Lines: []string{"Ambiguous; one of", "John Smith <john@here.example>", "Jane Smith <jane@here.example>"}}
+		return smtp.Reply{Code: 553, Enhanced: reply.Enhanced{5, 1, 4}, Lines: []string{"Ambiguous; one of", "John Smith <john@here.example>", "Jane Smith <jane@here.example>"}}
 	}
 	if local == "unsure" {
 		return smtp.Reply{}
 	}
-	if reply, ok := byLocal[local]; ok {
-		return reply
+	if answer, ok := byLocal[local]; ok {
+		return answer
 	}
-	return smtp.NewReply(250, smtp.EnhancedCode{2, 1, 5}, "Somebody <"+strings.Trim(arg, "<>")+">")
+	return reply.New(250, reply.Enhanced{2, 1, 5}, "Somebody <"+strings.Trim(arg, "<>")+">")
 }
 
 func (r *recorder) Expand(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
 	if arg == "staff" {
-		return smtp.Reply{Code: 250, Enhanced: smtp.EnhancedCode{2, 1, 5}, Lines: []string{"Ann <ann@here.example>", "Bob <bob@here.example>"}}
+		return smtp.Reply{Code: 250, Enhanced: reply.Enhanced{2, 1, 5}, Lines: []string{"Ann <ann@here.example>", "Bob <bob@here.example>"}}
 	}
 	return byLocal[arg]
 }

@@ -1,39 +1,17 @@
 package smtp
 
-import "strconv"
+import (
+	"strconv"
 
-// EnhancedCode is an enhanced mail system status code (RFC 3463).
-type EnhancedCode [3]uint8
+	"postern/gateway/smtp/reply"
+)
 
-// Reply is the answer to a command: a value that the verb returns; the engine
-// writes, counts and logs it in one place.
-type Reply struct {
-	Code     int          // 0: no opinion, the engine gives its own answer
-	Enhanced EnhancedCode // zero: the class alone ("5.0.0"); none is written on the greeting, HELO/EHLO and 3xx
-	Lines    []string     // text, a line each, printable; empty: the code's standard text
-	Close    bool         // the connection ends after this reply; a 421 always ends it
-}
+// Reply is what a Handler answers.
+type Reply = reply.Reply
 
-// NewReply is a reply of one line; enhanced is "5.1.1" in three numbers.
-func NewReply(code int, enhanced EnhancedCode, text string) Reply {
-	return Reply{Code: code, Enhanced: enhanced, Lines: []string{text}}
-}
-
-// Zero reports whether the handler left the answer to the engine.
-func (r Reply) Zero() bool { return r.Code == 0 }
-
-// OK reports whether the reply is positive (2xx or 3xx).
-func (r Reply) OK() bool { return r.Code >= 200 && r.Code < 400 }
-
-// closing is the reply with the connection's end.
-func (r Reply) closing() Reply {
-	r.Close = true
-	return r
-}
-
-// verdict is a handler's reply where only 2xx, 4xx and 5xx make sense: zero
-// stays zero, anything else is the handler's fault and defers.
-func (r Reply) verdict() Reply {
+// sane is a handler's reply where only 2xx, 4xx and 5xx make sense: zero stays
+// zero, anything else is the handler's fault and defers.
+func sane(r Reply) Reply {
 	switch {
 	case r.Zero(), r.Code >= 200 && r.Code < 300, r.Code >= 400 && r.Code < 600:
 		return r
@@ -61,7 +39,7 @@ func appendReply(b []byte, r Reply, st style) []byte {
 	head := appendEnhanced(prefix[:0], r, st)
 	room := maxReplyLine - len("250 \r\n") - len(head)
 	if len(r.Lines) == 0 {
-		return appendReplyLine(b, r.Code, ' ', head, standardText(r.Code), st)
+		return appendReplyLine(b, r.Code, ' ', head, reply.Standard(r.Code).Text(), st)
 	}
 	for i, text := range r.Lines {
 		for len(text) > room {
@@ -84,11 +62,7 @@ func appendEnhanced(b []byte, r Reply, st style) []byte {
 	if st == styleBare || class == 3 {
 		return b
 	}
-	b = strconv.AppendUint(b, uint64(class), 10)
-	b = append(b, '.')
-	b = strconv.AppendUint(b, uint64(r.Enhanced[1]), 10)
-	b = append(b, '.')
-	b = strconv.AppendUint(b, uint64(r.Enhanced[2]), 10)
+	b = r.Enhanced.Of(r.Code).Append(b)
 	return append(b, ' ')
 }
 
@@ -123,38 +97,4 @@ func wrapAt(text string, room int) int {
 		}
 	}
 	return room
-}
-
-// standardText is what a reply without words of its own says.
-func standardText(code int) string {
-	switch code {
-	case 211, 214, 220, 250:
-		return "OK"
-	case 221:
-		return "Bye"
-	case 251:
-		return "User not local; will forward"
-	case 252:
-		return "Cannot verify the user, but will take mail for it"
-	case 354:
-		return "End data with <CR><LF>.<CR><LF>"
-	case 421:
-		return "Service not available, closing the connection"
-	case 450, 451, 452:
-		return "Not now, please try again later"
-	case 550:
-		return "Refused"
-	case 551:
-		return "User not local; please try the forward path"
-	case 552:
-		return "Too large"
-	case 553:
-		return "Address not allowed"
-	case 554:
-		return "Transaction failed"
-	}
-	if code < 400 {
-		return "OK"
-	}
-	return "Refused"
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // talk is a player on a server of its own, beyond what a script can say.
@@ -46,7 +47,7 @@ func TestShutdown(t *testing.T) {
 			enter <- true
 			<-leave
 		}
-		return []smtp.Reply{smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Taken")}
+		return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
 	}
 	fresh, idle, envelope, data, chunk, handled := talk(t, f), talk(t, f), talk(t, f), talk(t, f), talk(t, f), talk(t, f)
 	idle.must("E")
@@ -84,7 +85,7 @@ func TestShutdownGrace(t *testing.T) {
 	f := newFixture(t)
 	f.rec.onMsg = func(ctx context.Context) []smtp.Reply {
 		<-ctx.Done()
-		return []smtp.Reply{smtp.NewReply(451, smtp.EnhancedCode{4, 3, 2}, "Shutting down")}
+		return []smtp.Reply{reply.New(451, reply.Enhanced{4, 3, 2}, "Shutting down")}
 	}
 	data, handled := talk(t, f), talk(t, f)
 	data.must("EMRD", ">> half")
@@ -202,7 +203,7 @@ func TestAnswered(t *testing.T) {
 	f.rec.onMsg = func(context.Context) []smtp.Reply {
 		enter <- true
 		<-leave
-		return []smtp.Reply{smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Taken")}
+		return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
 	}
 	p.must("> MAIL FROM:<>", "< 250", "> RCPT TO:<bob@here.example>", "< 250", "> DATA", "< 354", ">> .\\r\\n")
 	<-enter

@@ -102,7 +102,7 @@ func (s *session) lost(err error) Reply {
 	case errors.Is(err, errLineTooLong):
 		return replyLineTooLong
 	case errors.Is(err, errLineFlood):
-		return replyLineTooLong.closing()
+		return replyLineTooLong.Closing()
 	case isTimeout(err) && s.srv.closing.Load():
 		return s.ended(EndShutdown, replyShutdown)
 	case isTimeout(err):
@@ -114,7 +114,7 @@ func (s *session) lost(err error) Reply {
 // ended closes with a reply and notes why.
 func (s *session) ended(why End, r Reply) Reply {
 	s.end = why
-	return r.closing()
+	return r.Closing()
 }
 
 // gone ends a session that has nobody left to answer.

@@ -50,7 +50,7 @@ func (s *session) turn([]byte) Reply {
 		return s.ended(EndProtocol, replyBehind)
 	}
 	mails, r := s.srv.collector.Collect(s.ctx(), &s.client)
-	if r = r.verdict(); r.Code >= 300 {
+	if r = sane(r); r.Code >= 300 {
 		return r
 	}
 	if mails == nil {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // shelf is the mail that waits, and what became of it.
@@ -23,7 +24,7 @@ type shelf struct {
 // Collect makes the recorder a Collector.
 func (r *recorder) Collect(_ context.Context, c *smtp.Client) (smtp.Collection, smtp.Reply) {
 	if r.shelf == nil || len(c.Collect) == 0 {
-		return nil, smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Nothing for you")
+		return nil, reply.New(550, reply.Enhanced{5, 7, 1}, "Nothing for you")
 	}
 	return r.shelf, r.shelf.refuse
 }
@@ -210,6 +211,6 @@ func TestTurnEnds(t *testing.T) {
 
 // TestTurnRefused: by the collector, inside a transaction, with octets behind.
 func TestTurnRefused(t *testing.T) {
-	p := swap(t, &shelf{refuse: smtp.NewReply(450, smtp.EnhancedCode{4, 3, 0}, "The queue sleeps")})
+	p := swap(t, &shelf{refuse: reply.New(450, reply.Enhanced{4, 3, 0}, "The queue sleeps")})
 	p.must("> TURN", "< 450", "> TURN now", "< 501", "> MAIL FROM:<>", "< 250", "> TURN", "< 503", "> RSET", "< 250", ">> TURN\\r\\n220 x\\r\\n", "< 554", "<close")
 }

@@ -3,8 +3,8 @@ package app
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"postern/cmd/internal/config"
@@ -21,29 +21,22 @@ func (a *App) newDirectory(router *webhook.Router) (*directory.Directory, error)
 		Serves: func(address string) bool { return router.Match(address) != nil },
 		Domain: c.Listen.Domain,
 	}
-	patterns := append([]string(nil), c.Directory.Recipients...)
+	static, err := webhook.ParsePatterns(c.Directory.Recipients)
+	if err != nil {
+		return nil, config.Refuse("RECIPIENTS", err)
+	}
+	known := slices.Clone(static)
 	for _, w := range c.Endpoints() {
-		patterns = append(patterns, w.Match...)
+		match, err := webhook.ParsePatterns(w.Match)
+		if err != nil {
+			return nil, config.Refuse("MATCH", err)
+		}
+		known = append(known, match...)
 		cfg.Last = w.Name
 	}
-	cfg.Accepted = func(domain string) bool { return domainIn(patterns, domain) }
-	if len(c.Directory.Recipients) > 0 {
-		var static []webhook.Pattern
-		for _, s := range c.Directory.Recipients {
-			p, err := webhook.ParsePattern(s)
-			if err != nil {
-				return nil, config.Refuse("RECIPIENTS", err)
-			}
-			static = append(static, p)
-		}
-		cfg.Static = func(address string) bool {
-			for _, p := range static {
-				if p.Match(address) {
-					return true
-				}
-			}
-			return false
-		}
+	cfg.Accepted = known.MatchDomain
+	if len(static) > 0 {
+		cfg.Static = static.Match
 	}
 	if c.Directory.URL == "" {
 		return directory.New(cfg), nil
@@ -73,17 +66,4 @@ func signer(secret webhook.SecretSource) directory.Signer {
 		h.Set(webhook.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
 		h.Set(webhook.HeaderSignature, signature)
 	}
-}
-
-// domainIn reports whether the domain stands in one of the patterns.
-func domainIn(patterns []string, domain string) bool {
-	for _, p := range patterns {
-		if p == "*" || p == "*@*" {
-			return true
-		}
-		if _, d, ok := strings.Cut(p, "@"); ok && strings.EqualFold(d, domain) {
-			return true
-		}
-	}
-	return false
 }

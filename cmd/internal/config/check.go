@@ -210,13 +210,6 @@ func (c *Config) Warnings() []string {
 }
 
 func catchAll(match List) bool {
-	if len(match) == 0 {
-		return true
-	}
-	for _, m := range match {
-		if m == "*" || m == "*@*" {
-			return true
-		}
-	}
-	return false
+	patterns, err := webhook.ParsePatterns(match)
+	return len(match) == 0 || err == nil && patterns.CatchAll()
 }

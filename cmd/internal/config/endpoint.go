@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"postern/gateway/reload"
 	"postern/webhook"
@@ -77,18 +76,15 @@ func (w Webhook) certificate(deps reload.Deps) (func() *tls.Certificate, error) 
 
 // Domains are the domains that the patterns name.
 func (c *Config) Domains() []string {
-	patterns := append([]string(nil), c.Directory.Recipients...)
+	words := slices.Clone(c.Directory.Recipients)
 	for _, w := range c.Endpoints() {
-		patterns = append(patterns, w.Match...)
+		words = append(words, w.Match...)
 	}
 	var all []string
-	for _, p := range patterns {
-		_, domain, found := strings.Cut(p, "@")
-		if !found {
-			domain = p
-		}
-		if !strings.Contains(domain, "*") && !slices.Contains(all, domain) {
-			all = append(all, domain)
+	for _, word := range words {
+		p, err := webhook.ParsePattern(word)
+		if d := p.Domain(); err == nil && d != "" && !slices.Contains(all, d) {
+			all = append(all, d)
 		}
 	}
 	return all

@@ -13,6 +13,7 @@ import (
 	gosmtp "github.com/emersion/go-smtp"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // drain counts octets and keeps nothing: the spool is not what is compared.
@@ -31,7 +32,7 @@ func (ours) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
 	return &drain{}, smtp.Reply{}
 }
 func (ours) Message(context.Context, *smtp.Transaction, smtp.Sink) []smtp.Reply {
-	return []smtp.Reply{smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "OK")}
+	return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
 }
 func (ours) Answered(*smtp.Transaction, bool)                        {}
 func (ours) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
