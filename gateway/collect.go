@@ -138,7 +138,7 @@ func (c *collection) describe(l retry.Lease, m *message) (w *smtp.Waiting, err e
 // else leaves it as it was and records the attempt.
 func (c *collection) settle(h *held, code int, text string, err error) {
 	h.end()
-	a := retry.Attempt{N: h.lease.Attempts + 1, At: c.g.Now(), Reason: "turn", Status: code, Error: text}
+	a := retry.Attempt{At: c.g.Now(), Reason: "turn", Status: code, Error: text}
 	switch {
 	case err != nil:
 		a.Error = err.Error()

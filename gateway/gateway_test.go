@@ -454,7 +454,7 @@ func TestTerminals(t *testing.T) {
 
 func TestPauseReachesFreshMail(t *testing.T) {
 	h := newHarness(t, setting{})
-	h.must(h.queue.Pause(context.Background(), "default", time.Time{}, "a deploy"))
+	h.must(h.queue.Pause(context.Background(), "default", 0, "a deploy"))
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		h.answers(nil)
 		h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example")

@@ -45,7 +45,7 @@ func (g *Gateway) keep(ctx context.Context, m *message, until time.Time) error {
 		return g.storeFailed(m, "envelope", err)
 	}
 	if m.stored != nil || m.staged {
-		if err := g.Queue.Keep(ctx, record, until); err != nil {
+		if err := g.Queue.Keep(ctx, record, until.Sub(g.Now())); err != nil {
 			return g.storeFailed(m, "keep", err)
 		}
 		m.kept.until = until
@@ -59,7 +59,7 @@ func (g *Gateway) keep(ctx context.Context, m *message, until time.Time) error {
 	if record.Body, err = g.Queue.Stage(ctx, booked, m.data); err != nil {
 		return g.storeFailed(m, "stage", err)
 	}
-	if err := g.Queue.Keep(ctx, record, until); err != nil {
+	if err := g.Queue.Keep(ctx, record, until.Sub(g.Now())); err != nil {
 		return g.storeFailed(m, "keep", err)
 	}
 	m.kept.until, m.staged = until, true
@@ -75,11 +75,7 @@ func (g *Gateway) drop(ctx context.Context, m *message, ds []*delivery) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	record, err := archive.Record(m.env, m.parsed.Subject, g.Policy.MaxAge)
-	if err == nil {
-		err = g.Queue.Keep(ctx, record, time.Time{})
-	}
-	if err != nil {
+	if err := g.Queue.Drop(ctx, m.env.ID); err != nil {
 		g.Logger.Warn("content of a refused message stays until its urls would have expired", "id", m.env.ID, "error", err)
 	}
 }

@@ -13,26 +13,29 @@ import (
 
 // Deliver implements retry.Deliverer: the same message, rendered and POSTed by
 // the same deliver as fresh mail.
-func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
+func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	at := g.Now()
 	m, err := g.load(ctx, l)
 	if err != nil {
-		return retry.Verdict{Kind: retry.Later, Reason: string(webhook.ReasonRender),
-			Attempt: retry.Attempt{N: l.Attempts + 1, At: at, Reason: string(webhook.ReasonRender), Error: err.Error()}}
+		return retry.Outcome{Kind: retry.Later, Reason: string(webhook.ReasonRender),
+			Attempt: retry.Attempt{At: at, Reason: string(webhook.ReasonRender), Error: err.Error()}}
 	}
 	defer m.close()
 	ep := g.Router.Endpoint(l.Endpoint)
 	if ep == nil {
-		return retry.Verdict{Kind: retry.Skip, After: time.Minute, Reason: "no_endpoint"}
+		return retry.Outcome{Kind: retry.Skip, After: time.Minute, Reason: "no_endpoint"}
 	}
 	d := &delivery{m: m, ep: ep, to: recipients(m.env, l.Recipients), id: l.ID, attempt: l.Attempts + 1, queued: true}
 	o := g.deliver(ctx, d)
 	if len(o.Recipients) > 0 {
-		if o = g.split(ctx, l, d, o); o.Err != nil {
-			g.Logger.Error("a delivery can't be split by its recipients' answers, so it is tried again whole", "delivery", l.ID, "error", o.Err)
-		}
+		return g.divided(ctx, d, at, o)
 	}
-	v := retry.Verdict{After: o.After, Reason: string(o.Reason), Attempt: *attempt(d.attempt, at, o)}
+	return g.outcome(ctx, at, o)
+}
+
+// outcome is what a POST's outcome means for the queue.
+func (g *Gateway) outcome(ctx context.Context, at time.Time, o webhook.Outcome) retry.Outcome {
+	v := retry.Outcome{After: o.After, Reason: string(o.Reason), Attempt: *attempt(at, o)}
 	switch {
 	case !asked(o), o.Result == webhook.Deferred && ctx.Err() != nil: // cut short by us
 		v.Kind = retry.Skip
@@ -46,28 +49,21 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Verdict {
 	return v
 }
 
-// split settles a queued delivery whose webhook answered for each recipient:
-// where they differ, those who are not delivered become deliveries of their
-// own before this one is done.
-func (g *Gateway) split(ctx context.Context, l retry.Lease, d *delivery, o webhook.Outcome) webhook.Outcome {
+// divided is the outcome of a queued delivery whose webhook answered for each
+// recipient: where they differ, those who are not delivered become deliveries
+// of their own.
+func (g *Gateway) divided(ctx context.Context, d *delivery, at time.Time, o webhook.Outcome) retry.Outcome {
 	d.fate.outcome = o
 	rest := left([]*delivery{d}, func(string) bool { return true })
-	switch {
-	case len(rest) == 0:
-		return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: o.Status, Elapsed: o.Elapsed}
-	case len(rest) == 1 && len(rest[0].to) == len(d.to):
-		return rest[0].fate.outcome
+	if len(rest) == 1 && len(rest[0].to) == len(d.to) {
+		return g.outcome(ctx, at, rest[0].fate.outcome)
 	}
-	record, err := archive.Record(d.m.env, d.m.parsed.Subject, g.Policy.MaxAge)
-	if err == nil {
-		record.Body, record.Expires = l.Body, l.Expires
-		_, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(d.m.env, rest))
+	v := retry.Outcome{Kind: retry.Done, Reason: string(webhook.ReasonDelivered), Attempt: *attempt(at, o)}
+	for _, part := range rest {
+		v.Kind = retry.Divided
+		v.Parts = append(v.Parts, retry.Part{ID: part.id, Recipients: addresses(part.to), Outcome: g.outcome(ctx, at, part.fate.outcome)})
 	}
-	if err != nil {
-		return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: o.Status, Elapsed: o.Elapsed, Err: err}
-	}
-	g.tell(ctx, record, rest)
-	return webhook.Outcome{Endpoint: o.Endpoint, Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: o.Status, Elapsed: o.Elapsed}
+	return v
 }
 
 // load makes a message of a lease: the frozen envelope and trace lines, the

@@ -159,7 +159,7 @@ func (g *Gateway) Answered(t *smtp.Transaction, gone bool) {
 	defer cancel()
 	var err error
 	if gone {
-		err = g.Ledger.Remember(ctx, m.env.Key, m.ids, g.Now().Add(g.Policy.MaxAge))
+		err = g.Ledger.Remember(ctx, m.env.Key, m.ids, g.Policy.MaxAge)
 	} else {
 		err = g.Ledger.Forget(ctx, m.env.Key)
 	}

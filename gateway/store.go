@@ -58,9 +58,9 @@ func (g *Gateway) tell(ctx context.Context, record retry.Message, ds []*delivery
 		}
 		l := retry.Lease{Envelope: record.Envelope, Body: record.Body, Info: retry.Info{
 			ID: d.id, MessageID: record.ID, Key: record.Key, Endpoint: d.ep.Name(), Recipients: addresses(d.to), From: record.From,
-			Subject: record.Subject, Size: record.Body.Size, State: retry.Dead, Received: record.Received, Expires: record.Expires, Attempts: 1,
+			Subject: record.Subject, Size: record.Body.Size, State: retry.Dead, Received: record.Received, Expires: record.Received.Add(record.Life), Attempts: 1,
 		}}
-		g.Reporter.DeadLetter(ctx, l, string(d.fate.outcome.Reason), *attempt(1, record.Received, d.fate.outcome))
+		g.Reporter.DeadLetter(ctx, l, string(d.fate.outcome.Reason), *attempt(record.Received, d.fate.outcome))
 	}
 }
 
@@ -73,15 +73,15 @@ func (g *Gateway) newDeliveries(env *mail.Envelope, ds []*delivery) []retry.NewD
 	out := make([]retry.NewDelivery, len(ds))
 	for i, d := range ds {
 		o := d.fate.outcome
-		n := retry.NewDelivery{ID: d.id, Endpoint: d.ep.Name(), Recipients: addresses(d.to), Due: env.Received}
+		n := retry.NewDelivery{ID: d.id, Endpoint: d.ep.Name(), Recipients: addresses(d.to)}
 		if o.Reason != "" {
-			n.First = attempt(1, env.Received, o)
+			n.First = attempt(env.Received, o)
 		}
 		switch {
 		case o.Result == webhook.Rejected:
 			n.Dead = string(o.Reason)
 		case n.First != nil && asked(o):
-			n.Due, _ = g.Policy.Next(1, env.Received, g.Now(), o.After, g.Rand())
+			n.Wait, _ = g.Policy.Next(1, g.Policy.MaxAge, o.After, g.Rand())
 		case n.First != nil:
 			n.First = nil // not attempted: the breaker was open or the endpoint paused
 		}
@@ -100,8 +100,8 @@ func asked(o webhook.Outcome) bool {
 }
 
 // attempt is an outcome as the queue keeps it.
-func attempt(n int, at time.Time, o webhook.Outcome) *retry.Attempt {
-	a := &retry.Attempt{N: n, At: at, Status: o.Status, Took: o.Elapsed, Reason: string(o.Reason)}
+func attempt(at time.Time, o webhook.Outcome) *retry.Attempt {
+	a := &retry.Attempt{At: at, Status: o.Status, Took: o.Elapsed, Reason: string(o.Reason)}
 	if o.Err != nil {
 		a.Error = o.Err.Error()
 	}
@@ -157,7 +157,7 @@ func (g *Gateway) note(ctx context.Context, m *message, ds []*delivery, refused 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
 	defer cancel()
-	if err := g.Ledger.Remember(ctx, m.env.Key, ids, g.Now().Add(g.Policy.MaxAge)); err != nil {
+	if err := g.Ledger.Remember(ctx, m.env.Key, ids, g.Policy.MaxAge); err != nil {
 		g.Logger.Warn("who took a message could not be noted; a re-send may be delivered again, with the same webhook-id", "id", m.env.ID, "error", err)
 	}
 }

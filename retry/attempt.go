@@ -12,7 +12,7 @@ import (
 func (w *Worker) start(attempts context.Context, l Lease, do func(context.Context, Lease)) {
 	ctx, cancel := context.WithCancelCause(attempts)
 	w.mu.Lock()
-	w.inFlight[l.ID] = &flight{lease: l, cancel: cancel}
+	w.inFlight[l.ID] = &flight{lease: l, until: w.o.Now().Add(leaseTTL), cancel: cancel}
 	w.perEnd[l.Endpoint]++
 	w.mu.Unlock()
 	w.wg.Add(1)
@@ -59,16 +59,17 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 	if o := w.o.Observer; o != nil && v.Kind != Skip {
 		o.Attempted(l, v, took)
 	}
+	l.Left -= w.o.Now().Sub(began)
 	w.settle(ctx, l, v)
 }
 
 // deliver has the attempt made. A panic over one mail must not take the process
 // down with it, at every start again.
-func (w *Worker) deliver(ctx context.Context, l Lease) (v Verdict) {
+func (w *Worker) deliver(ctx context.Context, l Lease) (v Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.o.Logger.Error("an attempt panicked; the delivery is tried again later", "id", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
-			v = Verdict{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
+			v = Outcome{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
 		}
 	}()
 	return w.d.Deliver(ctx, l)
@@ -100,12 +101,12 @@ func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 		return
 	}
 	w.o.Logger.Error("a stored message can't be read now", "id", l.ID, "message", l.MessageID, "err", err)
-	w.settle(ctx, l, Verdict{Kind: Skip, After: errorPause})
+	w.settle(ctx, l, Outcome{Kind: Skip, After: errorPause})
 }
 
-// settle writes the verdict down. An attempt that was cut short is given back:
+// settle writes the outcome down. An attempt that was cut short is given back:
 // its outcome is unknown, so it is made again.
-func (w *Worker) settle(ctx context.Context, l Lease, v Verdict) {
+func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
 	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		w.o.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "id", l.ID)
 		return
@@ -122,26 +123,58 @@ func (w *Worker) settle(ctx context.Context, l Lease, v Verdict) {
 	case Skip:
 		w.restEndpoint(l.Endpoint, v.After)
 		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, Attempt{}) })
+	case Divided:
+		w.split(ctx, l, v)
 	default:
 		w.later(ctx, l, v)
 	}
 }
 
-func (w *Worker) later(ctx context.Context, l Lease, v Verdict) {
-	// The delivery's own end counts: a replayed one has a second life.
-	received := l.Expires.Add(-w.o.Policy.MaxAge)
-	due, dead := w.o.Policy.Next(l.Tries+1, received, w.o.Now(), v.After, w.o.Rand())
+func (w *Worker) later(ctx context.Context, l Lease, v Outcome) {
+	wait, dead := w.o.Policy.Next(l.Tries+1, l.Left, v.After, w.o.Rand())
 	if dead {
 		w.die(ctx, l, ReasonExpired, v.Attempt)
 		return
 	}
-	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, due, v.Attempt) })
+	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, wait, v.Attempt) })
+}
+
+// split puts the parts in the delivery's place, each as its own outcome says,
+// and tells of those that are dead letters.
+func (w *Worker) split(ctx context.Context, l Lease, v Outcome) {
+	parts := make([]NewDelivery, len(v.Parts))
+	for i, p := range v.Parts {
+		d := NewDelivery{ID: p.ID, Endpoint: l.Endpoint, Recipients: p.Recipients, First: &p.Outcome.Attempt}
+		expired := false
+		if d.Wait, expired = w.o.Policy.Next(l.Tries+1, l.Left, p.Outcome.After, w.o.Rand()); p.Outcome.Kind == GiveUp {
+			d.Dead = p.Outcome.Reason
+		} else if expired {
+			d.Dead = ReasonExpired
+		}
+		parts[i] = d
+	}
+	if !w.write(ctx, l, "split", func(ctx context.Context) error { return w.q.Split(ctx, l, parts) }) {
+		return
+	}
+	for _, d := range parts {
+		if d.Dead != "" {
+			part := l
+			part.ID, part.Recipients = d.ID, d.Recipients
+			w.died(ctx, part, d.Dead, *d.First)
+		}
+	}
 }
 
 // die makes a dead letter and tells who wants to know.
 func (w *Worker) die(ctx context.Context, l Lease, reason string, a Attempt) {
-	if !w.write(ctx, l, "made a dead letter", func(ctx context.Context) error { return w.q.Dead(ctx, l, reason, a) }) {
-		return
+	if w.write(ctx, l, "made a dead letter", func(ctx context.Context) error { return w.q.Dead(ctx, l, reason, a) }) {
+		w.died(ctx, l, reason, a)
+	}
+}
+
+func (w *Worker) died(ctx context.Context, l Lease, reason string, a Attempt) {
+	if a != (Attempt{}) {
+		l.Attempts++
 	}
 	w.o.Logger.Warn("a delivery became a dead letter", "id", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
 	if w.o.Observer != nil {
@@ -194,7 +227,7 @@ func (w *Worker) extendAll(ctx context.Context) {
 	flights := make([]*flight, 0, len(w.inFlight))
 	soon := w.o.Now().Add(leaseTTL * 3 / 4)
 	for _, f := range w.inFlight {
-		if f.lease.Until.Before(soon) {
+		if f.until.Before(soon) {
 			flights = append(flights, f)
 		}
 	}
@@ -203,7 +236,7 @@ func (w *Worker) extendAll(ctx context.Context) {
 		err := w.q.Extend(ctx, f.lease, leaseTTL)
 		switch {
 		case err == nil:
-			f.lease.Until = w.o.Now().Add(leaseTTL) // only this goroutine touches it after start
+			f.until = w.o.Now().Add(leaseTTL) // only this goroutine touches it after start
 		case errors.Is(err, ErrLeaseLost):
 			f.cancel(ErrLeaseLost)
 		default:

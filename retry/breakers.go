@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -38,11 +39,11 @@ type BreakerInfo struct {
 	Failures int          `json:"failures"`
 }
 
-// NewBreakers returns closed breakers. now is nil for time.Now; onChange, nil
+// NewBreakers returns closed breakers. now is nil for a SteadyClock; onChange, nil
 // for none, is called for each change of state and must not call back.
 func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
 	if now == nil {
-		now = time.Now
+		now = SteadyClock(time.Now)
 	}
 	if onChange == nil {
 		onChange = func(BreakerChange) {}
@@ -96,23 +97,24 @@ func (s *Breakers) Room(endpoint string) int {
 	return -1
 }
 
-// limits lists the endpoints whose breaker isn't closed with their room, and
-// when the next open one may be probed.
-func (s *Breakers) limits() (room map[string]int, probe time.Time) {
+// limits lists the endpoints whose breaker isn't closed with their room, which
+// of them are shut, and how long it is until the next of those may be probed.
+func (s *Breakers) limits() (room map[string]int, shut map[string]bool, probe time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	room = map[string]int{}
+	room, shut, probe = map[string]int{}, map[string]bool{}, math.MaxInt64
 	now := s.now()
 	for name, b := range s.all {
 		if b.State == BreakerClosed {
 			continue
 		}
 		room[name] = b.Room(now)
-		if b.State == BreakerOpen && b.Until.After(now) && (probe.IsZero() || b.Until.Before(probe)) {
-			probe = b.Until
+		if b.State == BreakerOpen && b.Until.After(now) {
+			shut[name] = true
+			probe = min(probe, b.Until.Sub(now))
 		}
 	}
-	return room, probe
+	return room, shut, probe
 }
 
 // Snapshot lists the breakers that have ever failed or changed.
@@ -133,8 +135,14 @@ func (s *Breakers) Snapshot() []BreakerInfo {
 // Changed is a hint that a breaker changed: Save it, look for work again.
 func (s *Breakers) Changed() <-chan struct{} { return s.changed }
 
+// BreakerStore keeps breakers over restarts.
+type BreakerStore interface {
+	Endpoints(ctx context.Context) ([]EndpointState, error)
+	SaveBreaker(ctx context.Context, endpoint string, state []byte) error
+}
+
 // Restore reads the breakers that the store kept.
-func (s *Breakers) Restore(ctx context.Context, q Queue, log *slog.Logger) error {
+func (s *Breakers) Restore(ctx context.Context, q BreakerStore, log *slog.Logger) error {
 	states, err := q.Endpoints(ctx)
 	if err != nil {
 		return fmt.Errorf("restoring breakers: %w", err)
@@ -159,7 +167,7 @@ func (s *Breakers) Restore(ctx context.Context, q Queue, log *slog.Logger) error
 }
 
 // Save writes the breakers that changed since the last Save.
-func (s *Breakers) Save(ctx context.Context, q Queue) error {
+func (s *Breakers) Save(ctx context.Context, q BreakerStore) error {
 	s.mu.Lock()
 	changed := map[string][]byte{}
 	for name := range s.dirty {

@@ -11,7 +11,7 @@ import (
 // MemoryLedger is a Ledger without a store: it remembers the newest keys up to
 // its size and forgets the rest, and everything at a restart.
 type MemoryLedger struct {
-	now func() time.Time
+	now func() time.Time // carries Go's monotonic reading
 	max int
 
 	mu    sync.Mutex
@@ -47,7 +47,7 @@ func (m *MemoryLedger) Taken(_ context.Context, key string) ([]string, error) {
 }
 
 // Remember implements Ledger.
-func (m *MemoryLedger) Remember(_ context.Context, key string, ids []string, expires time.Time) error {
+func (m *MemoryLedger) Remember(_ context.Context, key string, ids []string, d time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e, ok := m.keys[key]
@@ -56,7 +56,7 @@ func (m *MemoryLedger) Remember(_ context.Context, key string, ids []string, exp
 		m.keys[key] = e
 	}
 	entry := e.Value.(*ledgerEntry)
-	entry.expires = expires
+	entry.expires = m.now().Add(d)
 	for _, id := range ids {
 		if !slices.Contains(entry.ids, id) {
 			entry.ids = append(entry.ids, id)

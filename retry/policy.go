@@ -14,7 +14,7 @@ type Policy struct {
 	First    time.Duration // wait after the first attempt
 	Factor   float64       // each further wait is so many times longer
 	MaxDelay time.Duration // no wait is longer, jitter aside
-	MaxAge   time.Duration // given up when so old
+	MaxAge   time.Duration // given up after so long
 	Jitter   float64       // waits vary by this share either way
 }
 
@@ -23,20 +23,16 @@ func DefaultPolicy() Policy {
 	return Policy{First: 5 * time.Second, Factor: 3, MaxDelay: time.Hour, MaxAge: 72 * time.Hour, Jitter: 0.2}
 }
 
-// Next says when to try again after the attempt-th attempt (1 is the first)
-// ended at now. after is the receiver's Retry-After, 0 none: it raises the
-// wait, up to MaxAfter. rnd in [0,1) picks the jitter. dead is true once the
-// delivery's age is used up; nothing is due after that.
-func (p Policy) Next(attempt int, received, now time.Time, after time.Duration, rnd float64) (due time.Time, dead bool) {
-	end := received.Add(p.MaxAge)
-	if !now.Before(end) {
-		return time.Time{}, true
+// Next says how long to wait after the attempt-th attempt (1 is the first).
+// left is what remains of the delivery's life: the wait goes to its end at
+// most, where the last attempt is made, and dead is true once nothing remains.
+// after is the receiver's Retry-After, 0 none: it raises the wait, up to
+// MaxAfter. rnd in [0,1) picks the jitter.
+func (p Policy) Next(attempt int, left, after time.Duration, rnd float64) (wait time.Duration, dead bool) {
+	if left <= 0 {
+		return 0, true
 	}
-	due = now.Add(max(p.delay(attempt, rnd), min(after, MaxAfter)))
-	if due.After(end) {
-		due = end
-	}
-	return due, false
+	return min(max(p.delay(attempt, rnd), min(after, MaxAfter)), left), false
 }
 
 func (p Policy) delay(attempt int, rnd float64) time.Duration {

@@ -3,7 +3,6 @@ package retry
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 )
 
@@ -23,9 +22,28 @@ var (
 	ErrUnhealthy = errors.New("retry: the store can't write")
 )
 
-// Queue keeps deliveries until they are done. Both engines pass the suite in
-// retry/queuetest. All methods are safe for concurrent use.
+// Queue keeps deliveries until they are done: what an engine offers as a whole.
+// Whoever works with one names the part that it calls, one of those below or
+// an interface of its own. Both engines pass the suite in retry/queuetest. All
+// methods are safe for concurrent use.
+//
+// Only the queue makes absolute times, with a clock of its own: callers say how
+// long from now.
 type Queue interface {
+	Intake
+	Keeper
+	Leases
+	Endpoints
+	Operator
+	Ledger
+	Meta
+	// Health is nil while the store can write.
+	Health(ctx context.Context) error
+	Close() error
+}
+
+// Intake takes mail in.
+type Intake interface {
 	// Reserve books n bytes; ErrFull when they don't fit. Release it always:
 	// after Enqueue it is a no-op for the bytes that were stored.
 	Reserve(ctx context.Context, n int64) (Reservation, error)
@@ -41,6 +59,30 @@ type Queue interface {
 	// with that ID comes back to life with the new message. After any error
 	// the caller must not assume absence.
 	Enqueue(ctx context.Context, m Message, ds []NewDelivery) (Result, error)
+}
+
+// Keeper stores messages that no delivery needs (any more), for content by url.
+type Keeper interface {
+	// Keep stores a message for so long at least, beside its deliveries if it
+	// has any.
+	Keep(ctx context.Context, m Message, d time.Duration) error
+	// Drop ends what Keep asked for: the message goes as soon as no delivery
+	// needs it.
+	Drop(ctx context.Context, messageID string) error
+	Messages
+}
+
+// Messages reads what is stored.
+type Messages interface {
+	// OpenMessage reads a stored message; ErrNotFound when it is gone. The
+	// caller closes the body.
+	OpenMessage(ctx context.Context, messageID string) (Message, StoredBody, error)
+}
+
+// Leases gives deliveries out and takes their outcome. A lease is settled by
+// one of Ack, Retry, Dead, Release and Split; ErrLeaseLost when its token is
+// stale: somebody else took the delivery, or it is settled.
+type Leases interface {
 	// Lease takes due deliveries, oldest due first within an endpoint, fair
 	// over endpoints, skipping paused ones and those without req.Room. A lease
 	// that expires makes its delivery due again.
@@ -51,54 +93,51 @@ type Queue interface {
 	// Open reads the body and verifies its checksum: ErrCorrupt at the latest
 	// instead of io.EOF. The reader lives as long as ctx.
 	Open(ctx context.Context, ref BodyRef) (StoredBody, error)
-	// Ack, Retry and Dead settle a lease; ErrLeaseLost when its token is stale:
-	// somebody else took the delivery, or it is settled.
 	Ack(ctx context.Context, l Lease, a Attempt) error
-	Retry(ctx context.Context, l Lease, due time.Time, a Attempt) error
+	Retry(ctx context.Context, l Lease, wait time.Duration, a Attempt) error
 	Dead(ctx context.Context, l Lease, why string, a Attempt) error
 	// Release gives a lease back unspent, in the state it was leased from; a
 	// non-zero attempt is recorded.
 	Release(ctx context.Context, l Lease, a Attempt) error
-	// NextDue is when Lease may have something to give to endpoints with room
-	// that it doesn't have now; zero: nothing waits.
-	NextDue(ctx context.Context, room func(endpoint string) int) (time.Time, error)
+	// Split puts parts in a delivery's place, in one commit: what is left of it
+	// after its webhook answered for each recipient. They go to its endpoint,
+	// have its attempts behind them, count on from its backoff and end when it
+	// would have. A part whose id is stored already is treated as in Enqueue.
+	Split(ctx context.Context, l Lease, parts []NewDelivery) error
+	// NextDue is how long it is until Lease may have something to give for the
+	// request that it doesn't have now; false: nothing waits.
+	NextDue(ctx context.Context, req LeaseRequest) (wait time.Duration, some bool, err error)
 	// Notify is a hint that something became due; polling stays correct.
 	Notify() <-chan struct{}
+}
 
-	// Keep stores a message that no delivery needs (any more), for content by
-	// url, until the time; a message that is stored already is kept as long at
-	// least. A zero time drops it as soon as no delivery needs it.
-	Keep(ctx context.Context, m Message, until time.Time) error
-	// OpenMessage reads a stored message; ErrNotFound when it is gone. The
-	// caller closes the body.
-	OpenMessage(ctx context.Context, messageID string) (Message, StoredBody, error)
-
-	// Pause keeps an endpoint's deliveries from being leased until the time
-	// (zero: until Resume). It is kept over restarts and shared by replicas.
-	Pause(ctx context.Context, endpoint string, until time.Time, why string) error
+// Endpoints is what the store knows of where deliveries go.
+type Endpoints interface {
+	// Pause keeps an endpoint's deliveries from being leased for so long, 0
+	// until Resume. It is kept over restarts and shared by replicas.
+	Pause(ctx context.Context, endpoint string, d time.Duration, why string) error
 	Resume(ctx context.Context, endpoint string) error
 	Endpoints(ctx context.Context) ([]EndpointState, error)
 	// SaveBreaker keeps an endpoint's breaker over restarts.
 	SaveBreaker(ctx context.Context, endpoint string, state []byte) error
+}
 
+// Operator looks into the queue and changes what waits. What changes something
+// returns how many, and ErrNoFilter when the filter selects everything without
+// All.
+type Operator interface {
 	List(ctx context.Context, f Filter, page Page) ([]Info, Page, error)
-	Get(ctx context.Context, id string) (Info, []Attempt, error)
-	// Replay makes dead deliveries due again with a new life as long as their
-	// first, to the endpoint "to" where it is not "", keeping id and history;
-	// it returns how many. ErrNoFilter when f selects everything without All.
-	Replay(ctx context.Context, f Filter, to string, due time.Time) (int, error)
-	// Delete removes deliveries that nobody has leased; it returns how many.
+	Get(ctx context.Context, id string) (Info, []PastAttempt, error)
+	// Replay makes dead deliveries due again after the wait, with a new life as
+	// long as their first, to the endpoint "to" where it is not "", keeping id
+	// and history.
+	Replay(ctx context.Context, f Filter, to string, wait time.Duration) (int, error)
+	// RetryNow makes waiting deliveries due within the spread, evenly, those
+	// aside that are due sooner.
+	RetryNow(ctx context.Context, f Filter, spread time.Duration) (int, error)
+	// Delete removes deliveries that nobody has leased.
 	Delete(ctx context.Context, f Filter) (int, error)
 	Stats(ctx context.Context) (Stats, error)
-	// Meta reads a small value that belongs to the store, nil when absent;
-	// SetMeta writes it.
-	Meta(ctx context.Context, key string) ([]byte, error)
-	SetMeta(ctx context.Context, key string, value []byte) error
-	// Health is nil while the store can write.
-	Health(ctx context.Context) error
-	Close() error
-
-	Ledger
 }
 
 // Ledger remembers who took a message whose sender hasn't been answered 250
@@ -106,170 +145,18 @@ type Queue interface {
 type Ledger interface {
 	// Taken lists the delivery ids that took the message with this key.
 	Taken(ctx context.Context, key string) ([]string, error)
-	// Remember adds ids under the key until expires.
-	Remember(ctx context.Context, key string, ids []string, expires time.Time) error
+	// Remember adds ids under the key, for so long.
+	Remember(ctx context.Context, key string, ids []string, d time.Duration) error
 	// Forget drops the key: the sender was answered 250.
 	Forget(ctx context.Context, key string) error
 }
 
-// Body is the message's bytes to store. A Body that also has Path() string is
-// a file whose bytes never change again and that the engine may hard-link.
-type Body interface {
-	Open() (io.ReadSeekCloser, error)
-	Size() int64
+// Meta holds small values that belong to the store and that all who share it
+// agree on.
+type Meta interface {
+	// Meta reads a value, nil when absent.
+	Meta(ctx context.Context, key string) ([]byte, error)
+	// PutMeta stores a value where there is none and returns the one that is
+	// stored: of several at once all get the same.
+	PutMeta(ctx context.Context, key string, value []byte) ([]byte, error)
 }
-
-// StoredBody reads a stored body; ReadAt and Seek don't verify, Verify does.
-type StoredBody interface {
-	io.ReadSeekCloser
-	io.ReaderAt
-	Size() int64
-	// Verify reads the whole body once and compares its SHA-256; ErrCorrupt
-	// when it differs.
-	Verify() error
-}
-
-// Reservation holds booked bytes until they are stored or released.
-type Reservation interface{ Release() }
-
-// BodyRef names a staged or stored body.
-type BodyRef struct {
-	ID     string
-	Size   int64
-	SHA256 [32]byte
-	Inline []byte // the engine's own: small bodies wait here for Enqueue
-}
-
-// Message is the part that all deliveries of a mail share.
-type Message struct {
-	ID       string    // unique; the envelope's id
-	Key      string    // message key
-	Received time.Time // when we took it
-	Expires  time.Time // open deliveries die then
-	From     string    // reverse-path, for lists
-	Subject  string    // for lists, at most 200 octets
-	Envelope []byte    // JSON, opaque to the engine
-	Body     BodyRef
-	// Retain keeps the message so long after each of its deliveries was
-	// acknowledged, for content by url.
-	Retain time.Duration
-}
-
-// NewDelivery is one delivery to store with its message.
-type NewDelivery struct {
-	ID         string // webhook-id: the same for the same (key, endpoint, recipients)
-	Endpoint   string
-	Recipients []string
-	Due        time.Time
-	Dead       string   // a reason stores it as a dead letter at once
-	First      *Attempt // the attempt already made while the sender waited
-}
-
-// Result says what Enqueue did.
-type Result struct {
-	Stored     int
-	Duplicates int
-}
-
-// LeaseRequest says what a worker can take now.
-type LeaseRequest struct {
-	Max int           // deliveries at most
-	TTL time.Duration // how long the lease lasts without Extend
-	// Room says how many more an endpoint can take now, 0 none; nil is no bound.
-	Room func(endpoint string) int
-	// Expired takes deliveries past their Expires instead, of every endpoint,
-	// paused ones and those without room too: to make dead letters of them.
-	Expired bool
-}
-
-// Lease is the right to attempt one delivery, until it expires.
-type Lease struct {
-	Info
-	Token    int64 // fencing token
-	Until    time.Time
-	Tries    int // attempts since it was stored or replayed: the backoff's count
-	Envelope []byte
-	Body     BodyRef
-	// Damaged says that the stored record doesn't match its checksum: make it
-	// a dead letter, never deliver it.
-	Damaged bool
-}
-
-// State of a delivery.
-type State string
-
-// The states; a delivery that is done is gone.
-const (
-	Due    State = "due"
-	Leased State = "leased"
-	Dead   State = "dead"
-)
-
-// Info is a delivery without its body.
-type Info struct {
-	ID         string    `json:"id"`
-	MessageID  string    `json:"message_id"`
-	Key        string    `json:"key"`
-	Endpoint   string    `json:"endpoint"`
-	Recipients []string  `json:"recipients"`
-	From       string    `json:"from"`
-	Subject    string    `json:"subject"`
-	Size       int64     `json:"size"`
-	State      State     `json:"state"`
-	Reason     string    `json:"reason,omitempty"` // of a dead letter
-	Received   time.Time `json:"received"`
-	Expires    time.Time `json:"expires"`
-	DueAt      time.Time `json:"due"`
-	Attempts   int       `json:"attempts"`
-	LastStatus int       `json:"last_status,omitempty"`
-	LastError  string    `json:"last_error,omitempty"`
-}
-
-// Attempt is one try and its outcome; the last 20 of a delivery are kept.
-type Attempt struct {
-	N      int           `json:"n"`
-	At     time.Time     `json:"at"`
-	Status int           `json:"status"` // HTTP status, 0 where none came
-	Took   time.Duration `json:"took_ns"`
-	Reason string        `json:"reason"`
-	Error  string        `json:"error,omitempty"`
-}
-
-// Filter selects deliveries; a zero field selects all.
-type Filter struct {
-	IDs       []string
-	MessageID string
-	State     State
-	Endpoint  string
-	Recipient string
-	Reason    string
-	Before    time.Time // received before
-	All       bool      // Replay and Delete refuse an otherwise empty filter without it
-}
-
-// Page is a place in a list; Size 0 takes 100, the zero After starts.
-type Page struct {
-	After string
-	Size  int
-}
-
-// EndpointState is what the store knows of an endpoint.
-type EndpointState struct {
-	Endpoint    string    `json:"endpoint"`
-	Paused      bool      `json:"paused"`
-	PausedUntil time.Time `json:"paused_until"`
-	Why         string    `json:"why,omitempty"`
-	Breaker     []byte    `json:"-"` // a saved Breaker, opaque to the engine
-}
-
-// Stats counts what waits.
-type Stats struct {
-	Bytes, MaxBytes       int64
-	Messages, MaxMessages int64
-	Endpoints             map[string]Counts
-	OldestDue             time.Time // receipt of the delivery that has waited longest of its time; zero: nothing waits
-	DeadByReason          map[string]int64
-}
-
-// Counts are an endpoint's deliveries by state.
-type Counts struct{ Due, Leased, Dead int64 }

@@ -25,26 +25,35 @@ const (
 // Deliverer attempts a delivery. It asks Breakers.Begin itself, as for fresh
 // mail, and answers Skip where it isn't allowed. The body has been verified.
 type Deliverer interface {
-	Deliver(ctx context.Context, l Lease) Verdict
+	Deliver(ctx context.Context, l Lease) Outcome
 }
 
-// VerdictKind is what becomes of a delivery after an attempt.
-type VerdictKind uint8
+// OutcomeKind is what becomes of a delivery after an attempt.
+type OutcomeKind uint8
 
-// The verdicts.
+// The outcomes.
 const (
-	Later  VerdictKind = iota // try again when the policy says
-	Done                      // delivered
-	GiveUp                    // a dead letter, for Verdict.Reason
-	Skip                      // not attempted: no attempt is counted
+	Later   OutcomeKind = iota // try again when the policy says
+	Done                       // delivered
+	GiveUp                     // a dead letter, for Outcome.Reason
+	Skip                       // not attempted: no attempt is counted
+	Divided                    // answered for each recipient: Parts are what is left
 )
 
-// Verdict is the end of an attempt.
-type Verdict struct {
-	Kind    VerdictKind
+// Outcome is the end of an attempt.
+type Outcome struct {
+	Kind    OutcomeKind
 	After   time.Duration // the receiver's Retry-After; for Skip, how long to wait
 	Reason  string        // of a dead letter, and for the observer
 	Attempt Attempt
+	Parts   []Part
+}
+
+// Part is what becomes of some of a delivery's recipients: Later or GiveUp.
+type Part struct {
+	ID         string // of the delivery that they are now
+	Recipients []string
+	Outcome    Outcome
 }
 
 // Reasons of dead letters that the worker itself makes.
@@ -56,7 +65,7 @@ const (
 // Observer hears what the worker does, for metrics. Its methods must return
 // quickly.
 type Observer interface {
-	Attempted(l Lease, v Verdict, took time.Duration)
+	Attempted(l Lease, v Outcome, took time.Duration)
 	Died(l Lease, reason string)
 }
 
@@ -100,13 +109,20 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 	return o
 }
 
+// WorkerQueue is the part of the queue that a worker works with.
+type WorkerQueue interface {
+	Leases
+	BreakerStore
+}
+
 // Worker takes due deliveries from the queue, has them attempted and settles
 // them. Several workers may share a queue.
 type Worker struct {
-	q     Queue
+	q     WorkerQueue
 	d     Deliverer
 	o     WorkerOptions
 	ended chan struct{} // a hint that an attempt ended
+	began time.Time     // when Run was called
 
 	mu       sync.Mutex
 	inFlight map[string]*flight // by delivery id
@@ -118,11 +134,12 @@ type Worker struct {
 // flight is an attempt under way.
 type flight struct {
 	lease  Lease
+	until  time.Time // of its lease; keepLeases' own after start
 	cancel context.CancelCauseFunc
 }
 
 // NewWorker returns a worker; Run starts it.
-func NewWorker(q Queue, d Deliverer, o WorkerOptions) *Worker {
+func NewWorker(q WorkerQueue, d Deliverer, o WorkerOptions) *Worker {
 	return &Worker{q: q, d: d, o: o.withDefaults(), ended: make(chan struct{}, 1),
 		inFlight: map[string]*flight{}, perEnd: map[string]int{}, rest: map[string]time.Time{}}
 }
@@ -131,6 +148,7 @@ func NewWorker(q Queue, d Deliverer, o WorkerOptions) *Worker {
 // before they are cut short and given back. It returns nil then, and
 // ErrUnhealthy (wrapped) when the store can't write any more.
 func (w *Worker) Run(ctx context.Context) error {
+	w.began = w.o.Now()
 	attempts, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	keeper, stopKeeper := context.WithCancel(attempts)
@@ -159,7 +177,7 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 			return fmt.Errorf("retry worker: %w", err)
 		case err != nil:
 			w.o.Logger.Error("the queue can't be read; trying again", "err", err)
-			wake = w.o.Now().Add(errorPause)
+			wake = errorPause
 		case n > 0:
 			continue
 		}
@@ -168,21 +186,23 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 	return nil
 }
 
-// round starts what can start now; with nothing to start it says when there
-// may be.
-func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Time, err error) {
+// round starts what can start now; with nothing to start it says how long it
+// may be until there is something.
+func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	w.saveBreakers(ctx)
-	expired, err := w.q.Lease(ctx, LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Expired: true})
+	req, wake := w.request()
+	req.Expired = true
+	expired, err := w.q.Lease(ctx, req)
 	if err != nil {
 		return 0, wake, err
 	}
 	for _, l := range expired {
 		w.start(attempts, l, w.expire)
 	}
-	room, wake := w.room()
-	leases, err := w.q.Lease(ctx, LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Room: room})
+	req.Expired = false
+	leases, err := w.q.Lease(ctx, req)
 	if err != nil {
 		return 0, wake, err
 	}
@@ -192,17 +212,18 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Ti
 	if n := len(expired) + len(leases); n > 0 {
 		return n, wake, nil
 	}
-	next, err := w.q.NextDue(ctx, room)
-	if !next.IsZero() && (wake.IsZero() || next.Before(wake)) {
-		wake = next
+	next, some, err := w.q.NextDue(ctx, req)
+	if some {
+		wake = min(wake, next)
 	}
 	return 0, wake, err
 }
 
-// room says what each endpoint can take beside what is under way, and when
-// the first of those that rest comes back.
-func (w *Worker) room() (room func(endpoint string) int, wake time.Time) {
-	free, wake := w.o.Breakers.limits()
+// request says what the endpoints can take beside what is under way, which of
+// them nobody may ask now, and when the first of those comes back.
+func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
+	free, held, wake := w.o.Breakers.limits()
+	wake = min(wake, pollEvery)
 	now := w.o.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,28 +232,32 @@ func (w *Worker) room() (room func(endpoint string) int, wake time.Time) {
 			delete(w.rest, name)
 			continue
 		}
-		free[name] = 0
-		if wake.IsZero() || until.Before(wake) {
-			wake = until
-		}
+		free[name], held[name] = 0, true
+		wake = min(wake, until.Sub(now))
 	}
 	busy := maps.Clone(w.perEnd)
-	return func(name string) int {
+	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL}
+	req.Room = func(name string) int {
 		n := w.o.Concurrency(name) - busy[name]
 		if limit, ok := free[name]; ok {
 			n = min(n, limit)
 		}
 		return max(n, 0)
-	}, wake
+	}
+	req.Held = func(name string) bool { return held[name] }
+	if up := now.Sub(w.began); up < LastChance {
+		req.Since = max(up, 1)
+	}
+	return req, wake
 }
 
-// wait sleeps until the time, a hint, or the next poll.
-func (w *Worker) wait(ctx context.Context, wake time.Time) {
-	d := pollEvery
-	if !wake.IsZero() {
-		d = min(max(wake.Sub(w.o.Now()), 10*time.Millisecond), d)
-	}
-	t := time.NewTimer(d)
+// LastChance is how long after a start mail that expired before may wait for
+// its last attempt, where its endpoint is paused or its breaker open.
+const LastChance = 10 * time.Minute
+
+// wait sleeps for the time, or until a hint.
+func (w *Worker) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(max(d, 10*time.Millisecond))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

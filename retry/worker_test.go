@@ -20,9 +20,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // script answers each attempt; it stands in for the gateway.
-type script func(ctx context.Context, l retry.Lease) retry.Verdict
+type script func(ctx context.Context, l retry.Lease) retry.Outcome
 
-func (s script) Deliver(ctx context.Context, l retry.Lease) retry.Verdict { return s(ctx, l) }
+func (s script) Deliver(ctx context.Context, l retry.Lease) retry.Outcome { return s(ctx, l) }
 
 func openQueue(t *testing.T) *sqlite.Queue {
 	t.Helper()
@@ -58,8 +58,8 @@ func putFor(t *testing.T, q retry.Queue, id, endpoint string, age time.Duration)
 		t.Fatal(err)
 	}
 	now := time.Now()
-	m := retry.Message{ID: id, Received: now, Expires: now.Add(age), Body: ref}
-	if _, err := q.Enqueue(context.Background(), m, []retry.NewDelivery{{ID: id, Endpoint: endpoint, Due: now}}); err != nil {
+	m := retry.Message{ID: id, Received: now, Life: age, Body: ref}
+	if _, err := q.Enqueue(context.Background(), m, []retry.NewDelivery{{ID: id, Endpoint: endpoint}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -86,13 +86,13 @@ func TestWorkerRetriesByPolicyUntilDelivered(t *testing.T) {
 		start := time.Now()
 		var at []time.Duration
 		done := make(chan struct{})
-		stop := run(t, q, script(func(_ context.Context, l retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(_ context.Context, l retry.Lease) retry.Outcome {
 			at = append(at, time.Since(start).Round(time.Second))
 			if len(at) < 5 {
-				return retry.Verdict{Kind: retry.Later, Reason: "unavailable", Attempt: retry.Attempt{Status: 503}}
+				return retry.Outcome{Kind: retry.Later, Reason: "unavailable", Attempt: retry.Attempt{Status: 503}}
 			}
 			close(done)
-			return retry.Verdict{Kind: retry.Done}
+			return retry.Outcome{Kind: retry.Done}
 		}), retry.WorkerOptions{Rand: func() float64 { return 0.5 }})
 		<-done
 		stop()
@@ -114,7 +114,7 @@ func TestWorkerExpiresToDeadLetter(t *testing.T) {
 		defer q.Close()
 		putFor(t, q, "m", "a", 3*time.Hour)
 		putFor(t, q, "paused", "b", 3*time.Hour)
-		if err := q.Pause(context.Background(), "b", time.Time{}, ""); err != nil {
+		if err := q.Pause(context.Background(), "b", 0, ""); err != nil {
 			t.Fatal(err)
 		}
 		policy := retry.DefaultPolicy()
@@ -122,9 +122,9 @@ func TestWorkerExpiresToDeadLetter(t *testing.T) {
 		attempts := 0
 		var mu sync.Mutex
 		died := map[string]string{}
-		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
 			attempts++
-			return retry.Verdict{Kind: retry.Later, Reason: "connect"}
+			return retry.Outcome{Kind: retry.Later, Reason: "connect"}
 		}), retry.WorkerOptions{Policy: policy, DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -153,7 +153,7 @@ func TestWorkerGraceAndCut(t *testing.T) {
 		put(t, q, "quick", "a")
 		put(t, q, "slow", "b")
 		started := make(chan string, 2)
-		stop := run(t, q, script(func(ctx context.Context, l retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(ctx context.Context, l retry.Lease) retry.Outcome {
 			started <- l.ID
 			wait := time.Second
 			if l.ID == "slow" {
@@ -161,9 +161,9 @@ func TestWorkerGraceAndCut(t *testing.T) {
 			}
 			select {
 			case <-time.After(wait):
-				return retry.Verdict{Kind: retry.Done}
+				return retry.Outcome{Kind: retry.Done}
 			case <-ctx.Done():
-				return retry.Verdict{Kind: retry.Later, Reason: "connect"}
+				return retry.Outcome{Kind: retry.Later, Reason: "connect"}
 			}
 		}), retry.WorkerOptions{Grace: 10 * time.Second})
 		<-started
@@ -189,11 +189,11 @@ func TestWorkerExtendsLeases(t *testing.T) {
 		put(t, q, "m", "a")
 		attempts := 0
 		done := make(chan struct{})
-		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
 			attempts++
 			time.Sleep(20 * time.Minute)
 			close(done)
-			return retry.Verdict{Kind: retry.Done}
+			return retry.Outcome{Kind: retry.Done}
 		}), retry.WorkerOptions{})
 		<-done
 		stop()
@@ -213,19 +213,19 @@ func TestWorkerBreakerSparesAttempts(t *testing.T) {
 		b := retry.NewBreakers(nil, nil)
 		attempts, down := 0, true
 		var mu sync.Mutex
-		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
 			done, ok := b.Begin("a")
 			if !ok {
-				return retry.Verdict{Kind: retry.Skip}
+				return retry.Outcome{Kind: retry.Skip}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			attempts++
 			done(!down)
 			if down {
-				return retry.Verdict{Kind: retry.Later}
+				return retry.Outcome{Kind: retry.Later}
 			}
-			return retry.Verdict{Kind: retry.Done}
+			return retry.Outcome{Kind: retry.Done}
 		}), retry.WorkerOptions{Breakers: b, Concurrency: func(string) int { return 1 }})
 		time.Sleep(9 * time.Second)
 		mu.Lock()
@@ -254,9 +254,9 @@ func TestWorkerQuarantinesDamage(t *testing.T) {
 		q := openQueue(t)
 		defer q.Close()
 		put(t, q, "m", "a")
-		stop := run(t, damaged{q}, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, damaged{q}, script(func(context.Context, retry.Lease) retry.Outcome {
 			t.Error("a damaged body was delivered")
-			return retry.Verdict{Kind: retry.Done}
+			return retry.Outcome{Kind: retry.Done}
 		}), retry.WorkerOptions{})
 		time.Sleep(time.Second)
 		stop()
@@ -297,14 +297,14 @@ func TestWorkerRestsWhileNothingCanBeDone(t *testing.T) {
 			done(false)
 		}
 		put(t, q, "paused", "paused")
-		if err := q.Pause(context.Background(), "paused", time.Time{}, ""); err != nil {
+		if err := q.Pause(context.Background(), "paused", 0, ""); err != nil {
 			t.Fatal(err)
 		}
 		putFor(t, q, "slow", "slow", time.Minute)
 		looks := 0
-		stop := run(t, counted{q, &looks}, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, counted{q, &looks}, script(func(context.Context, retry.Lease) retry.Outcome {
 			time.Sleep(30 * time.Minute)
-			return retry.Verdict{Kind: retry.Done}
+			return retry.Outcome{Kind: retry.Done}
 		}), retry.WorkerOptions{Breakers: b})
 		time.Sleep(time.Hour)
 		stop()
@@ -321,12 +321,12 @@ func TestWorkerSurvivesAPanic(t *testing.T) {
 		put(t, q, "poison", "a")
 		tries := 0
 		done := make(chan struct{})
-		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Verdict {
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
 			if tries++; tries == 1 {
 				panic("what a mail")
 			}
 			close(done)
-			return retry.Verdict{Kind: retry.GiveUp, Reason: "rejected"}
+			return retry.Outcome{Kind: retry.GiveUp, Reason: "rejected"}
 		}), retry.WorkerOptions{})
 		<-done
 		stop()

@@ -33,11 +33,19 @@ without one.
 In place of ids, replay and delete take list's filters, or --all.
 `
 
+// operatorQueue is what the commands ask of the queue.
+type operatorQueue interface {
+	retry.Operator
+	retry.Endpoints
+	retry.Messages
+	Close() error
+}
+
 // queueCommand is what one word after "queue" does.
 type queueCommand struct {
 	s     *stdio
 	name  string
-	queue retry.Queue
+	queue operatorQueue
 
 	filter retry.Filter
 	json   bool

@@ -116,7 +116,7 @@ func (q *queueCommand) show(ctx context.Context) error {
 	if q.json {
 		return json.NewEncoder(q.s.Out).Encode(struct {
 			retry.Info
-			History []retry.Attempt `json:"history"`
+			History []retry.PastAttempt `json:"history"`
 		}{info, attempts})
 	}
 	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
@@ -136,7 +136,7 @@ func (q *queueCommand) show(ctx context.Context) error {
 
 func (q *queueCommand) replay(ctx context.Context) error {
 	q.filter.IDs = q.args
-	n, err := q.queue.Replay(ctx, q.filter, q.to, time.Now())
+	n, err := q.queue.Replay(ctx, q.filter, q.to, 0)
 	return q.report(n, "due again", err)
 }
 
@@ -162,11 +162,7 @@ func (q *queueCommand) report(n int, what string, err error) error {
 }
 
 func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
-	var until time.Time
-	if q.pause > 0 {
-		until = time.Now().Add(q.pause)
-	}
-	if err := q.queue.Pause(ctx, q.args[0], until, q.why); err != nil {
+	if err := q.queue.Pause(ctx, q.args[0], q.pause, q.why); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(q.s.Out, "%s is paused; postern queue resume %s ends it\n", q.args[0], q.args[0])

@@ -62,14 +62,14 @@ func (m *Mail) Close() error {
 func Raw(env *mail.Envelope, data mail.Source) mail.Source { return mail.Prepend(env.Trace, data) }
 
 // Record is a message as the queue keeps it, its body still to be staged. It
-// waits for the webhooks until it is as old as life.
+// waits for the webhooks for life.
 func Record(env *mail.Envelope, subject string, life time.Duration) (retry.Message, error) {
 	frozen, err := json.Marshal(env)
 	if err != nil {
 		return retry.Message{}, fmt.Errorf("archive: envelope of %s: %w", env.ID, err)
 	}
 	return retry.Message{
-		ID: env.ID, Key: env.Key, Received: env.Received, Expires: env.Received.Add(life),
+		ID: env.ID, Key: env.Key, Received: env.Received, Life: life,
 		From: env.From, Subject: retry.Clip(subject, maxSubject), Envelope: frozen,
 	}, nil
 }

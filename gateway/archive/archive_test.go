@@ -28,7 +28,7 @@ func store(t *testing.T, data string) (q *sqlite.Queue, dir string) {
 	env := &mail.Envelope{ID: "m1", Key: "k1", From: "s@client.example", Received: time.Now().UTC().Truncate(time.Millisecond), Trace: trace}
 	record, err := archive.Record(env, strings.Repeat("я", 200), time.Hour)
 	must(t, err)
-	if record.Expires.Sub(record.Received) != time.Hour || len(record.Subject) != 200 || record.Key != "k1" || record.From != env.From {
+	if record.Life != time.Hour || len(record.Subject) != 200 || record.Key != "k1" || record.From != env.From {
 		t.Errorf("record %+v", record)
 	}
 	booked, err := q.Reserve(t.Context(), int64(len(data)))
@@ -36,7 +36,7 @@ func store(t *testing.T, data string) (q *sqlite.Queue, dir string) {
 	defer booked.Release()
 	record.Body, err = q.Stage(t.Context(), booked, mail.Bytes(data))
 	must(t, err)
-	_, err = q.Enqueue(t.Context(), record, []retry.NewDelivery{{ID: "d1", Endpoint: "e", Recipients: []string{"a@in.example"}, Due: env.Received}})
+	_, err = q.Enqueue(t.Context(), record, []retry.NewDelivery{{ID: "d1", Endpoint: "e", Recipients: []string{"a@in.example"}}})
 	must(t, err)
 	return q, dir
 }

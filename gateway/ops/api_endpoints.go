@@ -118,7 +118,7 @@ func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
 	if !body(w, r, &req) || !s.known(w, r) {
 		return
 	}
-	until := req.Until
+	until, pause := req.Until, time.Duration(0)
 	if req.For != "" {
 		d, err := time.ParseDuration(req.For)
 		if err != nil || d <= 0 {
@@ -127,7 +127,10 @@ func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
 		}
 		until = s.deps.Now().Add(d)
 	}
-	if err := s.deps.Queue.Pause(r.Context(), r.PathValue("name"), until, req.Why); err != nil {
+	if !until.IsZero() {
+		pause = max(until.Sub(s.deps.Now()), 1)
+	}
+	if err := s.deps.Queue.Pause(r.Context(), r.PathValue("name"), pause, req.Why); err != nil {
 		s.failed(w, r, err)
 		return
 	}

@@ -34,11 +34,11 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if attempts == nil {
-		attempts = []retry.Attempt{}
+		attempts = []retry.PastAttempt{}
 	}
 	answer(w, http.StatusOK, struct {
-		Delivery retry.Info      `json:"delivery"`
-		Attempts []retry.Attempt `json:"attempts"`
+		Delivery retry.Info          `json:"delivery"`
+		Attempts []retry.PastAttempt `json:"attempts"`
 	}{info, attempts})
 }
 
@@ -84,11 +84,11 @@ func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequ
 		fail(w, http.StatusBadRequest, "there is no endpoint "+req.To)
 		return
 	}
-	due := req.Due
-	if due.IsZero() {
-		due = s.deps.Now()
+	wait := time.Duration(0)
+	if !req.Due.IsZero() {
+		wait = max(req.Due.Sub(s.deps.Now()), 0)
 	}
-	n, err := s.deps.Queue.Replay(r.Context(), f, req.To, due)
+	n, err := s.deps.Queue.Replay(r.Context(), f, req.To, wait)
 	if err != nil {
 		s.failed(w, r, err)
 		return

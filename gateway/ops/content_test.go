@@ -59,7 +59,7 @@ func keep(t *testing.T, q retry.Queue, id, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.Keep(t.Context(), retry.Message{ID: id, Key: id, Received: time.Now(), Envelope: env, Body: ref}, time.Now().Add(time.Hour)); err != nil {
+	if err := q.Keep(t.Context(), retry.Message{ID: id, Key: id, Received: time.Now(), Envelope: env, Body: ref}, time.Hour); err != nil {
 		t.Fatal(err)
 	}
 }

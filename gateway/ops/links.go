@@ -139,21 +139,18 @@ func tameName(name string) string {
 // Meta is where a store keeps small values.
 type Meta interface {
 	Meta(ctx context.Context, key string) ([]byte, error)
-	SetMeta(ctx context.Context, key string, value []byte) error
+	PutMeta(ctx context.Context, key string, value []byte) ([]byte, error)
 }
 
 // metaURLKey names the signing key in the store.
 const metaURLKey = "url_secret"
 
-// StoredSecret is the signing key that the store keeps, made at its first use.
-// Where replicas share a store that is still empty, start one of them first or
-// set POSTERN_URL_SECRET.
+// StoredSecret is the signing key that the store keeps, made at its first use:
+// one key for all who share the store, even where several make it at once.
 func StoredSecret(ctx context.Context, m Meta) (webhook.Secret, error) {
 	value, err := m.Meta(ctx, metaURLKey)
 	if err == nil && len(value) == 0 {
-		if err = m.SetMeta(ctx, metaURLKey, []byte(rand.Text()+rand.Text())); err == nil {
-			value, err = m.Meta(ctx, metaURLKey)
-		}
+		value, err = m.PutMeta(ctx, metaURLKey, []byte(rand.Text()+rand.Text()))
 	}
 	if err != nil {
 		return "", fmt.Errorf("ops: the key that signs urls, in the store: %w", err)

@@ -37,7 +37,7 @@ type workerMetrics struct{ m *Metrics }
 func (m *Metrics) Worker() retry.Observer { return workerMetrics{m} }
 
 // Attempted implements retry.Observer.
-func (w workerMetrics) Attempted(l retry.Lease, v retry.Verdict, _ time.Duration) {
+func (w workerMetrics) Attempted(l retry.Lease, v retry.Outcome, _ time.Duration) {
 	result := "retry"
 	switch v.Kind {
 	case retry.Done:

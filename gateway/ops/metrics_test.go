@@ -103,7 +103,7 @@ func TestObserversCount(t *testing.T) {
 	m.Queued("app", false)
 	m.Queued("app", true)
 	w := m.Worker()
-	w.Attempted(retry.Lease{Info: retry.Info{Endpoint: "app"}}, retry.Verdict{Kind: retry.Done}, time.Second)
+	w.Attempted(retry.Lease{Info: retry.Info{Endpoint: "app"}}, retry.Outcome{Kind: retry.Done}, time.Second)
 	w.Died(retry.Lease{}, retry.ReasonExpired)
 	w.Died(retry.Lease{}, "what no list has")
 	m.BreakerChanged(retry.BreakerChange{Endpoint: "app", From: retry.BreakerClosed, To: retry.BreakerOpen})

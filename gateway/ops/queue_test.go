@@ -19,7 +19,7 @@ import (
 type memQueue struct {
 	mu       sync.Mutex
 	infos    []retry.Info
-	attempts map[string][]retry.Attempt
+	attempts map[string][]retry.PastAttempt
 	states   map[string]retry.EndpointState
 	messages map[string]memMessage
 	broken   error
@@ -33,7 +33,7 @@ type memMessage struct {
 }
 
 func newMemQueue(infos ...retry.Info) *memQueue {
-	return &memQueue{infos: infos, attempts: map[string][]retry.Attempt{}, states: map[string]retry.EndpointState{}, messages: map[string]memMessage{}}
+	return &memQueue{infos: infos, attempts: map[string][]retry.PastAttempt{}, states: map[string]retry.EndpointState{}, messages: map[string]memMessage{}}
 }
 
 // keep stores a message as the gateway would.
@@ -72,7 +72,7 @@ func (q *memQueue) List(_ context.Context, f retry.Filter, p retry.Page) ([]retr
 	return out, retry.Page{}, q.broken
 }
 
-func (q *memQueue) Get(_ context.Context, id string) (retry.Info, []retry.Attempt, error) {
+func (q *memQueue) Get(_ context.Context, id string) (retry.Info, []retry.PastAttempt, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, i := range q.infos {
@@ -83,7 +83,7 @@ func (q *memQueue) Get(_ context.Context, id string) (retry.Info, []retry.Attemp
 	return retry.Info{}, nil, retry.ErrNotFound
 }
 
-func (q *memQueue) Replay(_ context.Context, f retry.Filter, to string, due time.Time) (int, error) {
+func (q *memQueue) Replay(_ context.Context, f retry.Filter, to string, wait time.Duration) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if isEmpty(f) {
@@ -92,7 +92,7 @@ func (q *memQueue) Replay(_ context.Context, f retry.Filter, to string, due time
 	n := 0
 	for i := range q.infos {
 		if q.selects(f, q.infos[i]) && q.infos[i].State == retry.Dead {
-			q.infos[i].State, q.infos[i].DueAt = retry.Due, due
+			q.infos[i].State, q.infos[i].DueAt = retry.Due, time.Now().Add(wait)
 			if to != "" {
 				q.infos[i].Endpoint = to
 			}
@@ -113,9 +113,13 @@ func (q *memQueue) Delete(_ context.Context, f retry.Filter) (int, error) {
 	return before - len(q.infos), nil
 }
 
-func (q *memQueue) Pause(_ context.Context, endpoint string, until time.Time, why string) error {
+func (q *memQueue) Pause(_ context.Context, endpoint string, d time.Duration, why string) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	until := time.Time{}
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
 	q.states[endpoint] = retry.EndpointState{Endpoint: endpoint, Paused: true, PausedUntil: until, Why: why}
 	return nil
 }

@@ -137,7 +137,7 @@ func testQueue(t *testing.T) *memQueue {
 		retry.Info{ID: "d3", MessageID: "m2", Endpoint: "crm", State: retry.Dead, Reason: "expired", Recipients: []string{"b@example.com"}, Received: at},
 		retry.Info{ID: "d4", MessageID: "m3", Endpoint: "old", State: retry.Leased, Recipients: []string{"c@example.com"}, Received: at},
 	)
-	q.attempts["d1"] = []retry.Attempt{{N: 1, At: at, Status: 503, Reason: "unavailable"}}
+	q.attempts["d1"] = []retry.PastAttempt{{N: 1, Attempt: retry.Attempt{At: at, Status: 503, Reason: "unavailable"}}}
 	q.keep(t, &mail.Envelope{ID: "m1", Received: at, Trace: "Received: from there\r\n"}, []byte("Subject: x\r\n\r\nbody\r\n"))
 	return q
 }

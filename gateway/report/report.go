@@ -88,7 +88,6 @@ type letter struct {
 func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a retry.Attempt) {
 	d := letter{info: l.Info, envelope: l.Envelope, attempt: a, at: r.o.Now()}
 	d.info.Reason = reason
-	d.info.Attempts = max(d.info.Attempts, a.N)
 	if a.Status != 0 || a.Error != "" {
 		d.info.LastStatus, d.info.LastError = a.Status, a.Error
 	}

@@ -86,8 +86,8 @@ func bury(t *testing.T, q retry.Queue, env *mail.Envelope, data string) retry.Le
 	for _, r := range env.To {
 		to = append(to, r.Address)
 	}
-	_, err = q.Enqueue(ctx, retry.Message{ID: env.ID, Key: env.ID, Received: env.Received, Expires: time.Now().Add(time.Hour), From: env.From, Subject: "Order", Envelope: b, Body: ref},
-		[]retry.NewDelivery{{ID: "d-" + env.ID, Endpoint: "app", Recipients: to, Due: time.Now().Add(-time.Minute)}})
+	_, err = q.Enqueue(ctx, retry.Message{ID: env.ID, Key: env.ID, Received: env.Received, Life: time.Hour, From: env.From, Subject: "Order", Envelope: b, Body: ref},
+		[]retry.NewDelivery{{ID: "d-" + env.ID, Endpoint: "app", Recipients: to}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +98,11 @@ func bury(t *testing.T, q retry.Queue, env *mail.Envelope, data string) retry.Le
 	if err := q.Dead(ctx, l, retry.ReasonExpired, attempt); err != nil {
 		t.Fatal(err)
 	}
+	l.Attempts = 7
 	return l
 }
 
-var attempt = retry.Attempt{N: 7, At: time.Date(2026, 5, 9, 7, 8, 9, 0, time.UTC), Status: 503, Reason: "unavailable", Error: "the webhook answered 503"}
+var attempt = retry.Attempt{At: time.Date(2026, 5, 9, 7, 8, 9, 0, time.UTC), Status: 503, Reason: "unavailable", Error: "the webhook answered 503"}
 
 // report runs a reporter over one dead letter and returns what became of it.
 func report(t *testing.T, o Options, l retry.Lease, reason string) *results {

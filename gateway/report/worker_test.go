@@ -16,8 +16,8 @@ import (
 type rejects struct{}
 
 // Deliver implements retry.Deliverer.
-func (rejects) Deliver(_ context.Context, l retry.Lease) retry.Verdict {
-	return retry.Verdict{Kind: retry.GiveUp, Reason: "rejected", Attempt: retry.Attempt{N: l.Attempts + 1, At: time.Now(), Status: 406, Reason: "rejected"}}
+func (rejects) Deliver(_ context.Context, l retry.Lease) retry.Outcome {
+	return retry.Outcome{Kind: retry.GiveUp, Reason: "rejected", Attempt: retry.Attempt{At: time.Now(), Status: 406, Reason: "rejected"}}
 }
 
 // From the worker's verdict to both reports.
@@ -46,7 +46,7 @@ func TestWorkerReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := bury(t, q, verified(), testMail)
-	if _, err := q.Replay(t.Context(), retry.Filter{IDs: []string{l.ID}}, "", time.Now().Add(-time.Second)); err != nil {
+	if _, err := q.Replay(t.Context(), retry.Filter{IDs: []string{l.ID}}, "", 0); err != nil {
 		t.Fatal(err)
 	}
 	w := retry.NewWorker(q, rejects{}, retry.WorkerOptions{DeadLetter: r.DeadLetter})

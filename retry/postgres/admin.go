@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,14 +19,12 @@ const bulk = 500
 const pulse = "pulse"
 
 // Replay implements retry.Queue.
-func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.Time) (int, error) {
+func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time.Duration) (int, error) {
 	if empty(f) && !f.All {
 		return 0, retry.ErrNoFilter
 	}
 	f.State = retry.Dead
-	if due.IsZero() {
-		due = q.now()
-	}
+	due := q.now().Add(wait)
 	return q.each(ctx, f, "replaying", func(tx pgx.Tx, n int64) error {
 		var id, endpoint, recipients string
 		if err := tx.QueryRow(ctx, "SELECT id, endpoint, recipients FROM postern.delivery WHERE n = $1", n).Scan(&id, &endpoint, &recipients); err != nil {
@@ -40,6 +39,19 @@ func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.
 		_, err := tx.Exec(ctx, `UPDATE postern.delivery d SET state = 0, leased_from = 0, due_ms = $2, base = attempts, reason = '', lease_until_ms = 0,
 			token = token + 1, endpoint = $3, sum = $4, expires_ms = $2 + greatest(m.expires_ms - m.received_ms, 0)
 			FROM postern.message m WHERE d.n = $1 AND m.n = d.message`, n, retry.Millis(due), endpoint, retry.SealDelivery(id, endpoint, recipients))
+		return err
+	})
+}
+
+// RetryNow implements retry.Operator.
+func (q *Queue) RetryNow(ctx context.Context, f retry.Filter, spread time.Duration) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	f.State = retry.Due
+	return q.each(ctx, f, "making due", func(tx pgx.Tx, n int64) error {
+		due := q.now().Add(rand.N(spread + 1))
+		_, err := tx.Exec(ctx, "UPDATE postern.delivery SET due_ms = least(due_ms, $2) WHERE n = $1", n, retry.Millis(due))
 		return err
 	})
 }
@@ -110,8 +122,12 @@ func empty(f retry.Filter) bool {
 }
 
 // Pause implements retry.Queue.
-func (q *Queue) Pause(ctx context.Context, endpoint string, until time.Time, why string) error {
-	return q.setEndpoint(ctx, endpoint, "paused = true, until_ms = $2, why = $3", retry.Millis(until), text(retry.Clip(why, 200)))
+func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why string) error {
+	until := int64(0)
+	if d > 0 {
+		until = retry.Millis(q.now().Add(d))
+	}
+	return q.setEndpoint(ctx, endpoint, "paused = true, until_ms = $2, why = $3", until, text(retry.Clip(why, 200)))
 }
 
 // Resume implements retry.Queue.
@@ -213,13 +229,18 @@ func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
 	return v, err
 }
 
-// SetMeta implements retry.Queue.
-func (q *Queue) SetMeta(ctx context.Context, key string, value []byte) error {
+// PutMeta implements retry.Meta. Its second question sees what another replica
+// has just put there.
+func (q *Queue) PutMeta(ctx context.Context, key string, value []byte) ([]byte, error) {
 	if value == nil {
 		value = []byte{}
 	}
-	return q.tx(ctx, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "INSERT INTO postern.meta (k, v) VALUES ($1, $2) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, value)
+	err := q.tx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "INSERT INTO postern.meta (k, v) VALUES ($1, $2) ON CONFLICT DO NOTHING", key, value)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return q.Meta(ctx, key)
 }

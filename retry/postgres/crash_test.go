@@ -42,8 +42,8 @@ func enqueue1(ctx context.Context, q *Queue, id string) (retry.Result, error) {
 		return retry.Result{}, err
 	}
 	now := time.Now()
-	m := retry.Message{ID: id + fmt.Sprint("-", now.UnixNano()), Key: "k" + id, Received: now, Expires: now.Add(time.Hour), Envelope: []byte(`{}`), Body: ref}
-	res, err := q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: "e" + id[len(id)-1:], Recipients: []string{id}, Due: now.Add(-time.Second)}})
+	m := retry.Message{ID: id + fmt.Sprint("-", now.UnixNano()), Key: "k" + id, Received: now, Life: time.Hour, Envelope: []byte(`{}`), Body: ref}
+	res, err := q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: "e" + id[len(id)-1:], Recipients: []string{id}}})
 	if err != nil {
 		_ = q.Discard(ctx, ref)
 	}
@@ -378,9 +378,9 @@ func TestTwoWorkers(t *testing.T) {
 
 type deliver func(retry.Lease)
 
-func (d deliver) Deliver(_ context.Context, l retry.Lease) retry.Verdict {
+func (d deliver) Deliver(_ context.Context, l retry.Lease) retry.Outcome {
 	d(l)
-	return retry.Verdict{Kind: retry.Done}
+	return retry.Outcome{Kind: retry.Done}
 }
 
 func TestRefusesUnsafeServerAndNewerSchema(t *testing.T) {
@@ -424,7 +424,7 @@ func TestOddText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := retry.Message{ID: "odd", Received: time.Now(), Expires: time.Now().Add(time.Hour), From: "a\xff\x00@b", Subject: "\xd0", Body: ref}
+	m := retry.Message{ID: "odd", Received: time.Now(), Life: time.Hour, From: "a\xff\x00@b", Subject: "\xd0", Body: ref}
 	first := retry.Attempt{At: time.Now(), Error: "answer: \x00\xfe"}
 	if _, err := q.Enqueue(t.Context(), m, []retry.NewDelivery{{ID: "odd", Endpoint: "e", First: &first}}); err != nil {
 		t.Fatal(err)

@@ -29,11 +29,30 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 	return e.res, nil
 }
 
-// Keep implements retry.Queue.
-func (q *Queue) Keep(ctx context.Context, m retry.Message, until time.Time) error {
-	e := enqueue{q: q, m: m, keep: &until}
+// Keep implements retry.Keeper.
+func (q *Queue) Keep(ctx context.Context, m retry.Message, d time.Duration) error {
+	e := enqueue{q: q, m: m, keep: d}
 	if err := e.store(ctx); err != nil {
 		return fmt.Errorf("keeping %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// Drop implements retry.Keeper.
+func (q *Queue) Drop(ctx context.Context, messageID string) error {
+	err := q.tx(ctx, func(tx pgx.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, "UPDATE postern.message SET keep_ms = 0 WHERE id = $1 RETURNING n", messageID).Scan(&n)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, tx, n)
+	})
+	if err != nil {
+		return fmt.Errorf("dropping %s: %w", messageID, err)
 	}
 	return nil
 }
@@ -43,7 +62,7 @@ type enqueue struct {
 	q        *Queue
 	m        retry.Message
 	ds       []retry.NewDelivery
-	keep     *time.Time
+	keep     time.Duration // 0: no longer than its deliveries
 	res      retry.Result
 	inserted bool
 }
@@ -72,23 +91,12 @@ func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	live, dead := 0, 0
-	for _, d := range e.ds {
-		stored, err := e.deliver(ctx, tx, n, d)
-		if err != nil {
-			return err
-		}
-		switch {
-		case !stored:
-			e.res.Duplicates++
-		case d.Dead != "":
-			dead++
-		default:
-			live++
-		}
+	live, dead, err := e.q.deliverAll(ctx, tx, n, e.ds, past{expires: retry.Millis(e.q.now().Add(e.m.Life))})
+	if err != nil {
+		return err
 	}
-	e.res.Stored = live + dead
-	if e.inserted && e.res.Stored == 0 && (e.keep == nil || e.keep.IsZero()) {
+	e.res.Stored, e.res.Duplicates = live+dead, len(e.ds)-live-dead
+	if e.inserted && e.res.Stored == 0 && e.keep <= 0 {
 		return errNothing
 	}
 	return e.count(ctx, tx, n, live, dead)
@@ -103,21 +111,17 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	if err := find(); !errors.Is(err, pgx.ErrNoRows) {
 		return n, err
 	}
-	if len(e.ds) == 0 && (e.keep == nil || e.keep.IsZero()) {
+	if len(e.ds) == 0 && e.keep <= 0 {
 		return 0, errNothing
 	}
 	m := e.m
-	keep := int64(0)
-	if e.keep != nil {
-		keep = retry.Millis(*e.keep)
-	}
 	if m.Envelope == nil {
 		m.Envelope = []byte{}
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, retain_ms, keep_ms, live, dead, sum)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,0,0,$12) ON CONFLICT (id) DO NOTHING RETURNING n`,
-		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Expires), text(m.From), text(retry.Clip(m.Subject, retry.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
-		m.Envelope, m.Retain.Milliseconds(), keep, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, keep_ms, live, dead, sum)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0,0,$11) ON CONFLICT (id) DO NOTHING RETURNING n`,
+		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Received.Add(m.Life)), text(m.From), text(retry.Clip(m.Subject, retry.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
+		m.Envelope, e.keepUntil(), retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) { // another replica was first
 		return n, find()
 	}
@@ -130,60 +134,95 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 
 // count adds the new deliveries to the message's counters and sets its time.
 func (e *enqueue) count(ctx context.Context, tx pgx.Tx, n int64, live, dead int) error {
-	_, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3, retain_ms = greatest(retain_ms, $4) WHERE n = $1",
-		n, live, dead, e.m.Retain.Milliseconds())
-	if err != nil || e.keep == nil || e.inserted {
-		return err
-	}
-	if e.keep.IsZero() {
-		if _, err := tx.Exec(ctx, "UPDATE postern.message SET keep_ms = 0 WHERE n = $1", n); err != nil {
-			return err
-		}
-		return e.q.dropMessage(ctx, tx, n)
-	}
-	_, err = tx.Exec(ctx, "UPDATE postern.message SET keep_ms = greatest(keep_ms, $2) WHERE n = $1", n, retry.Millis(*e.keep))
+	_, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3, keep_ms = greatest(keep_ms, $4) WHERE n = $1",
+		n, live, dead, e.keepUntil())
 	return err
 }
 
+func (e *enqueue) keepUntil() int64 {
+	if e.keep <= 0 {
+		return 0
+	}
+	return retry.Millis(e.q.now().Add(e.keep))
+}
+
+// past is what a delivery brings along: its end, and of one that was split
+// what lies behind it.
+type past struct {
+	expires        int64
+	attempts, base int
+	history        int64 // the delivery whose attempts are its own too, 0 none
+}
+
+// deliverAll counts what it stored.
+func (q *Queue) deliverAll(ctx context.Context, tx pgx.Tx, message int64, ds []retry.NewDelivery, p past) (live, dead int, err error) {
+	for _, d := range ds {
+		stored, err := q.deliver(ctx, tx, message, d, p)
+		switch {
+		case err != nil:
+			return 0, 0, err
+		case !stored:
+		case d.Dead != "":
+			dead++
+		default:
+			live++
+		}
+	}
+	return live, dead, nil
+}
+
 // deliver stores a delivery, revives a dead letter with its id, or leaves an
-// open one as it is. Counting is left to count, but for revived ones' old
+// open one as it is. Counting is left to the caller, but for revived ones' old
 // message.
-func (e *enqueue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery) (stored bool, err error) {
+func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p past) (stored bool, err error) {
 	rcpt, err := json.Marshal(d.Recipients)
 	if err != nil {
 		return false, err
 	}
-	state, attempts, status, why := stateDue, 0, 0, ""
+	state, attempts, status, why := stateDue, p.attempts, 0, ""
 	if d.Dead != "" {
 		state = stateDead
 	}
 	if d.First != nil {
-		attempts, status, why = 1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+		attempts, status, why = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
 	}
 	var n int64
 	err = tx.QueryRow(ctx, `INSERT INTO postern.delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
-		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,0,0,$9,$10,$11,$12,$13)
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,$14,0,$9,$10,$11,$12,$13)
 		ON CONFLICT (id) DO NOTHING RETURNING n`,
-		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, retry.FirstToken(e.q.now()), d.Dead,
-		status, text(why), retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
+		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, retry.FirstToken(q.now()), d.Dead,
+		status, text(why), retry.SealDelivery(d.ID, d.Endpoint, string(rcpt)), p.base).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
-			d.ID, retry.Millis(e.q.now())); err != nil {
+			d.ID, retry.Millis(q.now())); err != nil {
 			return false, err
 		}
-		return e.revive(ctx, tx, message, d)
+		return q.revive(ctx, tx, message, d, p)
 	}
 	if err != nil {
 		return false, err
 	}
-	if err := e.q.nameEndpoint(ctx, tx, d.Endpoint); err != nil || d.First == nil {
+	if err := q.nameEndpoint(ctx, tx, d.Endpoint); err != nil {
+		return false, err
+	}
+	if err := copyHistory(ctx, tx, p.history, n); err != nil || d.First == nil {
 		return err == nil, err
 	}
-	return true, recordAttempt(ctx, tx, n, 1, *d.First)
+	return true, recordAttempt(ctx, tx, n, attempts, *d.First)
+}
+
+// copyHistory gives a delivery another's attempts.
+func copyHistory(ctx context.Context, tx pgx.Tx, from, to int64) error {
+	if from == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO postern.attempt (delivery, n, at_ms, status, took_ns, reason, error)
+		SELECT $2, n, at_ms, status, took_ns, reason, error FROM postern.attempt WHERE delivery = $1`, from, to)
+	return err
 }
 
 // revive gives a dead letter a new life with the new message.
-func (e *enqueue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery) (bool, error) {
+func (q *Queue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p past) (bool, error) {
 	var n, old int64
 	var state, attempts int
 	err := tx.QueryRow(ctx, "SELECT n, message, state, attempts FROM postern.delivery WHERE id = $1 FOR UPDATE", d.ID).Scan(&n, &old, &state, &attempts)
@@ -200,11 +239,11 @@ func (e *enqueue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.
 			return false, err
 		}
 	}
-	// The trigger moves a count from dead to live on the new message; count
+	// The trigger moves a count from dead to live on the new message; the caller
 	// adds the live one itself, so both are taken back here.
 	_, err = tx.Exec(ctx, `UPDATE postern.delivery SET message = $2, state = 0, due_ms = $3, expires_ms = $4, attempts = $5, base = $6, reason = '',
 		token = token + 1, last_status = $7, last_error = $8 WHERE n = $1`,
-		n, message, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, base, status, text(why))
+		n, message, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, base, status, text(why))
 	if err != nil {
 		return false, err
 	}
@@ -220,7 +259,7 @@ func (e *enqueue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.
 	if _, err := tx.Exec(ctx, "UPDATE postern.message SET dead = dead - 1 WHERE n = $1", old); err != nil {
 		return false, err
 	}
-	return true, e.q.dropMessage(ctx, tx, old)
+	return true, q.dropMessage(ctx, tx, old)
 }
 
 // nameEndpoint makes sure that the endpoint has a row: Lease goes by them.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -23,8 +24,8 @@ const (
 	pickDue = `SELECT x.n FROM unnest(@names::text[], @limits::int[]) AS e (name, lim), LATERAL (
 		SELECT n FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
 		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x LIMIT @limit`
-	pickExpired = `SELECT n FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now
-		ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED`
+	pickExpired = `SELECT n FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
+		AND endpoint = ANY(@held) ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED`
 	pickID = `SELECT n FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
@@ -39,6 +40,11 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 	now := q.now()
 	args := pgx.NamedArgs{"now": retry.Millis(now), "until": retry.Millis(q.leaseEnd(req.TTL)), "limit": req.Max}
 	if req.Expired {
+		held, err := q.held(ctx, req)
+		if err != nil || len(held) == 0 {
+			return nil, err
+		}
+		args["held"], args["since"] = held, q.since(req)
 		return q.take(ctx, pickExpired, args)
 	}
 	names, rooms, err := q.ready(ctx, req)
@@ -64,6 +70,29 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		names, rooms = hungry(names, rooms, limits, ls)
 	}
 	return out, nil
+}
+
+// held lists the endpoints that nobody can ask now.
+func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
+	states, err := q.Endpoints(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, e := range states {
+		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
+			names = append(names, e.Endpoint)
+		}
+	}
+	return names, nil
+}
+
+// since is when what the request leaves out had passed its end at the latest.
+func (q *Queue) since(req retry.LeaseRequest) int64 {
+	if req.Since <= 0 {
+		return math.MinInt64
+	}
+	return retry.Millis(q.now().Add(-req.Since))
 }
 
 // hungry keeps the endpoints that used their whole share and have room.
@@ -116,6 +145,9 @@ func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out 
 			return err
 		}
 		out, err = pgx.CollectRows(rows, scanLease)
+		for i := range out {
+			out[i].Left = out[i].Expires.Sub(q.now())
+		}
 		return err
 	})
 	if err != nil {
@@ -136,7 +168,7 @@ func scanLease(r pgx.CollectableRow) (retry.Lease, error) {
 		return l, err
 	}
 	l.Info = s.info()
-	l.Until, l.Tries = retry.FromMillis(s.lease), l.Attempts-base
+	l.Tries = l.Attempts - base
 	l.Body = storedRef(n, l.Size, sha)
 	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
 		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
@@ -212,17 +244,13 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE postern.message SET keep_ms = greatest(keep_ms, $2 + retain_ms) WHERE n = $1 AND retain_ms > 0", message, retry.Millis(q.now()))
-		if err != nil {
-			return err
-		}
 		return q.dropMessage(ctx, tx, message)
 	})
 }
 
 // Retry implements retry.Queue.
-func (q *Queue) Retry(ctx context.Context, l retry.Lease, due time.Time, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": retry.Millis(due)}, &a)
+func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": retry.Millis(q.now().Add(wait))}, &a)
 }
 
 // Dead implements retry.Queue.
@@ -267,25 +295,63 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args pgx.
 	})
 }
 
-// NextDue implements retry.Queue.
-func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, error) {
+// Split implements retry.Leases. The lease's own row goes last: its attempts
+// are the parts' as well.
+func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDelivery) error {
+	err := q.tx(ctx, func(tx pgx.Tx) error {
+		var n, message int64
+		p := past{}
+		// Its id is free for a part.
+		err := tx.QueryRow(ctx, "UPDATE postern.delivery SET id = id || ' split' WHERE id = $1 AND token = $2 RETURNING n, message, expires_ms, attempts, base", l.ID, l.Token).
+			Scan(&n, &message, &p.expires, &p.attempts, &p.base)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return retry.ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		p.history = n
+		live, dead, err := q.deliverAll(ctx, tx, message, parts, p)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3 WHERE n = $1", message, live, dead); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM postern.delivery WHERE n = $1", n); err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, tx, message)
+	})
+	if err != nil {
+		return fmt.Errorf("splitting %s: %w", l.ID, err)
+	}
+	q.hint()
+	return nil
+}
+
+// NextDue implements retry.Leases.
+func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Duration, bool, error) {
 	if q.idle() {
-		return time.Time{}, nil
+		return 0, false, nil
 	}
 	states, err := q.Endpoints(ctx)
 	if err != nil {
-		return time.Time{}, err
+		return 0, false, err
 	}
-	names := []string{}
-	var next int64
+	var next *int64
 	sooner := func(v *int64) {
-		if v != nil && (next == 0 || *v < next) {
-			next = *v
+		if v != nil && (next == nil || *v < *next) {
+			next = v
 		}
 	}
+	names, held := []string{}, []string{}
 	for _, e := range states {
+		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
+			held = append(held, e.Endpoint)
+		}
 		switch {
-		case room != nil && room(e.Endpoint) <= 0:
+		case req.Room != nil && req.Room(e.Endpoint) <= 0:
 		case !e.Paused:
 			names = append(names, e.Endpoint)
 		case !e.PausedUntil.IsZero():
@@ -295,14 +361,17 @@ func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, 
 	}
 	var lease, expiry, due *int64
 	err = q.pool.QueryRow(ctx, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
-		(SELECT expires_ms FROM postern.delivery WHERE state < 2 AND state = 0 ORDER BY expires_ms LIMIT 1),
+		(SELECT expires_ms FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms > $3 AND endpoint = ANY($2) ORDER BY expires_ms LIMIT 1),
 		(SELECT min(x.due_ms) FROM unnest($1::text[]) AS e (name), LATERAL (
-			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names).Scan(&lease, &expiry, &due)
+			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names, held, q.since(req)).Scan(&lease, &expiry, &due)
 	if err != nil {
-		return time.Time{}, err
+		return 0, false, err
 	}
 	for _, v := range []*int64{lease, expiry, due} {
 		sooner(v)
 	}
-	return retry.FromMillis(next), nil
+	if next == nil {
+		return 0, false, nil
+	}
+	return retry.FromMillis(*next).Sub(q.now()), true, nil
 }

@@ -25,10 +25,10 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 }
 
 // Remember implements retry.Ledger.
-func (q *Queue) Remember(ctx context.Context, key string, ids []string, expires time.Time) error {
+func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
 	return q.tx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO postern.taken (key, id, expires_ms) SELECT DISTINCT $1, x, $3::bigint FROM unnest($2::text[]) x ORDER BY x
-			ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms`, key, ids, retry.Millis(expires))
+			ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms`, key, ids, retry.Millis(q.now().Add(d)))
 		return err
 	})
 }

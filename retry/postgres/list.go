@@ -125,7 +125,7 @@ func scanInfo(r pgx.CollectableRow) (s scanned, err error) {
 }
 
 // Get implements retry.Queue.
-func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt, error) {
+func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.PastAttempt, error) {
 	var s scanned
 	err := q.pool.QueryRow(ctx, "SELECT "+infoColumns+" FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.id = $1", id).Scan(s.dest()...)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -138,7 +138,7 @@ func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt
 	if err != nil {
 		return retry.Info{}, nil, fmt.Errorf("reading %s: %w", id, err)
 	}
-	attempts, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (a retry.Attempt, err error) {
+	attempts, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (a retry.PastAttempt, err error) {
 		var at, took int64
 		err = r.Scan(&a.N, &at, &a.Status, &took, &a.Reason, &a.Error)
 		a.At, a.Took = retry.FromMillis(at), time.Duration(took)
@@ -153,19 +153,19 @@ func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt
 // OpenMessage implements retry.Queue.
 func (q *Queue) OpenMessage(ctx context.Context, id string) (retry.Message, retry.StoredBody, error) {
 	var (
-		m                                  retry.Message
-		n, received, expires, size, retain int64
-		sha                                []byte
+		m                          retry.Message
+		n, received, expires, size int64
+		sha                        []byte
 	)
-	err := q.pool.QueryRow(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, retain_ms
-		FROM postern.message WHERE id = $1`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &m.Envelope, &retain)
+	err := q.pool.QueryRow(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope
+		FROM postern.message WHERE id = $1`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &m.Envelope)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return m, nil, fmt.Errorf("%w: message %s", retry.ErrNotFound, id)
 	}
 	if err != nil {
 		return m, nil, fmt.Errorf("reading message %s: %w", id, err)
 	}
-	m.Received, m.Expires, m.Retain = retry.FromMillis(received), retry.FromMillis(expires), time.Duration(retain)*time.Millisecond
+	m.Received, m.Life = retry.FromMillis(received), time.Duration(expires-received)*time.Millisecond
 	m.Body = storedRef(n, size, sha)
 	body, err := q.Open(ctx, m.Body)
 	return m, body, err

@@ -16,7 +16,7 @@ const migrationLock = 0x706f737465726e // "postern"
 
 // migrations are applied in order, each in one transaction; a released one is
 // never edited.
-var migrations = [...]string{schema1}
+var migrations = [...]string{schema1, schema2}
 
 // usageSlots spread the books over rows, so that commits don't wait for one
 // another; a transaction writes its own backend's row only.
@@ -144,6 +144,9 @@ END $$;
 CREATE TRIGGER delivery_counts AFTER DELETE OR UPDATE OF state ON postern.delivery
 	FOR EACH ROW EXECUTE FUNCTION postern.on_delivery();
 `
+
+// schema2 drops what nothing ever set.
+const schema2 = `ALTER TABLE postern.message DROP COLUMN retain_ms`
 
 // migrate brings the schema up to date, one replica at a time, or refuses one
 // from the future.

@@ -39,7 +39,7 @@ func retryKeepsDueAndCount(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	due := h.c.Now().Add(15 * time.Second)
-	h.ok(h.q.Retry(h.ctx(), h.one(), due, h.attempt(503)))
+	h.ok(h.q.Retry(h.ctx(), h.one(), 15*time.Second, h.attempt(503)))
 	i := h.state("m1/a", retry.Due)
 	if !i.DueAt.Equal(due) || i.Attempts != 1 || i.LastStatus != 503 || i.LastError != "status 503" {
 		h.Fatalf("after Retry: %+v", i)
@@ -82,8 +82,8 @@ func lateOutcome(h *harness) {
 	ls := h.leased(2, "m1/a", "m2/a")
 	h.c.Advance(time.Hour)
 	h.ok(h.q.Ack(h.ctx(), ls[0], h.attempt(200)))
-	h.ok(h.q.Retry(h.ctx(), ls[1], h.c.Now(), h.attempt(503)))
-	h.want(h.q.Retry(h.ctx(), ls[1], h.c.Now(), h.attempt(503)), retry.ErrLeaseLost)
+	h.ok(h.q.Retry(h.ctx(), ls[1], 0, h.attempt(503)))
+	h.want(h.q.Retry(h.ctx(), ls[1], 0, h.attempt(503)), retry.ErrLeaseLost)
 	h.leased(2, ls[1].ID)
 }
 
@@ -94,7 +94,7 @@ func staleToken(h *harness) {
 	h.c.Advance(time.Minute)
 	l := h.one()
 	h.want(h.q.Ack(h.ctx(), stale, h.attempt(200)), retry.ErrLeaseLost)
-	h.want(h.q.Retry(h.ctx(), stale, h.c.Now(), h.attempt(503)), retry.ErrLeaseLost)
+	h.want(h.q.Retry(h.ctx(), stale, 0, h.attempt(503)), retry.ErrLeaseLost)
 	h.want(h.q.Dead(h.ctx(), stale, "rejected", h.attempt(406)), retry.ErrLeaseLost)
 	h.want(h.q.Release(h.ctx(), stale, retry.Attempt{}), retry.ErrLeaseLost)
 	h.want(h.q.Extend(h.ctx(), stale, time.Minute), retry.ErrLeaseLost)
@@ -145,7 +145,7 @@ func release(h *harness) {
 func leaseID(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
-	h.ok(h.q.Retry(h.ctx(), h.one(), h.c.Now().Add(time.Hour), h.attempt(503)))
+	h.ok(h.q.Retry(h.ctx(), h.one(), time.Hour, h.attempt(503)))
 	_, err := h.q.LeaseID(h.ctx(), "m1/a", time.Minute)
 	h.ok(err)
 	_, err = h.q.LeaseID(h.ctx(), "m1/a", time.Minute)
@@ -168,41 +168,51 @@ func leaseID(h *harness) {
 	h.want(err, retry.ErrNotFound)
 }
 
+// expired takes for dead letters only what nobody can attempt; the rest gets
+// its last attempt.
 func expired(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
-	h.put("m2", "b")
-	h.ok(h.q.Pause(h.ctx(), "b", time.Time{}, "deploy"))
-	req := retry.LeaseRequest{Max: 10, TTL: time.Minute, Expired: true}
+	h.put("m2", "paused")
+	h.put("m3", "held")
+	h.ok(h.q.Pause(h.ctx(), "paused", 0, "deploy"))
+	req := retry.LeaseRequest{Max: 10, TTL: time.Minute, Expired: true, Held: func(e string) bool { return e == "held" }}
+	expired := func(req retry.LeaseRequest, want ...string) []retry.Lease {
+		h.Helper()
+		ls, err := h.q.Lease(h.ctx(), req)
+		h.ok(err)
+		if got := ids(ls); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+			h.Fatalf("expired %v, want %v", got, want)
+		}
+		return ls
+	}
 	h.c.Advance(72*time.Hour - time.Millisecond)
-	ls, err := h.q.Lease(h.ctx(), req)
-	h.ok(err)
-	if len(ls) != 0 {
-		h.Fatalf("expired early: %v", ids(ls))
-	}
+	expired(req)
 	h.c.Advance(time.Millisecond)
-	ls, err = h.q.Lease(h.ctx(), req)
-	h.ok(err)
-	if len(ls) != 2 {
-		h.Fatalf("%d expired, want 2, the paused one too", len(ls))
-	}
-	for _, l := range ls {
+	req.Since = time.Millisecond // they passed it a millisecond ago: just out
+	h.c.Advance(time.Millisecond)
+	expired(req)
+	req.Since = 2 * time.Millisecond
+	for _, l := range expired(req, "m2/paused", "m3/held") {
 		h.ok(h.q.Dead(h.ctx(), l, retry.ReasonExpired, retry.Attempt{}))
 	}
-	if i := h.state("m1/a", retry.Dead); i.Reason != retry.ReasonExpired || i.Attempts != 0 {
+	if i := h.state("m2/paused", retry.Dead); i.Reason != retry.ReasonExpired || i.Attempts != 0 {
 		h.Fatalf("%+v", i)
 	}
-	n, err := h.q.Replay(h.ctx(), retry.Filter{IDs: []string{"m1/a"}}, "", h.c.Now())
+	if l := h.leased(3, "m1/a")[0]; l.Left > 0 {
+		h.Fatalf("%v left of a life that is over", l.Left)
+	}
+	h.ok(h.q.Resume(h.ctx(), "paused"))
+	n, err := h.q.Replay(h.ctx(), retry.Filter{IDs: []string{"m2/paused"}}, "", 0)
 	h.ok(err)
 	if n != 1 {
 		h.Fatalf("replayed %d", n)
 	}
-	ls, err = h.q.Lease(h.ctx(), req)
-	h.ok(err)
-	if len(ls) != 0 {
-		h.Fatal("a replayed delivery is expired at once")
+	req.Held = func(string) bool { return true }
+	expired(req)
+	if l := h.leased(1, "m2/paused")[0]; l.Left != 72*time.Hour {
+		h.Fatalf("a second life of %v", l.Left)
 	}
-	h.leased(1, "m1/a")
 }
 
 func fair(h *harness) {
@@ -238,27 +248,38 @@ func room(h *harness) {
 
 func nextDue(h *harness) {
 	h.start(Bounds{})
-	next := func(want time.Time) {
+	req := retry.LeaseRequest{Room: func(e string) int { return map[string]int{"a": 1}[e] }}
+	next := func(want time.Duration) {
 		h.Helper()
-		got, err := h.q.NextDue(h.ctx(), func(e string) int { return map[string]int{"a": 1}[e] })
+		got, some, err := h.q.NextDue(h.ctx(), req)
 		h.ok(err)
-		if !got.Equal(want) {
-			h.Fatalf("NextDue = %v, want %v", got, want)
+		if !some || got != want {
+			h.Fatalf("NextDue = %v, %v, want %v", got, some, want)
 		}
 	}
-	next(time.Time{})
+	nothing := func() {
+		h.Helper()
+		if got, some, err := h.q.NextDue(h.ctx(), req); err != nil || some {
+			h.Fatalf("NextDue = %v, %v, %v where nothing waits", got, some, err)
+		}
+	}
+	nothing()
 	h.put("m1", "a")
 	l := h.one()
-	next(l.Until)
-	due := h.c.Now().Add(time.Hour)
-	h.ok(h.q.Retry(h.ctx(), l, due, h.attempt(503)))
-	next(due)
+	next(time.Minute) // when the lease runs out
+	h.ok(h.q.Retry(h.ctx(), l, time.Hour, h.attempt(503)))
+	next(time.Hour)
 	h.put("m2", "b") // no room there
-	next(due)
-	h.ok(h.q.Pause(h.ctx(), "a", h.c.Now().Add(time.Minute), ""))
-	next(h.c.Now().Add(time.Minute))
-	h.ok(h.q.Pause(h.ctx(), "a", time.Time{}, ""))
-	next(h.c.Now().Add(72 * time.Hour)) // when they expire
+	next(time.Hour)
+	h.ok(h.q.Pause(h.ctx(), "a", time.Minute, ""))
+	next(time.Minute)
+	h.ok(h.q.Pause(h.ctx(), "a", 0, ""))
+	next(72 * time.Hour) // when they expire
+	h.ok(h.q.Resume(h.ctx(), "a"))
+	req.Room = func(string) int { return 0 }
+	nothing() // whoever has no room knows when it has again
+	req.Held = func(e string) bool { return e == "b" }
+	next(72 * time.Hour)
 }
 
 func notify(h *harness) {
@@ -274,7 +295,7 @@ func notify(h *harness) {
 	h.put("m1", "a")
 	heard("Enqueue")
 	h.ok(h.q.Dead(h.ctx(), h.one(), "rejected", retry.Attempt{}))
-	_, err := h.q.Replay(h.ctx(), retry.Filter{All: true}, "", h.c.Now())
+	_, err := h.q.Replay(h.ctx(), retry.Filter{All: true}, "", 0)
 	h.ok(err)
 	heard("Replay")
 }
@@ -286,7 +307,7 @@ func clockBack(h *harness) {
 	h.put("m1", "a")
 	h.put("m2", "b")
 	ls := h.leased(2, "m1/a", "m2/b")
-	h.ok(h.q.Retry(h.ctx(), ls[0], h.c.Now().Add(time.Hour), h.attempt(503)))
+	h.ok(h.q.Retry(h.ctx(), ls[0], time.Hour, h.attempt(503)))
 	h.c.Advance(-24 * time.Hour)
 	h.leased(2)
 	h.c.Advance(retry.MaxLease)
@@ -312,7 +333,7 @@ func concurrent(h *harness) {
 				id := fmt.Sprintf("m%d-%d", w, i)
 				ref, err := h.q.Stage(h.ctx(), nil, content(id, 500))
 				if err == nil {
-					m := retry.Message{ID: id, Received: h.c.Now(), Expires: h.c.Now().Add(time.Hour), Body: ref}
+					m := retry.Message{ID: id, Received: h.c.Now(), Life: time.Hour, Body: ref}
 					_, err = h.q.Enqueue(h.ctx(), m, []retry.NewDelivery{h.delivery(id, fmt.Sprint("e", i%3))})
 				}
 				errs <- err
@@ -358,4 +379,80 @@ func concurrent(h *harness) {
 		}
 	}
 	h.empty()
+}
+
+// split puts parts in a delivery's place that know what lies behind it.
+func split(h *harness) {
+	h.start(Bounds{})
+	h.put("m1", "a")
+	for range 3 {
+		h.ok(h.q.Retry(h.ctx(), h.one(), 0, h.attempt(503)))
+		h.c.Advance(time.Hour)
+	}
+	h.ok(h.q.Dead(h.ctx(), h.one(), "rejected", h.attempt(406)))
+	_, err := h.q.Replay(h.ctx(), retry.Filter{All: true}, "", 0)
+	h.ok(err)
+	l := h.one()
+	whole, other := h.attempt(550), h.attempt(450)
+	parts := []retry.NewDelivery{
+		{ID: "later", Endpoint: "a", Recipients: []string{"x@in.example"}, Wait: time.Minute, First: &other},
+		{ID: "dead", Endpoint: "a", Recipients: []string{"y@in.example"}, Dead: "rejected", First: &whole},
+		{ID: "m1/a", Endpoint: "a", Recipients: []string{"z@in.example"}, Wait: time.Hour, First: &other}, // the lease's own id
+	}
+	h.ok(h.q.Split(h.ctx(), l, parts))
+	h.want(h.q.Split(h.ctx(), l, parts), retry.ErrLeaseLost)
+	h.want(h.q.Ack(h.ctx(), l, h.attempt(200)), retry.ErrLeaseLost)
+	for id, want := range map[string]retry.Info{"later": {State: retry.Due, LastStatus: 450}, "m1/a": {State: retry.Due, LastStatus: 450},
+		"dead": {State: retry.Dead, LastStatus: 550, Reason: "rejected"}} {
+		i, history, err := h.q.Get(h.ctx(), id)
+		h.ok(err)
+		if i.State != want.State || i.LastStatus != want.LastStatus || i.Reason != want.Reason || i.Attempts != 5 || !i.Expires.Equal(l.Expires) || i.MessageID != "m1" {
+			h.Fatalf("%s: %+v", id, i)
+		}
+		if len(history) != 5 || history[0].Status != 503 || history[3].Status != 406 || history[4].N != 5 || history[4].Status != want.LastStatus {
+			h.Fatalf("%s: history %+v", id, history)
+		}
+	}
+	h.c.Advance(time.Minute)
+	part := h.leased(3, "later")[0]
+	if part.Tries != 1 || part.Damaged || part.Recipients[0] != "x@in.example" {
+		h.Fatalf("a part counts %d tries: %+v", part.Tries, part)
+	}
+	h.read(part.Body)
+	h.ok(h.q.Split(h.ctx(), part, nil)) // nothing is left: done
+	n, err := h.q.Delete(h.ctx(), retry.Filter{All: true})
+	h.ok(err)
+	if n != 2 {
+		h.Fatalf("deleted %d, want the two parts that are left", n)
+	}
+	h.empty()
+}
+
+func retryNow(h *harness) {
+	h.start(Bounds{})
+	for i := range 20 {
+		id := fmt.Sprint("m", i)
+		h.put(id, "a")
+		h.ok(h.q.Retry(h.ctx(), h.one(), time.Hour, h.attempt(503)))
+	}
+	h.put("b", "b")
+	h.ok(h.q.Dead(h.ctx(), h.one(), "rejected", h.attempt(406)))
+	_, err := h.q.RetryNow(h.ctx(), retry.Filter{}, 0)
+	h.want(err, retry.ErrNoFilter)
+	n, err := h.q.RetryNow(h.ctx(), retry.Filter{Endpoint: "a"}, time.Minute)
+	h.ok(err)
+	if n != 20 {
+		h.Fatalf("%d made due, want 20", n)
+	}
+	h.c.Advance(30 * time.Second)
+	first := len(h.lease(100))
+	h.c.Advance(30 * time.Second)
+	if rest := len(h.lease(100)); first == 0 || first == 20 || first+rest != 20 {
+		h.Fatalf("%d in the first half of the spread and %d in the second, want 20 in both", first, rest)
+	}
+	n, err = h.q.RetryNow(h.ctx(), retry.Filter{All: true}, 0)
+	h.ok(err)
+	if n != 0 {
+		h.Fatalf("%d leased or dead deliveries made due", n)
+	}
 }

@@ -114,7 +114,7 @@ func (p *player) anyID() string {
 func (p *player) put() {
 	p.serial++
 	m := p.message(fmt.Sprint("m", p.serial), p.r.IntN(3000))
-	m.Expires = p.c.Now().Add(time.Duration(1+p.r.IntN(100)) * time.Minute)
+	m.Life = time.Duration(1+p.r.IntN(100)) * time.Minute
 	var ds []retry.NewDelivery
 	want := retry.Result{}
 	for range 1 + p.r.IntN(3) {
@@ -125,7 +125,7 @@ func (p *player) put() {
 		if slices.ContainsFunc(ds, func(o retry.NewDelivery) bool { return o.ID == d.ID }) {
 			continue
 		}
-		d.Due = p.c.Now().Add(time.Duration(p.r.IntN(120)) * time.Second)
+		d.Wait = time.Duration(p.r.IntN(120)) * time.Second
 		if p.r.IntN(5) == 0 {
 			d.Dead = "rejected"
 		}
@@ -172,12 +172,12 @@ func (p *player) modelPut(m retry.Message, d retry.NewDelivery) bool {
 	case known: // back to life, at its endpoint
 		e.base = e.attempts
 		e.attempts += tries
-		e.message, e.state, e.due, e.expires, e.life, e.reason, e.lease = m.ID, retry.Due, d.Due, m.Expires, m.Expires.Sub(m.Received), "", nil
+		e.message, e.state, e.due, e.expires, e.life, e.reason, e.lease = m.ID, retry.Due, p.c.Now().Add(d.Wait), p.c.Now().Add(m.Life), m.Life, "", nil
 		return true
 	}
 	p.serial++
-	e = &entry{id: d.ID, message: m.ID, endpoint: d.Endpoint, serial: p.serial, state: retry.Due, due: d.Due, expires: m.Expires,
-		life: m.Expires.Sub(m.Received), attempts: tries}
+	e = &entry{id: d.ID, message: m.ID, endpoint: d.Endpoint, serial: p.serial, state: retry.Due, due: p.c.Now().Add(d.Wait), expires: p.c.Now().Add(m.Life),
+		life: m.Life, attempts: tries}
 	if d.Dead != "" {
 		e.state, e.reason = retry.Dead, d.Dead
 	}
@@ -267,8 +267,11 @@ func (p *player) leaseOne() {
 
 func (p *player) leaseExpired() {
 	now := p.c.Now()
-	want := len(p.sorted(func(e *entry) bool { return e.now(now) == retry.Due && !now.Before(e.expires) }))
-	ls, err := p.q.Lease(p.ctx(), retry.LeaseRequest{Max: 3, TTL: time.Minute, Expired: true})
+	held := p.endpoint()
+	want := len(p.sorted(func(e *entry) bool {
+		return e.now(now) == retry.Due && !now.Before(e.expires) && (e.endpoint == held || p.isPaused(e.endpoint))
+	}))
+	ls, err := p.q.Lease(p.ctx(), retry.LeaseRequest{Max: 3, TTL: time.Minute, Expired: true, Held: func(e string) bool { return e == held }})
 	p.note("lease expired -> %v %v", ids(ls), err)
 	p.ok(err)
 	if len(ls) != min(want, 3) {
@@ -290,18 +293,21 @@ func (p *player) settle() {
 	e, l := h.entry, *h.lease
 	valid := p.all[e.id] == e && e.lease == h.lease
 	a := p.attempt(503)
-	due := p.c.Now().Add(time.Duration(p.r.IntN(100)) * time.Second)
+	wait := time.Duration(p.r.IntN(100)) * time.Second
 	var err error
-	kind := p.r.IntN(5)
+	kind := p.r.IntN(6)
 	switch kind {
 	case 0:
 		err = p.q.Ack(p.ctx(), l, a)
 	case 1:
-		err = p.q.Retry(p.ctx(), l, due, a)
+		err = p.q.Retry(p.ctx(), l, wait, a)
 	case 2:
 		err = p.q.Dead(p.ctx(), l, "given_up", a)
 	case 3:
 		err = p.q.Release(p.ctx(), l, a)
+	case 4:
+		p.splitInto(e, l, valid, a)
+		return
 	default:
 		err = p.q.Release(p.ctx(), l, retry.Attempt{})
 	}
@@ -319,11 +325,41 @@ func (p *player) settle() {
 	case 0:
 		delete(p.all, e.id)
 	case 1:
-		e.state, e.due = retry.Due, due
+		e.state, e.due = retry.Due, p.c.Now().Add(wait)
 	case 2:
 		e.state, e.reason = retry.Dead, "given_up"
 	default:
 		e.state = e.from
+	}
+}
+
+// splitInto puts up to two new deliveries in a leased one's place.
+func (p *player) splitInto(e *entry, l retry.Lease, valid bool, a retry.Attempt) {
+	var parts []retry.NewDelivery
+	for range p.r.IntN(3) {
+		p.serial++
+		d := retry.NewDelivery{ID: fmt.Sprint("part", p.serial), Endpoint: e.endpoint, Recipients: []string{"x@in.example"}, Wait: time.Minute, First: &a}
+		if p.r.IntN(2) == 0 {
+			d.Dead = "rejected"
+		}
+		parts = append(parts, d)
+	}
+	err := p.q.Split(p.ctx(), l, parts)
+	p.note("split %s into %v, valid %v -> %v", e.id, deliveryIDs(parts), valid, err)
+	if !valid {
+		p.want(err, retry.ErrLeaseLost)
+		return
+	}
+	p.ok(err)
+	delete(p.all, e.id)
+	for _, d := range parts {
+		p.serial++
+		n := *e
+		n.id, n.serial, n.state, n.due, n.attempts, n.reason, n.lease = d.ID, p.serial, retry.Due, p.c.Now().Add(d.Wait), e.attempts+1, d.Dead, nil
+		if d.Dead != "" {
+			n.state = retry.Dead
+		}
+		p.all[d.ID] = &n
 	}
 }
 
@@ -349,12 +385,13 @@ func (p *player) wait() {
 }
 
 func (p *player) pauseOne() {
-	name, until := p.endpoint(), time.Time{}
+	name, d, until := p.endpoint(), time.Duration(0), time.Time{}
 	if p.r.IntN(2) == 0 {
-		until = p.c.Now().Add(time.Minute)
+		d = time.Minute
+		until = p.c.Now().Add(d)
 	}
-	p.note("pause %s until %v", name, until)
-	p.ok(p.q.Pause(p.ctx(), name, until, "test"))
+	p.note("pause %s for %v", name, d)
+	p.ok(p.q.Pause(p.ctx(), name, d, "test"))
 	p.paused[name] = until
 }
 
@@ -371,7 +408,7 @@ func (p *player) replaySome() {
 		to = p.endpoint()
 	}
 	now := p.c.Now()
-	n, err := p.q.Replay(p.ctx(), f, to, now)
+	n, err := p.q.Replay(p.ctx(), f, to, 0)
 	p.note("replay %s to %q -> %d %v", f.Endpoint, to, n, err)
 	p.ok(err)
 	dead := p.sorted(func(e *entry) bool { return e.endpoint == f.Endpoint && e.now(now) == retry.Dead })

@@ -14,7 +14,7 @@ func pause(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	h.put("m2", "b")
-	h.ok(h.q.Pause(h.ctx(), "a", h.c.Now().Add(time.Hour), "deploy"))
+	h.ok(h.q.Pause(h.ctx(), "a", time.Hour, "deploy"))
 	h.leased(10, "m2/b")
 	es, err := h.q.Endpoints(h.ctx())
 	h.ok(err)
@@ -25,7 +25,7 @@ func pause(h *harness) {
 	h.c.Advance(time.Hour)
 	h.leased(10, "m1/a", "m2/b")
 	h.put("m3", "a")
-	h.ok(h.q.Pause(h.ctx(), "a", time.Time{}, "for good"))
+	h.ok(h.q.Pause(h.ctx(), "a", 0, "for good"))
 	h.c.Advance(30 * time.Second)
 	h.leased(10)
 	h.ok(h.q.Resume(h.ctx(), "a"))
@@ -36,13 +36,13 @@ func replay(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	h.put("m2", "a")
-	h.ok(h.q.Retry(h.ctx(), h.one(), h.c.Now(), h.attempt(503)))
+	h.ok(h.q.Retry(h.ctx(), h.one(), 0, h.attempt(503)))
 	for _, l := range h.lease(2) {
 		h.ok(h.q.Dead(h.ctx(), l, "rejected", h.attempt(406)))
 	}
-	_, err := h.q.Replay(h.ctx(), retry.Filter{}, "", h.c.Now())
+	_, err := h.q.Replay(h.ctx(), retry.Filter{}, "", 0)
 	h.want(err, retry.ErrNoFilter)
-	n, err := h.q.Replay(h.ctx(), retry.Filter{All: true}, "", h.c.Now())
+	n, err := h.q.Replay(h.ctx(), retry.Filter{All: true}, "", 0)
 	h.ok(err)
 	if n != 2 {
 		h.Fatalf("replayed %d, want 2", n)
@@ -52,7 +52,7 @@ func replay(h *harness) {
 			h.Fatalf("replayed: %+v", l)
 		}
 	}
-	if n, err = h.q.Replay(h.ctx(), retry.Filter{All: true}, "", h.c.Now()); err != nil || n != 0 {
+	if n, err = h.q.Replay(h.ctx(), retry.Filter{All: true}, "", 0); err != nil || n != 0 {
 		h.Fatalf("replayed %d leased ones, %v", n, err)
 	}
 }
@@ -61,7 +61,7 @@ func replayElsewhere(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	h.ok(h.q.Dead(h.ctx(), h.one(), "rejected", h.attempt(406)))
-	_, err := h.q.Replay(h.ctx(), retry.Filter{Reason: "rejected"}, "other", h.c.Now())
+	_, err := h.q.Replay(h.ctx(), retry.Filter{Reason: "rejected"}, "other", 0)
 	h.ok(err)
 	if l := h.one(); l.Endpoint != "other" || l.Damaged {
 		h.Fatalf("replayed elsewhere: %+v", l)
@@ -154,7 +154,7 @@ func attemptsKept(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	for i := range 30 {
-		h.ok(h.q.Retry(h.ctx(), h.one(), h.c.Now(), h.attempt(500+i)))
+		h.ok(h.q.Retry(h.ctx(), h.one(), 0, h.attempt(500+i)))
 	}
 	i, as, err := h.q.Get(h.ctx(), "m1/a")
 	h.ok(err)
@@ -166,7 +166,7 @@ func attemptsKept(h *harness) {
 func breaker(h *harness) {
 	h.start(Bounds{})
 	h.ok(h.q.SaveBreaker(h.ctx(), "a", []byte(`{"state":"open"}`)))
-	h.ok(h.q.Pause(h.ctx(), "a", time.Time{}, ""))
+	h.ok(h.q.Pause(h.ctx(), "a", 0, ""))
 	h.ok(h.q.Resume(h.ctx(), "a"))
 	es, err := h.q.Endpoints(h.ctx())
 	h.ok(err)

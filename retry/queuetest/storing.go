@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"postern/retry"
@@ -77,7 +78,7 @@ func boundsOfBytes(h *harness) {
 	h.ok(err)
 	_, err = h.q.Stage(h.ctx(), nil, content("n", 101))
 	h.want(err, retry.ErrFull)
-	m := retry.Message{ID: "m", Received: h.c.Now(), Expires: h.c.Now().Add(time.Hour), Body: ref}
+	m := retry.Message{ID: "m", Received: h.c.Now(), Life: time.Hour, Body: ref}
 	_, err = h.q.Enqueue(h.ctx(), m, []retry.NewDelivery{h.delivery("m/a", "a")})
 	h.ok(err)
 	r.Release()
@@ -151,7 +152,7 @@ func largeBody(h *harness) {
 
 func keep(h *harness) {
 	h.start(Bounds{})
-	h.ok(h.q.Keep(h.ctx(), h.message("m1", 70<<10), h.c.Now().Add(time.Hour)))
+	h.ok(h.q.Keep(h.ctx(), h.message("m1", 70<<10), time.Hour))
 	m, b, err := h.q.OpenMessage(h.ctx(), "m1")
 	h.ok(err)
 	h.ok(b.Verify())
@@ -169,27 +170,15 @@ func keep(h *harness) {
 	_, b, err = h.q.OpenMessage(h.ctx(), "m1")
 	h.ok(err)
 	h.ok(b.Close())
-	h.ok(h.q.Keep(h.ctx(), retry.Message{ID: "m1"}, time.Time{}))
+	h.ok(h.q.Drop(h.ctx(), "m1"))
 	_, _, err = h.q.OpenMessage(h.ctx(), "m1")
 	h.want(err, retry.ErrNotFound)
+	h.ok(h.q.Drop(h.ctx(), "m1"))
 	h.empty()
-}
-
-func retain(h *harness) {
-	h.start(Bounds{})
-	m := h.message("m1", 100)
-	m.Retain = time.Hour
-	_, err := h.q.Enqueue(h.ctx(), m, []retry.NewDelivery{h.delivery("m1/a", "a")})
-	h.ok(err)
-	h.ok(h.q.Ack(h.ctx(), h.one(), h.attempt(200)))
-	_, b, err := h.q.OpenMessage(h.ctx(), "m1")
-	h.ok(err)
-	h.ok(b.Close())
-	h.c.Advance(time.Hour)
+	h.ok(h.q.Keep(h.ctx(), h.message("m2", 100), time.Hour))
 	if s, ok := h.q.(interface{ Tidy() }); ok {
+		h.c.Advance(time.Hour)
 		s.Tidy()
-		_, _, err = h.q.OpenMessage(h.ctx(), "m1")
-		h.want(err, retry.ErrNotFound)
 		h.empty()
 	}
 }
@@ -205,14 +194,14 @@ func ledger(h *harness) {
 		}
 	}
 	taken("k")
-	h.ok(h.q.Remember(h.ctx(), "k", []string{"x", "y"}, h.c.Now().Add(time.Hour)))
-	h.ok(h.q.Remember(h.ctx(), "k", []string{"y", "z"}, h.c.Now().Add(time.Hour)))
+	h.ok(h.q.Remember(h.ctx(), "k", []string{"x", "y"}, time.Hour))
+	h.ok(h.q.Remember(h.ctx(), "k", []string{"y", "z"}, time.Hour))
 	taken("k", "x", "y", "z")
 	taken("other")
 	h.ok(h.q.Forget(h.ctx(), "k"))
 	h.ok(h.q.Forget(h.ctx(), "k"))
 	taken("k")
-	h.ok(h.q.Remember(h.ctx(), "k", []string{"x"}, h.c.Now().Add(time.Hour)))
+	h.ok(h.q.Remember(h.ctx(), "k", []string{"x"}, time.Hour))
 	h.c.Advance(time.Hour)
 	taken("k")
 }
@@ -224,11 +213,37 @@ func meta(h *harness) {
 	if v != nil {
 		h.Fatalf("an absent value is %q", v)
 	}
-	h.ok(h.q.SetMeta(h.ctx(), "key", []byte("one")))
-	h.ok(h.q.SetMeta(h.ctx(), "key", []byte("two\x00")))
+	for _, value := range []string{"one\x00", "two"} {
+		v, err = h.q.PutMeta(h.ctx(), "key", []byte(value))
+		h.ok(err)
+		if string(v) != "one\x00" {
+			h.Fatalf("PutMeta(%q) = %q", value, v)
+		}
+	}
 	v, err = h.q.Meta(h.ctx(), "key")
 	h.ok(err)
-	if string(v) != "two\x00" {
+	if string(v) != "one\x00" {
 		h.Fatalf("Meta = %q", v)
+	}
+}
+
+// metaAtOnce has many put a value of their own at once: all get the same.
+func metaAtOnce(h *harness) {
+	h.start(Bounds{})
+	const many = 16
+	got := make([]string, many)
+	var wg sync.WaitGroup
+	for i := range many {
+		wg.Go(func() {
+			v, err := h.q.PutMeta(h.ctx(), "key", fmt.Append(nil, "value ", i))
+			if err != nil {
+				h.Error(err)
+			}
+			got[i] = string(v)
+		})
+	}
+	wg.Wait()
+	if got[0] == "" || len(slices.Compact(got)) != 1 {
+		h.Fatalf("values of one key: %q", got)
 	}
 }

@@ -43,6 +43,8 @@ func Run(t *testing.T, open Factory) {
 		{"Fair", fair},
 		{"Room", room},
 		{"Pause", pause},
+		{"Split", split},
+		{"RetryNow", retryNow},
 		{"Replay", replay},
 		{"ReplayElsewhere", replayElsewhere},
 		{"DeleteRefusesLeased", deleteRefusesLeased},
@@ -54,9 +56,9 @@ func Run(t *testing.T, open Factory) {
 		{"DeadShare", deadShare},
 		{"LargeBody", largeBody},
 		{"Keep", keep},
-		{"Retain", retain},
 		{"Ledger", ledger},
 		{"Meta", meta},
+		{"MetaAtOnce", metaAtOnce},
 		{"Breaker", breaker},
 		{"Stats", stats},
 		{"NextDue", nextDue},
@@ -128,12 +130,12 @@ func (h *harness) message(id string, size int) retry.Message {
 	ref, err := h.q.Stage(h.ctx(), nil, content(id, size))
 	h.ok(err)
 	now := h.c.Now()
-	return retry.Message{ID: id, Key: "key-" + id, Received: now, Expires: now.Add(72 * time.Hour), From: id + "@sender.example",
+	return retry.Message{ID: id, Key: "key-" + id, Received: now, Life: 72 * time.Hour, From: id + "@sender.example",
 		Subject: "subject of " + id, Envelope: []byte(`{"v":1,"id":"` + id + `"}`), Body: ref}
 }
 
 func (h *harness) delivery(id, endpoint string) retry.NewDelivery {
-	return retry.NewDelivery{ID: id, Endpoint: endpoint, Recipients: []string{id + "@in.example"}, Due: h.c.Now()}
+	return retry.NewDelivery{ID: id, Endpoint: endpoint, Recipients: []string{id + "@in.example"}}
 }
 
 // put enqueues a message with one delivery per endpoint: ids are id/endpoint.

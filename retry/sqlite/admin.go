@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"postern/retry"
@@ -13,16 +14,13 @@ import (
 const bulk = 500
 
 // Replay implements retry.Queue.
-func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.Time) (int, error) {
+func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time.Duration) (int, error) {
 	if empty(f) && !f.All {
 		return 0, retry.ErrNoFilter
 	}
 	f.State = retry.Dead
 	return q.each(ctx, f, "replaying", func(ctx context.Context, t *tx, n int64) error {
-		now := q.now()
-		if due.IsZero() {
-			due = now
-		}
+		due := q.now().Add(wait)
 		var id, endpoint, recipients string
 		if err := t.queryRow(ctx, "SELECT id, endpoint, recipients FROM delivery WHERE n = ?", n).Scan(&id, &endpoint, &recipients); err != nil {
 			return err
@@ -41,6 +39,18 @@ func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, due time.
 	})
 }
 
+// RetryNow implements retry.Operator.
+func (q *Queue) RetryNow(ctx context.Context, f retry.Filter, spread time.Duration) (int, error) {
+	if empty(f) && !f.All {
+		return 0, retry.ErrNoFilter
+	}
+	f.State = retry.Due
+	return q.each(ctx, f, "making due", func(ctx context.Context, t *tx, n int64) error {
+		due := q.now().Add(rand.N(spread + 1))
+		return t.exec(ctx, "UPDATE delivery SET due_ms = min(due_ms, ?) WHERE n = ?", retry.Millis(due), n)
+	})
+}
+
 // Delete implements retry.Queue.
 func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
 	return q.each(ctx, f, "deleting", func(ctx context.Context, t *tx, n int64) error {
@@ -53,9 +63,7 @@ func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
 }
 
 // each does something to every delivery that the filter selects and nobody
-// has leased, a few hundred to a transaction. do must make the filter false
-// for the row or the row disappear, or each would meet it again; rows it has
-// seen are passed by their number.
+// has leased, a few hundred to a transaction, in the order of their numbers.
 func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(context.Context, *tx, int64) error) (int, error) {
 	if empty(f) && !f.All {
 		return 0, retry.ErrNoFilter
@@ -99,8 +107,12 @@ func empty(f retry.Filter) bool {
 }
 
 // Pause implements retry.Queue.
-func (q *Queue) Pause(ctx context.Context, endpoint string, until time.Time, why string) error {
-	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", retry.Millis(until), retry.Clip(why, 200))
+func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why string) error {
+	until := int64(0)
+	if d > 0 {
+		until = retry.Millis(q.now().Add(d))
+	}
+	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", until, retry.Clip(why, 200))
 }
 
 // Resume implements retry.Queue.

@@ -179,22 +179,22 @@ func drainRate(t *testing.T, dead int) float64 {
 	done := make(chan error, 1)
 	var sent atomic.Int64
 	all := make(chan struct{})
-	worker := retry.NewWorker(q, deliverFunc(func(_ context.Context, l retry.Lease) retry.Verdict {
+	worker := retry.NewWorker(q, deliverFunc(func(_ context.Context, l retry.Lease) retry.Outcome {
 		end, ok := breakers.Begin(l.Endpoint)
 		if !ok {
-			return retry.Verdict{Kind: retry.Skip}
+			return retry.Outcome{Kind: retry.Skip}
 		}
 		if l.Endpoint == "dead" {
 			time.Sleep(time.Millisecond)
 			end(false)
-			return retry.Verdict{Kind: retry.Later, Attempt: retry.Attempt{Status: 503}}
+			return retry.Outcome{Kind: retry.Later, Attempt: retry.Attempt{Status: 503}}
 		}
 		time.Sleep(5 * time.Millisecond)
 		end(true)
 		if sent.Add(1) == live {
 			close(all)
 		}
-		return retry.Verdict{Kind: retry.Done}
+		return retry.Outcome{Kind: retry.Done}
 	}), retry.WorkerOptions{Breakers: breakers})
 	began := time.Now()
 	go func() { done <- worker.Run(ctx) }()
@@ -207,9 +207,9 @@ func drainRate(t *testing.T, dead int) float64 {
 	return r
 }
 
-type deliverFunc func(context.Context, retry.Lease) retry.Verdict
+type deliverFunc func(context.Context, retry.Lease) retry.Outcome
 
-func (f deliverFunc) Deliver(ctx context.Context, l retry.Lease) retry.Verdict { return f(ctx, l) }
+func (f deliverFunc) Deliver(ctx context.Context, l retry.Lease) retry.Outcome { return f(ctx, l) }
 
 // enqueueTo stores a small message for an endpoint.
 func enqueueTo(q *Queue, id, endpoint string) error {
@@ -219,8 +219,8 @@ func enqueueTo(q *Queue, id, endpoint string) error {
 		return err
 	}
 	now := time.Now()
-	m := retry.Message{ID: id, Key: id, Received: now, Expires: now.Add(time.Hour), Envelope: []byte(`{}`), Body: ref}
-	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: endpoint, Due: now}})
+	m := retry.Message{ID: id, Key: id, Received: now, Life: time.Hour, Envelope: []byte(`{}`), Body: ref}
+	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: endpoint}})
 	return err
 }
 

@@ -126,8 +126,8 @@ func enqueueOne(q *Queue, id string, b retry.Body) error {
 		return err
 	}
 	now := time.Now()
-	m := retry.Message{ID: id, Key: "k" + id, Received: now, Expires: now.Add(time.Hour), Envelope: []byte(`{"v":1}`), Body: ref}
-	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: "e", Recipients: []string{id + "@in.example"}, Due: now}})
+	m := retry.Message{ID: id, Key: "k" + id, Received: now, Life: time.Hour, Envelope: []byte(`{"v":1}`), Body: ref}
+	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: "e", Recipients: []string{id + "@in.example"}}})
 	return err
 }
 
@@ -142,7 +142,7 @@ func childWorker(q *Queue, say func(string, ...any)) {
 		for _, l := range ls {
 			switch i % 3 {
 			case 0:
-				err = q.Retry(ctx, l, time.Now().Add(time.Hour), retry.Attempt{At: time.Now(), Status: 503})
+				err = q.Retry(ctx, l, time.Hour, retry.Attempt{At: time.Now(), Status: 503})
 			case 1:
 				err = q.Dead(ctx, l, "rejected", retry.Attempt{At: time.Now(), Status: 406})
 			default:

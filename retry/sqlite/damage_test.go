@@ -221,7 +221,7 @@ func TestAdminBeside(t *testing.T) {
 		<-q.notify
 	}
 	admin := open(t, dir, Options{Admin: true, MaxBytes: 200 << 10})
-	if n, err := admin.Replay(ctx, retry.Filter{State: retry.Dead}, "", time.Now()); err != nil || n != 1 {
+	if n, err := admin.Replay(ctx, retry.Filter{State: retry.Dead}, "", 0); err != nil || n != 1 {
 		t.Fatalf("Replay beside the owner: %d, %v", n, err)
 	}
 	select {

@@ -202,7 +202,7 @@ func settleSome(t *testing.T, q *Queue, j *journal, must bool) {
 			err = q.Ack(ctx, l, retry.Attempt{})
 			j.sent[l.ID] = true
 		} else {
-			err = q.Retry(ctx, l, time.Now(), retry.Attempt{At: time.Now(), Status: 503})
+			err = q.Retry(ctx, l, 0, retry.Attempt{At: time.Now(), Status: 503})
 		}
 		if err != nil && must {
 			t.Fatalf("settling on a full disk: %v", err)

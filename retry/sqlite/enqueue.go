@@ -24,12 +24,31 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 	return res, nil
 }
 
-// Keep implements retry.Queue.
-func (q *Queue) Keep(ctx context.Context, m retry.Message, until time.Time) error {
-	e := enqueue{q: q, m: m, keep: &until, res: new(retry.Result)}
+// Keep implements retry.Keeper.
+func (q *Queue) Keep(ctx context.Context, m retry.Message, d time.Duration) error {
+	e := enqueue{q: q, m: m, keep: d, res: new(retry.Result)}
 	if err := q.w.do(ctx, true, int64(len(m.Body.Inline)), e.run); err != nil {
 		q.discardUnless(err, m.Body)
 		return fmt.Errorf("keeping %s: %w", m.ID, err)
+	}
+	return nil
+}
+
+// Drop implements retry.Keeper.
+func (q *Queue) Drop(ctx context.Context, messageID string) error {
+	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		var n int64
+		err := t.queryRow(ctx, "UPDATE message SET keep_ms = 0 WHERE id = ? RETURNING n", messageID).Scan(&n)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, t, n)
+	})
+	if err != nil {
+		return fmt.Errorf("dropping %s: %w", messageID, err)
 	}
 	return nil
 }
@@ -50,7 +69,7 @@ type enqueue struct {
 	q    *Queue
 	m    retry.Message
 	ds   []retry.NewDelivery
-	keep *time.Time
+	keep time.Duration // 0: no longer than its deliveries
 	res  *retry.Result
 }
 
@@ -64,7 +83,7 @@ type old struct {
 
 func (e *enqueue) run(ctx context.Context, t *tx) error {
 	*e.res = retry.Result{}
-	fresh, revived, err := e.sort(ctx, t)
+	fresh, revived, err := e.q.sort(ctx, t, e.ds)
 	if err != nil {
 		return err
 	}
@@ -72,13 +91,14 @@ func (e *enqueue) run(ctx context.Context, t *tx) error {
 	if err != nil {
 		return err
 	}
+	p := past{expires: retry.Millis(e.q.now().Add(e.m.Life))}
 	for _, d := range fresh {
-		if err := e.insert(ctx, t, n, d); err != nil {
+		if err := e.q.insert(ctx, t, n, d, p); err != nil {
 			return err
 		}
 	}
 	for _, r := range revived {
-		if err := e.revive(ctx, t, n, r.old, r.d); err != nil {
+		if err := e.q.revive(ctx, t, n, r, p); err != nil {
 			return err
 		}
 	}
@@ -95,16 +115,16 @@ type revival struct {
 
 // sort tells new deliveries from those that are open already (left as they
 // are) and dead letters that come back to life.
-func (e *enqueue) sort(ctx context.Context, t *tx) (fresh []retry.NewDelivery, revived []revival, err error) {
-	for _, d := range e.ds {
+func (q *Queue) sort(ctx context.Context, t *tx, ds []retry.NewDelivery) (fresh []retry.NewDelivery, revived []revival, err error) {
+	for _, d := range ds {
 		var o old
 		find := func() error {
 			return t.queryRow(ctx, "SELECT n, message, state, attempts, lease_until_ms FROM delivery WHERE id = ?", d.ID).
 				Scan(&o.n, &o.message, &o.state, &o.attempts, &o.lease)
 		}
 		err := find()
-		if err == nil && o.state == stateLeased && o.lease <= retry.Millis(e.q.now()) {
-			if err = e.q.endLeases(ctx, t); err == nil {
+		if err == nil && o.state == stateLeased && o.lease <= retry.Millis(q.now()) {
+			if err = q.endLeases(ctx, t); err == nil {
 				err = find()
 			}
 		}
@@ -130,7 +150,7 @@ func (e *enqueue) message(ctx context.Context, t *tx, fresh []retry.NewDelivery,
 	if !errors.Is(err, sql.ErrNoRows) {
 		return 0, false, err
 	}
-	if len(fresh) == 0 && !revived && (e.keep == nil || e.keep.IsZero()) {
+	if len(fresh) == 0 && !revived && e.keep <= 0 {
 		return 0, false, nil
 	}
 	n, err = e.insertMessage(ctx, t, fresh)
@@ -143,15 +163,11 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 	if m.Body.Inline == nil {
 		file = m.Body.ID
 	}
-	keep := int64(0)
-	if e.keep != nil {
-		keep = retry.Millis(*e.keep)
-	}
 	live, dead := count(fresh)
-	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, retain_ms, keep_ms, live, dead, sum)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
-		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Expires), m.From, retry.Clip(m.Subject, retry.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
-		nonNil(m.Envelope), m.Retain.Milliseconds(), keep, live, dead, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, keep_ms, live, dead, sum)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
+		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Received.Add(m.Life)), m.From, retry.Clip(m.Subject, retry.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
+		nonNil(m.Envelope), e.keepUntil(), live, dead, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
 	if err != nil || m.Body.Inline == nil {
 		return n, err
 	}
@@ -162,56 +178,72 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 func (e *enqueue) extend(ctx context.Context, t *tx, n int64, fresh []retry.NewDelivery) error {
 	live, dead := count(fresh)
 	if live+dead > 0 {
-		err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ?, retain_ms = max(retain_ms, ?) WHERE n = ?",
-			live, dead, e.m.Retain.Milliseconds(), n)
-		if err != nil {
+		if err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ? WHERE n = ?", live, dead, n); err != nil {
 			return err
 		}
 	}
-	switch {
-	case e.keep == nil:
+	if e.keep <= 0 {
 		return nil
-	case e.keep.IsZero():
-		if err := t.exec(ctx, "UPDATE message SET keep_ms = 0 WHERE n = ?", n); err != nil {
-			return err
-		}
-		return e.q.dropMessage(ctx, t, n)
-	default:
-		return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", retry.Millis(*e.keep), n)
 	}
+	return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", e.keepUntil(), n)
 }
 
-func (e *enqueue) insert(ctx context.Context, t *tx, message int64, d retry.NewDelivery) error {
+func (e *enqueue) keepUntil() int64 {
+	if e.keep <= 0 {
+		return 0
+	}
+	return retry.Millis(e.q.now().Add(e.keep))
+}
+
+// past is what a delivery brings along: its end, and of one that was split
+// what lies behind it.
+type past struct {
+	expires        int64
+	attempts, base int
+	history        int64 // the delivery whose attempts are its own too, 0 none
+}
+
+func (q *Queue) insert(ctx context.Context, t *tx, message int64, d retry.NewDelivery, p past) error {
 	rcpt, err := json.Marshal(d.Recipients)
 	if err != nil {
 		return err
 	}
-	state, attempts, status, text := stateDue, 0, 0, ""
+	state, attempts, status, text := stateDue, p.attempts, 0, ""
 	if d.Dead != "" {
 		state = stateDead
 	}
 	if d.First != nil {
-		attempts, status, text = 1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+		attempts, status, text = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
 	}
 	var n int64
 	err = t.queryRow(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
-		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,0,0,?,?,?,?,?) RETURNING n`,
-		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, retry.FirstToken(e.q.now()), d.Dead, status, text,
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?) RETURNING n`,
+		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, p.base, retry.FirstToken(q.now()), d.Dead, status, text,
 		retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
 	if err != nil {
 		return err
 	}
-	if err := e.q.nameEndpoint(ctx, t, d.Endpoint); err != nil {
+	if err := q.nameEndpoint(ctx, t, d.Endpoint); err != nil {
 		return err
 	}
-	if d.First == nil {
+	if err := copyHistory(ctx, t, p.history, n); err != nil || d.First == nil {
+		return err
+	}
+	return recordAttempt(ctx, t, n, attempts, *d.First)
+}
+
+// copyHistory gives a delivery another's attempts.
+func copyHistory(ctx context.Context, t *tx, from, to int64) error {
+	if from == 0 {
 		return nil
 	}
-	return recordAttempt(ctx, t, n, 1, *d.First)
+	return t.exec(ctx, `INSERT OR REPLACE INTO attempt (delivery, n, at_ms, status, took_ns, reason, error)
+		SELECT ?, n, at_ms, status, took_ns, reason, error FROM attempt WHERE delivery = ?`, to, from)
 }
 
 // revive gives a dead letter a new life with the new message.
-func (e *enqueue) revive(ctx context.Context, t *tx, message int64, o old, d retry.NewDelivery) error {
+func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p past) error {
+	o, d := r.old, r.d
 	if o.message != message {
 		// The trigger counts with the row's message: move it while it is dead.
 		if err := t.exec(ctx, "UPDATE message SET dead = dead - 1 WHERE n = ?", o.message); err != nil {
@@ -229,11 +261,11 @@ func (e *enqueue) revive(ctx context.Context, t *tx, message int64, o old, d ret
 		}
 	}
 	err := t.exec(ctx, `UPDATE delivery SET message = ?, state = 0, due_ms = ?, expires_ms = ?, attempts = ?, base = ?, reason = '', token = token + 1,
-		last_status = ?, last_error = ? WHERE n = ?`, message, retry.Millis(d.Due), retry.Millis(e.m.Expires), attempts, o.attempts, status, text, o.n)
+		last_status = ?, last_error = ? WHERE n = ?`, message, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, o.attempts, status, text, o.n)
 	if err != nil || o.message == message {
 		return err
 	}
-	return e.q.dropMessage(ctx, t, o.message)
+	return q.dropMessage(ctx, t, o.message)
 }
 
 // settleBody tells the staged body's fate once the transaction is durable.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"math"
 	"time"
 
 	"postern/retry"
@@ -12,11 +13,13 @@ import (
 
 // Lease implements retry.Queue.
 func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
-	if !req.Expired && q.idle(ctx) {
+	if q.idle(ctx) {
 		return nil, q.fatal.get()
 	}
+	var held []string
 	if req.Expired {
-		if due, err := q.anyExpired(ctx); err != nil || !due {
+		var err error
+		if held, err = q.held(ctx, req); err != nil || len(held) == 0 {
 			return nil, err
 		}
 	}
@@ -25,7 +28,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 	// that survived: it needs no fsync.
 	err := q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
 		out = out[:0]
-		picked, err := q.pick(ctx, t, req)
+		picked, err := q.pick(ctx, t, req, held)
 		if err != nil {
 			return err
 		}
@@ -51,26 +54,43 @@ func (q *Queue) idle(context.Context) bool {
 	return b.messages == b.deadMessages && q.fatal.get() == nil
 }
 
-func (q *Queue) anyExpired(ctx context.Context) (bool, error) {
-	if q.idle(ctx) {
-		return false, q.fatal.get()
+// held lists the endpoints that nobody can ask now.
+func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
+	states, err := q.Endpoints(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var n int64
-	err := q.read.QueryRowContext(ctx, "SELECT n FROM delivery WHERE state < 2 AND expires_ms <= ? LIMIT 1", retry.Millis(q.now())).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+	var names []string
+	for _, e := range states {
+		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
+			names = append(names, e.Endpoint)
+		}
 	}
-	return err == nil, err
+	return names, nil
+}
+
+// expiredSQL finds deliveries past their end, of endpoints that are held, by
+// when they passed it.
+const expiredSQL = "FROM delivery WHERE state < 2 AND state = 0 AND expires_ms > ? AND endpoint IN (SELECT value FROM json_each(?))"
+
+// expiredArgs are expiredSQL's.
+func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
+	names, _ := json.Marshal(held) // strings always marshal
+	since := int64(math.MinInt64)
+	if req.Since > 0 {
+		since = retry.Millis(q.now().Add(-req.Since))
+	}
+	return []any{since, string(names)}
 }
 
 // pick chooses the rows to lease.
-func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest) ([]int64, error) {
+func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest, held []string) ([]int64, error) {
 	if err := q.endLeases(ctx, t); err != nil {
 		return nil, err
 	}
 	now := retry.Millis(q.now())
 	if req.Expired {
-		return t.ints(ctx, "SELECT n FROM delivery WHERE state < 2 AND state = 0 AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", now, req.Max)
+		return t.ints(ctx, "SELECT n "+expiredSQL+" AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", append(q.expiredArgs(req, held), now, req.Max)...)
 	}
 	names, err := t.strings(ctx, `SELECT name FROM endpoint WHERE (paused = 0 OR (until_ms > 0 AND until_ms <= ?1))
 		AND EXISTS (SELECT 1 FROM delivery WHERE endpoint = name AND state = 0 AND due_ms <= ?1) ORDER BY name`, now)
@@ -135,26 +155,28 @@ func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (
 	if err != nil {
 		return retry.Lease{}, err
 	}
-	r := t.queryRow(ctx, "SELECT "+infoColumns+`, d.token, d.lease_until_ms, d.base, d.sum, m.n, m.sum, m.sha256, m.file, m.envelope
+	r := t.queryRow(ctx, "SELECT "+infoColumns+`, d.token, d.base, d.sum, m.n, m.sum, m.sha256, m.file, m.envelope
 		FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?`, n)
-	return scanLease(r)
+	l, err := scanLease(r)
+	l.Left = l.Expires.Sub(q.now())
+	return l, err
 }
 
 func scanLease(r row) (retry.Lease, error) {
 	var (
-		l                     retry.Lease
-		s                     scanned
-		base                  int
-		until, mn, dsum, msum int64
-		sha                   []byte
-		file                  sql.NullString
+		l              retry.Lease
+		s              scanned
+		base           int
+		mn, dsum, msum int64
+		sha            []byte
+		file           sql.NullString
 	)
-	err := r.Scan(append(s.dest(), &l.Token, &until, &base, &dsum, &mn, &msum, &sha, &file, &l.Envelope)...)
+	err := r.Scan(append(s.dest(), &l.Token, &base, &dsum, &mn, &msum, &sha, &file, &l.Envelope)...)
 	if err != nil {
 		return l, err
 	}
 	l.Info = s.info()
-	l.Until, l.Tries = retry.FromMillis(until), l.Attempts-base
+	l.Tries = l.Attempts - base
 	l.Body = storedRef(mn, l.Size, sha, file)
 	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
 		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
@@ -213,40 +235,53 @@ func held(n int64, err error) error {
 	return err
 }
 
-// NextDue implements retry.Queue.
-func (q *Queue) NextDue(ctx context.Context, room func(string) int) (time.Time, error) {
+// NextDue implements retry.Leases.
+func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Duration, bool, error) {
 	if q.idle(ctx) {
-		return time.Time{}, q.fatal.get()
+		return 0, false, q.fatal.get()
 	}
-	var next int64
+	next := sql.NullInt64{}
 	sooner := func(v sql.NullInt64) {
-		if v.Valid && (next == 0 || v.Int64 < next) {
-			next = v.Int64
+		if v.Valid && (!next.Valid || v.Int64 < next.Int64) {
+			next = v
 		}
 	}
-	var lease, expiry sql.NullInt64
-	err := q.read.QueryRowContext(ctx, `SELECT (SELECT min(lease_until_ms) FROM delivery WHERE state = 1),
-		(SELECT expires_ms FROM delivery WHERE state < 2 AND state = 0 ORDER BY expires_ms LIMIT 1)`).Scan(&lease, &expiry)
+	held, err := q.held(ctx, req)
 	if err != nil {
-		return time.Time{}, err
+		return 0, false, err
+	}
+	var lease, expiry sql.NullInt64
+	err = q.read.QueryRowContext(ctx, "SELECT (SELECT min(lease_until_ms) FROM delivery WHERE state = 1), (SELECT expires_ms "+expiredSQL+" ORDER BY expires_ms LIMIT 1)",
+		q.expiredArgs(req, held)...).Scan(&lease, &expiry)
+	if err != nil {
+		return 0, false, err
 	}
 	sooner(lease)
 	sooner(expiry)
+	if err := q.eachDue(ctx, req, sooner); err != nil {
+		return 0, false, err
+	}
+	return retry.FromMillis(next.Int64).Sub(q.now()), next.Valid, nil
+}
+
+// eachDue tells of each endpoint with room when its next delivery is due, or
+// its pause ends.
+func (q *Queue) eachDue(ctx context.Context, req retry.LeaseRequest, tell func(sql.NullInt64)) error {
 	rows, err := q.read.QueryContext(ctx, `SELECT name, CASE WHEN paused AND (until_ms = 0 OR until_ms > ?) THEN nullif(until_ms, 0)
 		ELSE (SELECT min(due_ms) FROM delivery WHERE endpoint = name AND state = 0) END FROM endpoint`, retry.Millis(q.now()))
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var name string
 		var due sql.NullInt64
 		if err := rows.Scan(&name, &due); err != nil {
-			return time.Time{}, err
+			return err
 		}
-		if room == nil || room(name) > 0 {
-			sooner(due)
+		if req.Room == nil || req.Room(name) > 0 {
+			tell(due)
 		}
 	}
-	return retry.FromMillis(next), rows.Err()
+	return rows.Err()
 }

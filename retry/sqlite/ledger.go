@@ -32,8 +32,9 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 }
 
 // Remember implements retry.Ledger.
-func (q *Queue) Remember(ctx context.Context, key string, ids []string, expires time.Time) error {
+func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		expires := q.now().Add(d)
 		for _, id := range ids {
 			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, retry.Millis(expires))
 			if err != nil {
@@ -56,7 +57,7 @@ func (q *Queue) Forget(ctx context.Context, key string) error {
 	})
 }
 
-// Meta implements retry.Queue.
+// Meta implements retry.Meta.
 func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
 	var v []byte
 	err := q.read.QueryRowContext(ctx, "SELECT v FROM meta WHERE k = ?", key).Scan(&v)
@@ -66,9 +67,13 @@ func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
 	return v, err
 }
 
-// SetMeta implements retry.Queue.
-func (q *Queue) SetMeta(ctx context.Context, key string, value []byte) error {
-	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
-		return t.exec(ctx, "INSERT INTO meta (k, v) VALUES (?,?) ON CONFLICT (k) DO UPDATE SET v = excluded.v", key, nonNil(value))
+// PutMeta implements retry.Meta.
+func (q *Queue) PutMeta(ctx context.Context, key string, value []byte) (stored []byte, err error) {
+	err = q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		if err := t.exec(ctx, "INSERT INTO meta (k, v) VALUES (?,?) ON CONFLICT DO NOTHING", key, nonNil(value)); err != nil {
+			return err
+		}
+		return t.queryRow(ctx, "SELECT v FROM meta WHERE k = ?", key).Scan(&stored)
 	})
+	return stored, err
 }

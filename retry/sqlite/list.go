@@ -125,7 +125,7 @@ func (q *Queue) fresh(s scanned) retry.Info {
 }
 
 // Get implements retry.Queue.
-func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt, error) {
+func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.PastAttempt, error) {
 	var s scanned
 	err := q.read.QueryRowContext(ctx, "SELECT "+infoColumns+" FROM delivery d JOIN message m ON m.n = d.message WHERE d.id = ?", id).Scan(s.dest()...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -139,9 +139,9 @@ func (q *Queue) Get(ctx context.Context, id string) (retry.Info, []retry.Attempt
 		return retry.Info{}, nil, fmt.Errorf("reading %s: %w", id, err)
 	}
 	defer rows.Close()
-	var attempts []retry.Attempt
+	var attempts []retry.PastAttempt
 	for rows.Next() {
-		var a retry.Attempt
+		var a retry.PastAttempt
 		var at, took int64
 		if err := rows.Scan(&a.N, &at, &a.Status, &took, &a.Reason, &a.Error); err != nil {
 			return retry.Info{}, nil, fmt.Errorf("reading %s: %w", id, err)
@@ -157,19 +157,19 @@ func (q *Queue) OpenMessage(ctx context.Context, id string) (retry.Message, retr
 	var (
 		m                    retry.Message
 		n, received, expires int64
-		size, retain         int64
+		size                 int64
 		sha                  []byte
 		file                 sql.NullString
 	)
-	err := q.read.QueryRowContext(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, retain_ms
-		FROM message WHERE id = ?`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &file, &m.Envelope, &retain)
+	err := q.read.QueryRowContext(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope
+		FROM message WHERE id = ?`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &file, &m.Envelope)
 	if errors.Is(err, sql.ErrNoRows) {
 		return m, nil, fmt.Errorf("%w: message %s", retry.ErrNotFound, id)
 	}
 	if err != nil {
 		return m, nil, fmt.Errorf("reading message %s: %w", id, err)
 	}
-	m.Received, m.Expires, m.Retain = retry.FromMillis(received), retry.FromMillis(expires), time.Duration(retain)*time.Millisecond
+	m.Received, m.Life = retry.FromMillis(received), time.Duration(expires-received)*time.Millisecond
 	m.Body = storedRef(n, size, sha, file)
 	body, err := q.Open(ctx, m.Body)
 	return m, body, err

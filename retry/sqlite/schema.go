@@ -8,7 +8,7 @@ import (
 
 // migrations are applied in order, each in one transaction; PRAGMA
 // user_version is how many have been. A released one is never edited.
-var migrations = [...]string{schema1}
+var migrations = [...]string{schema1, schema2}
 
 // States of a delivery as stored.
 const (
@@ -135,6 +135,9 @@ CREATE TRIGGER delivery_out AFTER DELETE ON delivery BEGIN
 	UPDATE message SET live = live - (OLD.state <> 2), dead = dead - (OLD.state = 2) WHERE n = OLD.message;
 END;
 `
+
+// schema2 drops what nothing ever set.
+const schema2 = `ALTER TABLE message DROP COLUMN retain_ms`
 
 // migrate brings the schema up to date, or refuses one from the future. An
 // operator's command leaves that to the owner, which may be running.

@@ -27,17 +27,13 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 		if err != nil {
 			return err
 		}
-		err = t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ? + retain_ms) WHERE n = ? AND retain_ms > 0", retry.Millis(q.now()), message)
-		if err != nil {
-			return err
-		}
 		return q.dropMessage(ctx, t, message)
 	})
 }
 
 // Retry implements retry.Queue.
-func (q *Queue) Retry(ctx context.Context, l retry.Lease, due time.Time, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{retry.Millis(due)}, &a)
+func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
+	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{retry.Millis(q.now().Add(wait))}, &a)
 }
 
 // Dead implements retry.Queue.
@@ -80,4 +76,57 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []an
 		}
 		return recordAttempt(ctx, t, n, attempts, *a)
 	})
+}
+
+// Split implements retry.Leases. The lease's own row goes last: its attempts
+// are the parts' as well.
+func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDelivery) error {
+	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
+		var n, message int64
+		p := past{}
+		// Its id is free for a part.
+		err := t.queryRow(ctx, "UPDATE delivery SET id = id || ' split' WHERE id = ? AND token = ? RETURNING n, message, expires_ms, attempts, base", l.ID, l.Token).
+			Scan(&n, &message, &p.expires, &p.attempts, &p.base)
+		if errors.Is(err, sql.ErrNoRows) {
+			return retry.ErrLeaseLost
+		}
+		if err != nil {
+			return err
+		}
+		p.history = n
+		if err := q.putParts(ctx, t, message, parts, p); err != nil {
+			return err
+		}
+		if err := t.exec(ctx, "DELETE FROM delivery WHERE n = ?", n); err != nil {
+			return err
+		}
+		return q.dropMessage(ctx, t, message)
+	})
+	if err != nil {
+		return fmt.Errorf("splitting %s: %w", l.ID, err)
+	}
+	q.hint()
+	return nil
+}
+
+func (q *Queue) putParts(ctx context.Context, t *tx, message int64, parts []retry.NewDelivery, p past) error {
+	fresh, revived, err := q.sort(ctx, t, parts)
+	if err != nil {
+		return err
+	}
+	live, dead := count(fresh)
+	if err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ? WHERE n = ?", live, dead, message); err != nil {
+		return err
+	}
+	for _, d := range fresh {
+		if err := q.insert(ctx, t, message, d, p); err != nil {
+			return err
+		}
+	}
+	for _, r := range revived {
+		if err := q.revive(ctx, t, message, r, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
