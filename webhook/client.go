@@ -20,11 +20,6 @@ import (
 )
 
 const (
-	dialTimeout      = 10 * time.Second
-	handshakeTimeout = 10 * time.Second
-	idleTimeout      = 90 * time.Second
-	// writeBuffer takes a small mail's header and body in one write.
-	writeBuffer = 16 << 10
 	// maxAnswer is what is read of an answer's body for what it may say.
 	maxAnswer = 64 << 10
 	// maxDrain is what is read beyond that to keep the connection.
@@ -42,23 +37,10 @@ type client struct {
 	slots     chan struct{}
 }
 
-// newClient builds the client. It speaks HTTP/1.1 only: one request a
-// connection makes "the request's last octet" a moment that can be measured.
+// newClient builds the client.
 func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *client {
 	n := ep.cfg.Concurrency
-	t := &http.Transport{
-		Proxy:               proxy,
-		DialContext:         dial(&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}),
-		TLSClientConfig:     ep.tls,
-		TLSHandshakeTimeout: handshakeTimeout,
-		MaxIdleConns:        n,
-		MaxIdleConnsPerHost: n,
-		IdleConnTimeout:     idleTimeout,
-		DisableCompression:  true,
-		WriteBufferSize:     writeBuffer,
-
-		MaxResponseHeaderBytes: maxAnswer,
-	}
+	t := NewTransport(n, ep.tls, proxy)
 	r := resty.NewWithClient(&http.Client{Transport: t})
 	r.SetDoNotParseResponse(true) // the answer is read by us, capped
 	r.SetDisableWarn(true)

@@ -76,7 +76,7 @@ func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) err
 	if err != nil {
 		return err
 	}
-	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: c.Listen.Domain, UserAgent: "Postern/" + versionString()})
+	sender, err := app.NewSender(c, app.Deps{Version: versionString()})
 	if err != nil {
 		return err
 	}
@@ -122,11 +122,12 @@ func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 	if c.Directory.URL == "" {
 		return
 	}
-	remote, err := app.Remote(c.Directory, reload.Deps{})
+	remote, err := app.NewRemote(c.Directory, app.Deps{Version: versionString()})
 	if err != nil {
 		k.fail("directory: %v", err)
 		return
 	}
+	defer remote.Close()
 	a := remote.Recipient(ctx, directory.Query{Address: to, MailFrom: "postmaster@" + c.Listen.Domain, Hello: c.Listen.Domain}, func(string) bool { return true })
 	if a.Code == 450 {
 		k.fail("directory %s gave no answer that counts for %s (450 %s): it must answer within its time, and a refusal must repeat the address in its JSON body", c.Directory.URL, to, a.Text())

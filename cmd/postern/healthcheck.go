@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/webhook/call"
 )
 
 // cmdHealthcheck asks a running gateway whether it is ready; for containers
@@ -28,24 +28,23 @@ func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, *url, nil)
+	client, err := call.New(call.Config{URL: *url, Timeout: healthTimeout, MaxAnswer: 1024}, call.Deps{})
 	if err != nil {
-		return err
+		return fmt.Errorf("--url: %w", err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	a, err := client.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: is postern serve running?", err)
 	}
-	defer resp.Body.Close()
-	why, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %s: %s", *url, resp.Status, why)
+	if a.Status != http.StatusOK {
+		return fmt.Errorf("%s answered %d %s: %s", *url, a.Status, http.StatusText(a.Status), a.Body)
 	}
 	_, err = fmt.Fprintln(s.Out, "ready")
 	return err
 }
+
+// healthTimeout is shorter than the usual ten seconds of a container's check.
+const healthTimeout = 5 * time.Second
 
 // readyURL is where a gateway on this machine tells whether it is ready.
 func readyURL(addr config.Addr) (string, error) {

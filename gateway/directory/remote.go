@@ -1,16 +1,14 @@
 package directory
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
+
+	"postern/webhook/call"
 
 	"golang.org/x/sync/singleflight"
 
@@ -24,33 +22,34 @@ const (
 	keepAnswers  = 60 * time.Second // accepted
 	keepRefusals = 10 * time.Second // a new mailbox must not wait longer
 	maxCached    = 10_000           // answers
-)
 
-// Signer adds the signature headers for body to a request's header.
-type Signer func(header http.Header, id string, at time.Time, body []byte)
+	keepConnections = 16 // to the directory
+)
 
 // Remote is the directory webhook: a signed JSON POST for each question,
 // answers cached under every field that was sent.
 type Remote struct {
-	url    string
-	client *http.Client
-	sign   Signer
+	client *call.Client
 	now    func() time.Time
 	cache  *cache
 	flight singleflight.Group
 }
 
-// NewRemote returns a directory at an http or https URL. The client's
-// transport is the caller's to choose; redirects are never followed.
-func NewRemote(rawURL string, client *http.Client, sign Signer, now func() time.Time) (*Remote, error) {
-	u, err := url.Parse(rawURL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("directory: POSTERN_DIRECTORY_URL must be an http or https URL")
+// NewRemote returns the directory at the URL; its time and sizes are ours.
+func NewRemote(c call.Config, deps call.Deps) (*Remote, error) {
+	c.Timeout, c.MaxAnswer, c.Connections = askTimeout, maxAnswer, keepConnections
+	client, err := call.New(c, deps)
+	if err != nil {
+		return nil, fmt.Errorf("directory: %w", err)
 	}
-	c := *client
-	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Remote{url: rawURL, client: &c, sign: sign, now: now, cache: newCache(maxCached)}, nil
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	return &Remote{client: client, now: deps.Now, cache: newCache(maxCached)}, nil
 }
+
+// Close drops the idle connections.
+func (r *Remote) Close() { r.client.Close() }
 
 // request is the body of the POST.
 type request struct {
@@ -129,9 +128,7 @@ func (r *Remote) ask(ctx context.Context, op string, q Query) response {
 		return got
 	}
 	done := r.flight.DoChan(key, func() (any, error) {
-		own, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), askTimeout, errors.New("the directory took longer than 5s"))
-		defer cancel()
-		got, keep := r.post(own, op, q)
+		got, keep := r.post(context.WithoutCancel(ctx), op, q)
 		r.cache.put(key, got, r.now().Add(keep), keep)
 		return got, nil
 	})
@@ -145,36 +142,22 @@ func (r *Remote) ask(ctx context.Context, op string, q Query) response {
 
 // post makes the request; a zero status is a directory that can't be reached.
 func (r *Remote) post(ctx context.Context, op string, q Query) (response, time.Duration) {
-	body, err := json.Marshal(request{op, q.Address, q.MailFrom, q.Client, q.Hello})
+	a, err := r.client.Post(ctx, fmt.Sprintf("dir_%d", r.now().UnixNano()), request{op, q.Address, q.MailFrom, q.Client, q.Hello})
 	if err != nil {
 		return response{}, 0
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url, bytes.NewReader(body))
-	if err != nil {
-		return response{}, 0
-	}
-	req.Header.Set("Content-Type", "application/json")
-	at := r.now()
-	r.sign(req.Header, fmt.Sprintf("dir_%d", at.UnixNano()), at, body)
-	resp, err := r.client.Do(req)
-	if err != nil {
-		return response{}, 0
-	}
-	defer resp.Body.Close()
 	got := response{}
-	if b, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)); err == nil {
-		if json.Unmarshal(b, &got) != nil {
-			got = response{}
-		}
+	if json.Unmarshal(a.Body, &got) != nil {
+		got = response{}
 	}
-	got.status, got.location = resp.StatusCode, resp.Header.Get("Location")
-	return got, freshness(resp, classify(got, q.Address))
+	got.status, got.location = a.Status, a.Header.Get("Location")
+	return got, freshness(a.Header, classify(got, q.Address))
 }
 
 // freshness says how long an answer may be reused.
-func freshness(resp *http.Response, a Answer) time.Duration {
+func freshness(h http.Header, a Answer) time.Duration {
 	switch {
-	case strings.Contains(strings.ToLower(resp.Header.Get("Cache-Control")), "no-store"), a.Code/100 == 4:
+	case strings.Contains(strings.ToLower(h.Get("Cache-Control")), "no-store"), a.Code/100 == 4:
 		return 0
 	case a.Accepted():
 		return keepAnswers

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"postern/webhook/call"
 )
 
 // ask starts a directory with the handler and returns what asks it.
@@ -18,11 +20,11 @@ func serve(t *testing.T, h http.HandlerFunc) (*Remote, *time.Time) {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	sign := func(header http.Header, id string, at time.Time, body []byte) { header.Set("Webhook-Id", id) }
-	r, err := NewRemote(srv.URL, srv.Client(), sign, func() time.Time { return now })
+	r, err := NewRemote(call.Config{URL: srv.URL}, call.Deps{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(r.Close)
 	return r, &now
 }
 
@@ -158,7 +160,7 @@ func TestCache(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	r, err := NewRemote("http://127.0.0.1:1/", &http.Client{}, func(http.Header, string, time.Time, []byte) {}, time.Now)
+	r, err := NewRemote(call.Config{URL: "http://127.0.0.1:1/"}, call.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

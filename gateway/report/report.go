@@ -109,7 +109,7 @@ func (r *Reporter) Run(ctx context.Context) {
 	}
 	wg.Wait()
 	if r.o.Webhook != nil {
-		r.o.Webhook.client.CloseIdleConnections()
+		r.o.Webhook.client.Close()
 	}
 }
 

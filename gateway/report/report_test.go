@@ -18,6 +18,7 @@ import (
 	"postern/retry"
 	"postern/retry/sqlite"
 	"postern/webhook"
+	"postern/webhook/call"
 )
 
 const testSecret = webhook.Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
@@ -138,7 +139,7 @@ func TestFailureWebhook(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer srv.Close()
-	w, err := NewWebhook(strings.Replace(srv.URL, "//", "//ops:pass@", 1), func() webhook.Secret { return testSecret })
+	w, err := NewWebhook(strings.Replace(srv.URL, "//", "//ops:pass@", 1), func() webhook.Secret { return testSecret }, call.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func TestFailureWebhook(t *testing.T) {
 }
 
 func TestWebhookErrorsHideTheURL(t *testing.T) {
-	w, err := NewWebhook("http://ops:pass-word@127.0.0.1:1/hook?key=se-cret", nil)
+	w, err := NewWebhook("http://ops:pass-word@127.0.0.1:1/hook?key=se-cret", nil, call.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestWebhookErrorsHideTheURL(t *testing.T) {
 		t.Errorf("error: %v", err)
 	}
 	for _, bad := range []string{"ftp://x", "hook", "http://", "http://%zz:se-cret@x"} {
-		if _, err := NewWebhook(bad, nil); err == nil || strings.Contains(err.Error(), "se-cret") {
+		if _, err := NewWebhook(bad, nil, call.Deps{}); err == nil || strings.Contains(err.Error(), "se-cret") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

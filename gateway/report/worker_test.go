@@ -11,6 +11,7 @@ import (
 
 	"postern/gateway/mail"
 	"postern/retry"
+	"postern/webhook/call"
 )
 
 type rejects struct{}
@@ -33,7 +34,7 @@ func TestWorkerReports(t *testing.T) {
 	}))
 	defer srv.Close()
 	server, q := startRelay(t, nil), openQueue(t)
-	hook, err := NewWebhook(srv.URL, nil)
+	hook, err := NewWebhook(srv.URL, nil, call.Deps{})
 	if err != nil {
 		t.Fatal(err)
 	}

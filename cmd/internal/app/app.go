@@ -26,7 +26,7 @@ import (
 	"postern/gateway/report"
 	"postern/gateway/smtp"
 	"postern/retry"
-	"postern/webhook"
+	"postern/webhook/call"
 )
 
 // App is a gateway with everything around it.
@@ -66,6 +66,14 @@ type cleanup struct {
 	undo func() error
 }
 
+// reload is how files that change are read.
+func (d Deps) reload() reload.Deps { return reload.Deps{Logger: d.Logger} }
+
+// call is how services other than the endpoints are called.
+func (d Deps) call() call.Deps { return call.Deps{UserAgent: d.userAgent()} }
+
+func (d Deps) userAgent() string { return "Postern/" + d.Version }
+
 // New wires a gateway and opens its store and its listeners. Its errors are a
 // *config.Error where the configuration is to blame.
 func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
@@ -81,11 +89,11 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 
 // setup is one straight line, in the order in which the parts need each other.
 func (a *App) setup(ctx context.Context) error {
-	router, err := a.cfg.Router(a.reload())
+	router, err := a.cfg.Router(a.deps.reload())
 	if err != nil {
 		return err
 	}
-	sender, err := webhook.NewSender(webhook.SenderOptions{Logger: a.deps.Logger, Hostname: a.cfg.Listen.Domain, UserAgent: "Postern/" + a.deps.Version})
+	sender, err := NewSender(a.cfg, a.deps)
 	if err != nil {
 		return err
 	}

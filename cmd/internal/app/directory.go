@@ -1,16 +1,12 @@
 package app
 
 import (
-	"io"
-	"net/http"
 	"slices"
-	"strconv"
-	"time"
 
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
-	"postern/gateway/reload"
 	"postern/webhook"
+	"postern/webhook/call"
 )
 
 // newDirectory says who is a recipient: the patterns, the endpoints' own, and the
@@ -41,29 +37,20 @@ func (a *App) newDirectory(router *webhook.Router) (*directory.Directory, error)
 	if c.Directory.URL == "" {
 		return directory.New(cfg), nil
 	}
-	remote, err := Remote(c.Directory, a.reload())
+	remote, err := NewRemote(c.Directory, a.deps)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose("directory connections", func() error { remote.Close(); return nil })
 	cfg.Remote = remote
-	return directory.New(cfg), err
+	return directory.New(cfg), nil
 }
 
-// Remote asks the directory webhook.
-func Remote(c config.Directory, deps reload.Deps) (*directory.Remote, error) {
-	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
-	return directory.NewRemote(string(c.URL), client, signer(c.Secret.Source(deps)), time.Now)
-}
-
-// signer signs the questions to the directory where a secret is set.
-func signer(secret webhook.SecretSource) directory.Signer {
-	if secret == nil {
-		return func(http.Header, string, time.Time, []byte) {}
+// NewRemote asks the directory webhook, for serve and for check.
+func NewRemote(c config.Directory, deps Deps) (*directory.Remote, error) {
+	r, err := directory.NewRemote(call.Config{URL: string(c.URL), Secret: c.Secret.Source(deps.reload())}, deps.call())
+	if err != nil {
+		return nil, config.Refuse("DIRECTORY_URL", err)
 	}
-	return func(h http.Header, id string, at time.Time, body []byte) {
-		signature, err := webhook.Sign(secret(), id, at, func(w io.Writer) error { _, err := w.Write(body); return err })
-		if err != nil {
-			return // a secret that can't be used: the directory refuses the question, the client is told 450
-		}
-		h.Set(webhook.HeaderID, id)
-		h.Set(webhook.HeaderTimestamp, strconv.FormatInt(at.Unix(), 10))
-		h.Set(webhook.HeaderSignature, signature)
-	}
+	return r, nil
 }

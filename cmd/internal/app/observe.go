@@ -39,7 +39,7 @@ func (a *App) links(ctx context.Context) (*ops.Links, error) {
 	if a.cfg.Delivery.PublicURL == "" || a.queue == nil {
 		return nil, nil
 	}
-	secret := a.cfg.Delivery.URLSecret.Source(a.reload())
+	secret := a.cfg.Delivery.URLSecret.Source(a.deps.reload())
 	if secret == nil {
 		stored, err := ops.StoredSecret(ctx, a.queue)
 		if err != nil {
@@ -63,7 +63,7 @@ func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Re
 	if links != nil {
 		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.deps.Logger)
 	}
-	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.reload()), Grace: httpGrace}, deps)
+	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
 	a.ops = server
 	return err
 }

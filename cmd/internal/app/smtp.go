@@ -18,7 +18,7 @@ func (a *App) smtpServer() error {
 		options = append(options, smtp.WithTLS(t))
 	}
 	if a.cfg.TLS.UsersFile != "" {
-		u, err := newUsers(a.cfg.TLS.UsersFile, a.reload())
+		u, err := newUsers(a.cfg.TLS.UsersFile, a.deps.reload())
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ func (a *App) loadCertificate() (err error) {
 	if t.CertFile == "" {
 		return nil
 	}
-	if a.certificate, err = reload.Certificate(a.reload(), t.CertFile, t.KeyFile); err != nil {
+	if a.certificate, err = reload.Certificate(a.deps.reload(), t.CertFile, t.KeyFile); err != nil {
 		return config.Refuse("TLS_CERT_FILE", err)
 	}
 	return nil
@@ -35,7 +35,7 @@ func (a *App) serverTLS() (*tls.Config, error) {
 	if a.cfg.TLS.ClientCAFile == "" {
 		return t, nil
 	}
-	authorities, err := reload.Authorities(a.reload(), a.cfg.TLS.ClientCAFile)
+	authorities, err := reload.Authorities(a.deps.reload(), a.cfg.TLS.ClientCAFile)
 	if err != nil {
 		return nil, config.Refuse("TLS_CLIENT_CA_FILE", err)
 	}
@@ -49,6 +49,3 @@ func askClients(t *tls.Config, authorities *x509.CertPool) *tls.Config {
 	t.ClientCAs, t.ClientAuth = authorities, tls.VerifyClientCertIfGiven
 	return t
 }
-
-// reload is how files that change are read.
-func (a *App) reload() reload.Deps { return reload.Deps{Logger: a.deps.Logger} }

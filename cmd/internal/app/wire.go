@@ -20,6 +20,11 @@ func (a *App) gatewayConfig() gateway.Config {
 	}
 }
 
+// NewSender POSTs to the endpoints, for serve and for check.
+func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
+	return webhook.NewSender(webhook.SenderOptions{Logger: deps.Logger, Hostname: c.Listen.Domain, UserAgent: deps.userAgent()})
+}
+
 func policy(c *config.Config) retry.Policy {
 	p := retry.DefaultPolicy()
 	p.First, p.MaxDelay, p.MaxAge = c.Delivery.RetryFirst, c.Delivery.RetryMax, c.Delivery.RetryMaxAge
@@ -66,7 +71,7 @@ func (a *App) newReporter() (*report.Reporter, error) {
 	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Observer: a.metrics.Reported, Logger: a.deps.Logger}
 	var err error
 	if d.FailureURL != "" {
-		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.reload())); err != nil {
+		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.deps.reload()), a.deps.call()); err != nil {
 			return nil, err
 		}
 	}

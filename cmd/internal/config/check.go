@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -103,6 +105,7 @@ func (c *Config) check() []error {
 	k.refuse(c.Listen.SMTPAddr == "" && c.Listen.SMTPSAddr == "" && c.Listen.LMTPAddr == "", "SMTP_ADDR",
 		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
 	k.patterns("RECIPIENTS", c.Directory.Recipients)
+	k.signs("DIRECTORY_SECRET", c.Directory.Secret.Value)
 	k.refuse(c.Sender.DMARC == "enforce", "DMARC", "can't be enforced: this version checks no senders")
 	k.refuse(c.Process.MemoryLimit > 0 && c.Process.MemoryLimit < leastMemory, "MEMORY_LIMIT", "leaves no room for mail: at least 64MiB are needed")
 	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
@@ -113,6 +116,17 @@ func (k *checker) patterns(variable string, list List) {
 	for _, word := range list {
 		_, err := webhook.ParsePattern(word)
 		k.refuse(err != nil, variable, "%v", err)
+	}
+}
+
+// signs refuses a secret that can't sign; none is allowed.
+func (k *checker) signs(variable string, s webhook.Secret) {
+	if s == "" {
+		return
+	}
+	if _, err := webhook.Sign(s, "", time.Time{}, func(io.Writer) error { return nil }); err != nil {
+		_, why, _ := strings.Cut(err.Error(), ": ")
+		k.refuse(true, variable, "is %s", why)
 	}
 }
 

@@ -95,6 +95,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"POSTERN_TLS_KEY_FILE=/k", "POSTERN_TLS_CERT_FILE is not set"},
 		{"POSTERN_WEBHOOK_MATCH=sales", `POSTERN_WEBHOOK_MATCH pattern "sales": write "sales@*"`},
 		{"POSTERN_RECIPIENTS=sales@", "POSTERN_RECIPIENTS pattern"},
+		{"POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_DIRECTORY_SECRET is not a Standard Webhooks secret; use"},
 		{"POSTERN_DMARC=enforce", "this version checks no senders"},
 		{"POSTERN_WEBHOOK_RAW=url", "needs POSTERN_PUBLIC_URL"},
 		{"POSTERN_WEBHOOK_REJECT=200", "must be statuses such as 404,422"},
@@ -158,7 +159,7 @@ func TestConfigHidesSecrets(t *testing.T) {
 	c, err := Load([]string{
 		"POSTERN_WEBHOOK_URL=https://u:s3cret@a.example/?t=s3cret", "POSTERN_WEBHOOK_SECRET=whsec_s3crets3crets3crets3crets3crets3crets3cr", "POSTERN_WEBHOOK_USERNAME=u", "POSTERN_WEBHOOK_PASSWORD=s3cret",
 		"POSTERN_WEBHOOK_HEADERS=X: s3cret", "POSTERN_RETRY_STORE=postgres://u:s3cret@h/d?password=s3cret", "POSTERN_HTTP_TOKEN=s3cret",
-		"POSTERN_DSN_RELAY=smtp://u:s3cret@h:25", "POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_URL_SECRET=s3cret",
+		"POSTERN_DSN_RELAY=smtp://u:s3cret@h:25", "POSTERN_DIRECTORY_SECRET=whsec_s3crets3crets3crets3crets3crets3crets3cr", "POSTERN_URL_SECRET=s3cret",
 	})
 	if err != nil {
 		t.Fatal(err)
