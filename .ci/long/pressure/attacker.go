@@ -224,7 +224,7 @@ func senders(addr string, t *tally) {
 	const size = 50_000_000
 	var b bytes.Buffer
 	b.WriteString(head("application/octet-stream") + "Content-Transfer-Encoding: base64\r\n\r\n")
-	b.Write(wrapped(bytes.Repeat([]byte("octets "), 5_100_000)))
+	b.Write(wrapped(bytes.Repeat([]byte("octets "), 5_400_000)))
 	body := b.Bytes()[:size]
 	parallel(200, 200, func(i int) {
 		c, err := dial(addr, fmt.Sprintf("127.2.6.%d", i%10+1))
