@@ -33,6 +33,9 @@ func (g *Grant) Grow(n int64) bool {
 	return true
 }
 
+// Reach grows to n octets in all, as Grow does.
+func (g *Grant) Reach(n int64) bool { return g.Grow(n - g.octets) }
+
 // growSmall grows within the express share, or moves to the common one.
 func (g *Grant) growSmall(n int64) bool {
 	b, whole := g.b, g.octets+n

@@ -65,11 +65,14 @@ func (p *parser) leaf(e entity, off, end int64) {
 		p.attach(e, off, end)
 		return
 	}
-	limit := p.lim.TextBytes
-	if end-off > limit {
+	if limit := min(p.lim.TextBytes, p.texts); end-off > limit {
 		p.defectf("a text of more than %d octets is cut; the whole of it is an attachment", limit)
 		p.attach(e, off, end)
 		end = off + limit
+	}
+	p.texts -= end - off
+	if !p.book(e.textWeight(end - off)) {
+		return
 	}
 	raw := p.undo(e.enc, p.bytes(off, end))
 	if end == off && e.filename() != "" || e.enc == base64Encoded && isBinary(raw, e.ctype.get("charset")) {
@@ -251,7 +254,7 @@ func (p *parser) attach(e entity, off, end int64) {
 		a.Disposition = "inline"
 	}
 	p.msg.Attachments = append(p.msg.Attachments, a)
-	if isTNEF(e) {
+	if p.book(perAttachment) && isTNEF(e) && p.book(min(size, p.lim.TextBytes)*perTextOctet) {
 		p.openTNEF(c)
 	}
 }

@@ -20,6 +20,10 @@ const (
 // maxDefects bounds the list of defects of one mail.
 const maxDefects = 50
 
+// allTexts is how many times Limits.TextBytes the texts of a mail may have
+// together: once as text, once as HTML.
+const allTexts = 2
+
 // maxGuesses bounds how often a wrong boundary is guessed in one mail, because
 // each guess reads the multipart once more.
 const maxGuesses = 4
@@ -46,7 +50,12 @@ func (l Limits) withDefaults() Limits {
 // Parse reads a mail. It fails only when src can't be read: malformed mail is
 // repaired or passed on undecoded, and Message.Defects says how. The Message
 // refers to src, which must stay readable while attachments are.
-func Parse(src Source, lim Limits) (*Message, error) {
+func Parse(src Source, lim Limits) (*Message, error) { return ParseWithin(src, lim, nil) }
+
+// ParseWithin is Parse within a room for its memory; nil: without a bound. Where
+// there is none, what the mail needs is found out without using it, and the
+// error is a *TooHeavy.
+func ParseWithin(src Source, lim Limits, in Room) (*Message, error) {
 	o, err := openOctets(src)
 	if err != nil {
 		return nil, err
@@ -56,10 +65,14 @@ func Parse(src Source, lim Limits) (*Message, error) {
 		src = Bytes(bytes.ReplaceAll(b, []byte("\r"), []byte("\n")))
 		o.mem = src.(Bytes)
 	}
-	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}}
+	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}, room: room{of: in, need: Least(src)}}
+	p.texts = p.lim.TextBytes * allTexts
 	p.mail()
-	if o.err != nil {
+	switch {
+	case o.err != nil:
 		return nil, o.err
+	case p.over:
+		return nil, &TooHeavy{p.need}
 	}
 	return p.msg, nil
 }
@@ -72,8 +85,10 @@ func onlyCR(b []byte) bool {
 // parser walks one mail.
 type parser struct {
 	*octets
+	room
 	src     Source
 	lim     Limits
+	texts   int64 // octets that may still become text or HTML
 	dec     decoder
 	split   splitter
 	msg     *Message
@@ -115,7 +130,9 @@ func (p *parser) mail() {
 	e.body = body
 	p.dec.hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
 	p.entity(e, 0)
-	p.fill(h)
+	if p.book(max(0, body-start-freeHeader) * perHeaderOctet) {
+		p.fill(h)
+	}
 }
 
 // bodyCharset is the charset that the mail's text declares, for raw 8-bit

@@ -1,0 +1,68 @@
+package mail
+
+import "fmt"
+
+// Room is the memory that a mail may take while it is read and rendered.
+type Room interface {
+	// Reach reports whether n octets in all may be used. It never waits.
+	Reach(n int64) bool
+}
+
+// TooHeavy is returned by ParseWithin when there was no room. Octets is what the
+// mail needs: with so much it can be read.
+type TooHeavy struct{ Octets int64 }
+
+// Error implements error.
+func (e *TooHeavy) Error() string {
+	return fmt.Sprintf("mail: reading it takes %d octets of memory, and there was no room for them", e.Octets)
+}
+
+// Needs is Octets, for those who don't know this package.
+func (e *TooHeavy) Needs() int64 { return e.Octets }
+
+// What a mail takes at its peak, in octets of memory, until its text has been
+// written into a body of any format (measured: TestWeight).
+const (
+	restsInMemory = 48 << 10  // around a mail that is in memory, and copied to stand behind our header lines
+	restsOnDisk   = 256 << 10 // around one on disk: windows of it and buffers
+
+	perTextOctet   = 4       // of a text's octets as they are stored, in ASCII or UTF-8
+	perCodedOctet  = 8       // the same in other charsets, which grow
+	perHeaderOctet = 13      // of the mail's own header: lists of addresses
+	perAttachment  = 4 << 10 // each one
+	freeHeader     = 2 << 10 // of a header
+)
+
+// Least is the octets of memory that any mail takes beside its source, whatever
+// is in it.
+func Least(src Source) int64 {
+	if _, ok := src.(Bytes); ok {
+		return restsInMemory + src.Size()
+	}
+	return restsOnDisk
+}
+
+// room is how the parser books what it is about to use.
+type room struct {
+	of   Room
+	need int64
+	over bool // there was none: from here on the need is only measured
+}
+
+// book reports whether n more octets may be used.
+func (r *room) book(n int64) bool {
+	r.need += n
+	if !r.over && r.of != nil && !r.of.Reach(r.need) {
+		r.over = true
+	}
+	return !r.over
+}
+
+// textWeight is the memory that n octets of a text take.
+func (e *entity) textWeight(n int64) int64 {
+	switch normalizeLabel(e.ctype.get("charset")) {
+	case "", "utf-8", "us-ascii":
+		return n * perTextOctet
+	}
+	return n * perCodedOctet
+}

@@ -1,0 +1,70 @@
+package mail
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// bounded is a Room of so many octets that notes what was asked for.
+type bounded struct{ octets, asked int64 }
+
+func (b *bounded) Reach(n int64) bool {
+	b.asked = max(b.asked, n)
+	return n <= b.octets
+}
+
+func TestParseWithin(t *testing.T) {
+	text := "Subject: x\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n" + strings.Repeat("words \xe4\r\n", 10_000)
+	files := "Content-Type: multipart/mixed; boundary=b\r\n\r\n" + strings.Repeat("--b\r\nContent-Type: application/pdf; name=f\r\n\r\n%PDF\r\n", 100) + "--b--\r\n"
+	for name, raw := range map[string]string{"text": text, "files": files, "header": "To: " + strings.Repeat("a@b.test,\r\n ", 9000) + "c@d\r\n\r\nx"} {
+		t.Run(name, func(t *testing.T) {
+			src := Bytes(raw)
+			var heavy *TooHeavy
+			if _, err := ParseWithin(src, Limits{}, &bounded{octets: Least(src)}); !errors.As(err, &heavy) {
+				t.Fatalf("read without room: %v", err)
+			}
+			if heavy.Needs() < 2*int64(len(raw)) {
+				t.Errorf("it needs %d octets for a mail of %d", heavy.Needs(), len(raw))
+			}
+			room := &bounded{octets: heavy.Needs()}
+			m, err := ParseWithin(src, Limits{}, room)
+			if err != nil {
+				t.Fatalf("no room for what it said it needs: %v", err)
+			}
+			if room.asked > heavy.Needs() {
+				t.Errorf("asked for %d, said %d", room.asked, heavy.Needs())
+			}
+			want, err := Parse(src, Limits{})
+			if err != nil || m.Text != want.Text || len(m.Attachments) != len(want.Attachments) || len(m.To) != len(want.To) {
+				t.Errorf("read differently: %v", err)
+			}
+		})
+	}
+}
+
+// A thousand texts of a mail can't have more of it than two can.
+func TestAllTextsTogether(t *testing.T) {
+	part := "--b\r\nContent-Type: text/%s\r\n\r\n" + strings.Repeat("0123456789abcde\n", 64) + "\r\n"
+	var raw bytes.Buffer
+	raw.WriteString("Content-Type: multipart/mixed; boundary=b\r\n\r\n")
+	for i := range 100 {
+		fmt.Fprintf(&raw, part, []string{"plain", "html"}[i%2])
+	}
+	raw.WriteString("--b--\r\n")
+	m, err := Parse(Bytes(raw.Bytes()), Limits{TextBytes: 8 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.Text) + len(m.HTML); n > 17<<10 || n < 15<<10 {
+		t.Errorf("%d octets of text and HTML", n)
+	}
+	if len(m.Attachments) != 84 {
+		t.Errorf("%d attachments hold the rest", len(m.Attachments))
+	}
+	if len(m.Defects) == 0 || !strings.Contains(m.Defects[0], "is cut") {
+		t.Errorf("defects: %q", m.Defects)
+	}
+}
