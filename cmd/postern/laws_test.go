@@ -11,7 +11,7 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {},
+	"gateway/mail":      {"gateway/mail/htmltext"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
@@ -31,6 +31,8 @@ var mayImport = map[string][]string{
 	"gateway/smtp": {"gateway/smtp/reply"},
 
 	"gateway/smtp/reply": {},
+
+	"gateway/mail/htmltext": {},
 
 	"cmd/internal/config":  {"gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},

@@ -294,7 +294,7 @@ func (p *parser) compose() {
 	m.Text = strings.Join(p.body.text, "\n")
 	m.HTML = strings.Join(p.body.html, "\n")
 	if strings.TrimSpace(m.Text) == "" && m.HTML != "" {
-		m.Text = p.htmlText(m.HTML)
+		m.Text = p.textOf(m.HTML)
 	}
 	m.Reply = splitReply(m.Text)
 }

@@ -2,31 +2,17 @@ package mail
 
 import (
 	"bytes"
-	"strings"
 
-	"github.com/inbucket/html2text"
-	k3a "github.com/k3a/html2text"
+	"postern/gateway/mail/htmltext"
 )
 
-// maxRichHTML bounds the HTML that is laid out as text (tables, links), which
-// costs several times what stripping the tags does.
-const maxRichHTML = 512 << 10
-
-// maxPlainHTML bounds the HTML that text is made of at all.
-const maxPlainHTML = 2 << 20
-
-// htmlText makes text of HTML.
-func (p *parser) htmlText(html string) string {
-	if len(html) <= maxRichHTML {
-		if s, err := html2text.FromString(html, html2text.Options{TextOnly: true}); err == nil {
-			return toUTF8Lossy([]byte(s))
-		}
+// textOf makes text of HTML: what a reader sees of it.
+func (p *parser) textOf(html string) string {
+	page := htmltext.Read(html)
+	if page.Cut > 0 {
+		p.defectf("the text is made of the first %d octets of the HTML", page.Cut)
 	}
-	if len(html) > maxPlainHTML {
-		p.defectf("the text is made of the first %d octets of the HTML", maxPlainHTML)
-		html = html[:maxPlainHTML]
-	}
-	return strings.TrimSpace(toUTF8Lossy([]byte(k3a.HTML2TextWithOptions(html, k3a.WithUnixLineBreaks(), k3a.WithLinksInnerText()))))
+	return page.Text()
 }
 
 // metaSize is how far into a page its <meta charset> is looked for.

@@ -1,0 +1,248 @@
+package htmltext
+
+import (
+	"bytes"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/atom"
+)
+
+// resolve computes what is seen: it sets why and the layout flags of each node.
+func (p *Page) resolve(s *sheet) {
+	root := style{em: defaultSize, ink: black, ground: white}
+	p.resolveChildren(0, &root, s)
+}
+
+func (p *Page) resolveChildren(i int32, in *style, s *sheet) {
+	hidden := in.hidesText()
+	for c := p.nodes[i].first; c != 0; c = p.nodes[c].next {
+		n := &p.nodes[c]
+		if n.tag == textTag {
+			n.why = hidden
+			if in.blanks {
+				n.flags |= keepBlanks
+			}
+			continue
+		}
+		p.resolveElement(c, n, in, s)
+	}
+}
+
+func (p *Page) resolveElement(c int32, n *node, in *style, s *sheet) {
+	class := n.class
+	if class&unseen != 0 || n.tag == atom.Dialog && !p.has(n, attrOpen) || n.tag == atom.Input && is(p.get(n, attrType), "hidden") {
+		n.why = Unrendered
+		return
+	}
+	b := newBox(in)
+	b.ownDefaults(p, n)
+	b.attributes(p, n)
+	b.cascade(p, c, n, s)
+	n.why = b.hides(class&(block|void) == 0 && b.display <= displayInline && !b.placed)
+	if n.tag == atom.Img && n.why == Shown && b.style.invisible {
+		n.why = Invisible
+	}
+	n.flags |= b.layout(class)
+	if n.tag == atom.Img && (tiny(p.get(n, attrWidth)) || tiny(p.get(n, attrHeight)) || b.width >= 0 && b.width <= 2 || b.height >= 0 && b.height <= 2) {
+		n.flags |= spacer
+	}
+	if n.why == Shown && n.first != 0 {
+		p.resolveChildren(c, &b.style, s)
+		if n.tag == atom.Select {
+			p.selectOne(c)
+		}
+	}
+}
+
+func (p *Page) has(n *node, key attrKey) bool {
+	_, ok := p.lookup(n, key)
+	return ok
+}
+
+// ownDefaults takes what an element is without any style.
+func (b *box) ownDefaults(p *Page, n *node) {
+	switch n.tag {
+	case atom.A:
+		if p.has(n, attrHref) {
+			b.style.ink = linkBlue
+		}
+	case atom.Mark:
+		b.style.ground, b.style.ink, b.style.picture = 0xffffff00, black, false
+	case atom.Pre, atom.Textarea, atom.Listing, atom.Xmp, atom.Plaintext:
+		b.style.blanks = true
+	case atom.Table:
+		b.style.indent = 0
+	}
+}
+
+// cascade applies the sheets' rules and the style attribute in their order.
+func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
+	var important [16]declaration
+	last := important[:0]
+	take := func(d declaration) {
+		if d.important {
+			last = append(last, d)
+			return
+		}
+		b.apply(d)
+	}
+	if len(s.rules) > 0 {
+		s.matching(p, c, func(r *rule) {
+			for _, d := range r.decls {
+				take(d)
+			}
+		})
+	}
+	if v := p.get(n, attrStyle); len(v) > 0 {
+		declarations(v, take)
+	}
+	for _, d := range last {
+		b.apply(d)
+	}
+}
+
+// layout says how an element is laid out where its style changes that.
+func (b *box) layout(c class) flag {
+	var f flag
+	switch {
+	case b.display == displayInline && c&block != 0:
+		f |= asInline
+	case b.display == displayBlock && c&block == 0:
+		f |= asBlock
+	}
+	if b.marginTop != unset && b.marginTop < 2 && b.marginBottom != unset && b.marginBottom < 2 {
+		f |= tight
+	}
+	if b.unlisted {
+		f |= noMarks
+	}
+	if b.unframed {
+		f |= noQuote
+	}
+	return f
+}
+
+// selectOne hides the options that a closed list doesn't show.
+func (p *Page) selectOne(list int32) {
+	var options []int32
+	chosen := 0
+	var walk func(int32)
+	walk = func(i int32) {
+		for c := range p.children(i) {
+			if p.nodes[c].tag == atom.Option {
+				if p.has(&p.nodes[c], attrSelected) {
+					chosen = len(options)
+				}
+				options = append(options, c)
+			} else {
+				walk(c)
+			}
+		}
+	}
+	walk(list)
+	for k, c := range options {
+		if k != chosen {
+			p.nodes[c].why = Unrendered
+		}
+	}
+}
+
+// Hidden is text that a mail hides.
+type Hidden struct {
+	Text   string // its beginning
+	Why    Reason
+	Length int  // letters and digits in all
+	First  bool // nothing visible precedes it: a preheader stands there
+}
+
+// maxSample bounds the text of a Hidden, in octets.
+const maxSample = 120
+
+// Hidden tells what text is not in the outputs, but for what no mail shows
+// (scripts, styles): one entry for each stretch without visible text between.
+func (p *Page) Hidden() []Hidden {
+	h := hiddenWalk{Page: p}
+	h.walk(0, Shown)
+	h.flush()
+	return h.found
+}
+
+type hiddenWalk struct {
+	*Page
+	found []Hidden
+	now   Hidden
+	text  []byte
+	seen  bool
+}
+
+func (h *hiddenWalk) walk(i int32, why Reason) {
+	for c := range h.children(i) {
+		n := &h.nodes[c]
+		w := why
+		if w == Shown {
+			w = n.why
+		}
+		switch {
+		case w == Unrendered:
+		case n.tag == textTag:
+			h.take(h.Page.text(n), w)
+		default:
+			h.walk(c, w)
+		}
+	}
+}
+
+func (h *hiddenWalk) take(s []byte, why Reason) {
+	letters := countLetters(s)
+	switch {
+	case letters == 0:
+	case why == Shown:
+		h.flush()
+		h.seen = true
+	default:
+		if h.now.Length == 0 {
+			h.now.Why = why
+			h.now.First = !h.seen
+		}
+		h.now.Length += letters
+		if len(h.text) < maxSample {
+			h.text = append(append(h.text, ' '), bytes.Join(bytes.Fields(s), []byte(" "))...)
+		}
+	}
+}
+
+func (h *hiddenWalk) flush() {
+	if h.now.Length > 0 {
+		h.now.Text = clip(string(bytes.TrimSpace(h.text)), maxSample)
+		h.found = append(h.found, h.now)
+	}
+	h.now, h.text = Hidden{}, h.text[:0]
+}
+
+// tiny says whether an image's width or height is that of nothing to see.
+func tiny(v []byte) bool {
+	x, ok := parseLength(trim(v), defaultSize, pageWidth)
+	return ok && x <= 2
+}
+
+// countLetters counts letters and digits.
+func countLetters(s []byte) (n int) {
+	for _, c := range string(s) {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// clip cuts a string at most so many octets long.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
+	}
+	return s[:most]
+}
