@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/auth"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 )
@@ -23,7 +24,7 @@ var errAskFor = fmt.Errorf("the time that a sender may wait for webhooks is over
 type message struct {
 	env    *mail.Envelope
 	data   mail.Source // as received
-	raw    mail.Source // our trace lines, then data
+	raw    mail.Source // our trace lines, then data without what was removed
 	parsed *mail.Message
 	ids    []string      // delivery keys that took it; for the ledger, if the client never hears our 250
 	stored *archive.Mail // it came out of the queue; nil: it is fresh
@@ -84,9 +85,14 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 			return nil, replyDMARC
 		}
 	}
-	m.env.Trace = g.trace(m.env)
+	removed, err := auth.Forged(m.data, g.Domain)
+	if err != nil {
+		g.Logger.Error("the spool can't be read", "id", m.env.ID, "error", err)
+		return nil, replyLocalError
+	}
+	m.env.Removed = removed.Spans
+	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
 	m.raw = archive.Raw(m.env, m.data)
-	var err error
 	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
 		g.Logger.Error("the spool can't be read", "id", m.env.ID, "error", err)
 		return nil, replyLocalError
@@ -101,13 +107,29 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 }
 
 // trace is the header lines that we put before the octets of DATA, frozen from
-// here on.
-func (g *Gateway) trace(e *mail.Envelope) string {
-	line := received(e, g.Domain)
-	if e.Verdict == nil || e.Verdict.Header == "" {
-		return line
+// here on: the verdict, what was removed, and where the mail came from. Octets that
+// would go on with our last line get a field of their own.
+func (g *Gateway) trace(e *mail.Envelope, note string, folded bool) string {
+	line := note + received(e, g.Domain)
+	if e.Verdict != nil && e.Verdict.Header != "" {
+		line = "Authentication-Results: " + strings.TrimRight(e.Verdict.Header, "\r\n") + "\r\n" + line
 	}
-	return "Authentication-Results: " + strings.TrimRight(e.Verdict.Header, "\r\n") + "\r\n" + line
+	if folded {
+		line += "X-Unnamed:\r\n"
+	}
+	return line
+}
+
+// startsFolded reports whether a message begins with white space.
+func startsFolded(data mail.Source) bool {
+	r, err := data.Open()
+	if err != nil {
+		return false // the parser will say so
+	}
+	defer r.Close()
+	var first [1]byte
+	n, _ := r.Read(first[:])
+	return n == 1 && (first[0] == ' ' || first[0] == '\t')
 }
 
 // envelope freezes what the transaction said.

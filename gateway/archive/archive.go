@@ -58,8 +58,12 @@ func (m *Mail) Close() error {
 	return m.body.Close()
 }
 
-// Raw puts the header lines of the envelope before the octets of DATA.
-func Raw(env *mail.Envelope, data mail.Source) mail.Source { return mail.Prepend(env.Trace, data) }
+// Raw is the message as everybody behind the door sees it: the header lines of
+// the envelope, then the octets of DATA without the fields that were removed. Only
+// the check of signatures needs data itself.
+func Raw(env *mail.Envelope, data mail.Source) mail.Source {
+	return mail.Prepend(env.Trace, mail.Without(data, env.Removed))
+}
 
 // Record is a message as the queue keeps it, its body still to be staged. It
 // waits for the webhooks for life.

@@ -41,6 +41,7 @@ type Envelope struct {
 	RequireTLS bool            `json:"require_tls,omitempty"`
 	DSN        *DSN            `json:"dsn,omitempty"`
 	Trace      string          `json:"trace"`                    // the header lines that we put before DATA, CRLF included; frozen at receipt
+	Removed    []Span          `json:"removed,omitempty"`        // of DATA: header fields that pretend to be ours, left out of what is shown; frozen at receipt
 	Verdict    *Authentication `json:"authentication,omitempty"` // made once, at receipt; nil: not checked
 }
 

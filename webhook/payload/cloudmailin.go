@@ -21,6 +21,10 @@ func (CloudMailin) Stops(status int) bool { return status >= 400 && status <= 49
 
 // Render implements Format.
 func (CloudMailin) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(cloudmailinClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	b, err := cloudmailinBody(&d, place(o.Attachments, Inline, d.Links))
 	if err == nil && o.InlineLimit > 0 && b.Length > o.InlineLimit && d.Links != nil && !b.UsesLinks && len(d.Message.Attachments) > 0 {
 		return cloudmailinBody(&d, place(URL, Inline, d.Links))
@@ -66,11 +70,6 @@ func cloudmailinBody(d *Delivery, where Where) (Body, error) {
 }
 
 func cloudmailinEnvelope(c *composer, d *Delivery) {
-	spf, _, _ := verdicts(d.Envelope)
-	domain := ""
-	if v := d.Envelope.Verdict; v != nil {
-		domain = v.SPF.Domain
-	}
 	c.key("envelope")
 	c.open('{')
 	c.field("to", recipient(d).Address)
@@ -85,10 +84,12 @@ func cloudmailinEnvelope(c *composer, d *Delivery) {
 	c.field("remote_ip", clientIP(d.Envelope))
 	c.key("tls")
 	c.bool(d.Envelope.TLS != nil)
-	c.key("spf")
-	c.open('{')
-	c.field("result", spf)
-	c.field("domain", domain)
-	c.close('}')
+	if spf, _, _ := verdicts(d.Envelope); spf != "" {
+		c.key("spf")
+		c.open('{')
+		c.field("result", spf)
+		c.field("domain", d.Envelope.Verdict.SPF.Domain)
+		c.close('}')
+	}
 	c.close('}')
 }

@@ -182,25 +182,20 @@ func isToken(s string) bool {
 // recipient is the first recipient, of formats that carry one.
 func recipient(d *Delivery) mail.Recipient { return d.Recipients[0] }
 
-// verdicts gives the authentication's words; "none" where nobody was checked.
+// verdicts gives the authentication's words; "" for what wasn't evaluated, which
+// is something else than "none": that the sender's domain says nothing.
 func verdicts(e *mail.Envelope) (spf, dkim, dmarc string) {
-	spf, dkim, dmarc = "none", "none", "none"
 	a := e.Verdict
 	if a == nil {
-		return spf, dkim, dmarc
+		return "", "", ""
 	}
-	if a.SPF.Result != "" {
-		spf = a.SPF.Result
-	}
-	if a.DMARC.Result != "" {
-		dmarc = a.DMARC.Result
-	}
+	dkim = "none"
 	for _, k := range a.DKIM {
 		if dkim = k.Result; dkim == "pass" {
 			break
 		}
 	}
-	return spf, dkim, dmarc
+	return a.SPF.Result, dkim, a.DMARC.Result
 }
 
 // clientIP is the sender's address, "" over a unix socket.

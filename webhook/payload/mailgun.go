@@ -23,6 +23,10 @@ func (Mailgun) NeedsKey() bool { return true }
 
 // Render implements Format.
 func (Mailgun) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(mailgunClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	d = withOptions(d, o)
 	f := mailgunForm{newForm(d.ID)}
 	f.common(&d, o)
@@ -53,6 +57,10 @@ func (MailgunMIME) NeedsKey() bool { return true }
 
 // Render implements Format.
 func (MailgunMIME) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(mailgunClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	raw, err := downgraded(&d)
 	if err != nil {
 		return Body{}, err

@@ -32,6 +32,10 @@ func (Mandrill) NeedsKey() bool { return true }
 
 // Render implements Format.
 func (Mandrill) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(mandrillClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	d = withOptions(d, o)
 	raw, err := downgraded(&d)
 	if err != nil {
@@ -175,11 +179,16 @@ func (c *composer) grouped(m *mail.Message, as func(name string) string) {
 
 func (c *mandrillBody) verdicts() {
 	spf, dkim, _ := verdicts(c.d.Envelope)
-	c.key("spf")
-	c.open('{')
-	c.field("result", spf)
-	c.field("detail", "")
-	c.close('}')
+	if spf != "" {
+		c.key("spf")
+		c.open('{')
+		c.field("result", spf)
+		c.field("detail", "")
+		c.close('}')
+	}
+	if dkim == "" {
+		return
+	}
 	c.key("dkim")
 	c.open('{')
 	c.key("signed")

@@ -23,6 +23,10 @@ func (Postmark) Stops(status int) bool { return status == 403 }
 
 // Render implements Format.
 func (Postmark) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(postmarkClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	d = withOptions(d, o)
 	raw, err := downgraded(&d)
 	if err != nil {
@@ -137,13 +141,13 @@ func (p *postmarkBody) headers() {
 	p.key("Headers")
 	p.open('[')
 	p.header("Return-Path", "<"+text.OneLine(p.d.Envelope.From)+">")
-	if spf, _, _ := verdicts(p.d.Envelope); spf != "none" {
+	if spf, _, _ := verdicts(p.d.Envelope); spf != "" {
 		p.header("Received-SPF", fmt.Sprintf("%s client-ip=%s; envelope-from=%s; helo=%s;",
 			strings.ToUpper(spf[:1])+spf[1:], clientIP(p.d.Envelope), text.OneLine(p.d.Envelope.From), text.OneLine(p.d.Envelope.Hello)))
 	}
 	for _, f := range fields(p.m, plainText) {
 		switch strings.ToLower(f.name) {
-		case "from", "to", "cc", "bcc", "subject", "date", "reply-to", "return-path", "received-spf":
+		case "from", "to", "cc", "bcc", "subject", "date", "reply-to":
 			continue
 		}
 		p.header(f.name, f.value)

@@ -11,7 +11,7 @@ import (
 // ingress (message/rfc822) and Laravel's MailCare driver, which wants its own
 // spelling of the type and is known by its path. The envelope's recipients come
 // first, each in an X-Original-To field: it is by these that Action Mailbox
-// routes what is not addressed in To or Cc.
+// routes what is not addressed in To or Cc. The mail's own fields of that kind go.
 type Raw struct{}
 
 // Name implements Format.
@@ -22,6 +22,10 @@ func (Raw) PerRecipient() bool { return false }
 
 // Render implements Format.
 func (Raw) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(routeClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	var c composer
 	c.text(originalTo(&d))
 	c.stream(ofSource(d.Raw))

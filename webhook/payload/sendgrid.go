@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"postern/gateway/mail"
 	"postern/gateway/text"
 )
 
@@ -19,6 +20,10 @@ func (SendGrid) PerRecipient() bool { return false }
 
 // Render implements Format.
 func (SendGrid) Render(d Delivery, o Options) (Body, error) {
+	d, err := d.without(sendgridClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	d = withOptions(d, o)
 	f := sendgridForm{newForm(d.ID)}
 	m := d.Message
@@ -52,6 +57,10 @@ func (SendGridRaw) PerRecipient() bool { return false }
 
 // Render implements Format.
 func (SendGridRaw) Render(d Delivery, _ Options) (Body, error) {
+	d, err := d.without(sendgridClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	raw, err := downgraded(&d)
 	if err != nil {
 		return Body{}, err
@@ -82,18 +91,22 @@ func (f sendgridForm) common(d *Delivery) {
 		c.close('}')
 	})
 	f.field("sender_ip", clientIP(d.Envelope))
-	spf, _, _ := verdicts(d.Envelope)
-	f.field("SPF", spf)
-	f.field("dkim", sendgridDKIM(d))
+	spf, dkim, _ := verdicts(d.Envelope)
+	if spf != "" {
+		f.field("SPF", spf)
+	}
+	if dkim != "" {
+		f.field("dkim", sendgridDKIM(d.Envelope.Verdict.DKIM))
+	}
 }
 
 // sendgridDKIM is SendGrid's notation of the signatures, which isn't JSON.
-func sendgridDKIM(d *Delivery) string {
-	if d.Envelope.Verdict == nil || len(d.Envelope.Verdict.DKIM) == 0 {
+func sendgridDKIM(signatures []mail.DKIMResult) string {
+	if len(signatures) == 0 {
 		return "none"
 	}
-	parts := make([]string, len(d.Envelope.Verdict.DKIM))
-	for i, k := range d.Envelope.Verdict.DKIM {
+	parts := make([]string, len(signatures))
+	for i, k := range signatures {
 		parts[i] = fmt.Sprintf("@%s : %s", text.OneLine(k.Domain), k.Result)
 	}
 	return "{" + strings.Join(parts, ", ") + "}"

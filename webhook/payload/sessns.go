@@ -24,6 +24,10 @@ func (SESSNS) PerRecipient() bool { return false }
 
 // Render implements Format.
 func (SESSNS) Render(d Delivery, _ Options) (Body, error) {
+	d, err := d.without(sesClaims)
+	if err != nil {
+		return Body{}, err
+	}
 	inner, err := sesNotification(&d)
 	if err != nil {
 		return Body{}, err
@@ -94,6 +98,9 @@ func (c *sesBody) receipt() {
 	c.int(0)
 	c.recipients("recipients")
 	for _, v := range [][2]string{{"spamVerdict", "disabled"}, {"virusVerdict", "disabled"}, {"spfVerdict", spf}, {"dkimVerdict", dkim}, {"dmarcVerdict", dmarc}} {
+		if v[1] == "" {
+			continue
+		}
 		c.key(v[0])
 		c.open('{')
 		c.field("status", sesStatus(v[1]))
