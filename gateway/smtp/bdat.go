@@ -91,6 +91,8 @@ func (nowhere) write([]byte) {}
 // chunk carries n octets from the wire to out.
 func (s *session) chunk(n int64, out octets) Reply {
 	clock := s.newDataClock()
+	wide := int64(0)
+	defer func() { s.srv.memory.Free(wide) }()
 	for {
 		b := s.buffered()
 		if int64(len(b)) > n {
@@ -101,7 +103,9 @@ func (s *session) chunk(n int64, out octets) Reply {
 		if n -= int64(len(b)); n == 0 {
 			return Reply{}
 		}
-		s.enlarge()
+		if wide == 0 {
+			wide = s.widen()
+		}
 		s.send()
 		if err := clock.fill(); err != nil {
 			return s.cutOff(err)

@@ -172,6 +172,10 @@ func (s *session) rcpt(arg []byte) Reply {
 		s.t.Refused++
 		return r
 	}
+	if !s.hold(rcpt) {
+		s.t.Refused++
+		return replyNoMemory
+	}
 	s.t.Recipients = append(s.t.Recipients, rcpt)
 	s.state = stateRcpt
 	return r.Or(replyRcpt)

@@ -90,6 +90,8 @@ type Transaction struct {
 	Recipients []*Recipient
 	Refused    int // recipients that were not accepted
 	Data       any // the handler's own, kept for the transaction
+
+	held int64 // octets booked for it
 }
 
 // Recipient is one forward-path.

@@ -52,7 +52,8 @@ func (s *session) openBody() Reply {
 func (s *session) receive() Reply {
 	scanner := dataScanner{normalize: s.srv.cfg.BareLF == BareLFNormalize}
 	clock := s.newDataClock()
-	s.enlarge()
+	wide := s.widen()
+	defer func() { s.srv.memory.Free(wide) }()
 	for {
 		n, done := scanner.scan(s.buffered(), s.body)
 		s.r += n

@@ -57,6 +57,7 @@ var (
 
 var (
 	replyTooManyRcpt   = reply.New(452, reply.Enhanced{4, 5, 3}, "Too many recipients")
+	replyNoMemory      = reply.New(452, reply.Enhanced{4, 3, 1}, "No memory for more recipients now, send to the others first")
 	replySinkFull      = reply.New(452, reply.Enhanced{4, 3, 1}, "No space for the message now")
 	replySinkFault     = reply.New(451, reply.Enhanced{4, 3, 0}, "Local error, please try again later")
 	replyHandlerFault  = reply.New(451, reply.Enhanced{4, 3, 0}, "Local error, please try again later")

@@ -30,6 +30,7 @@ type Server struct {
 	cfg       Config
 	handler   Handler
 	collector Collector // nil: no TURN
+	memory    Memory
 	log       *slog.Logger
 	observer  Observer
 	tls       *tls.Config
@@ -71,7 +72,7 @@ func WithAuthenticator(a Authenticator) Option { return func(s *Server) { s.auth
 // NewServer checks the configuration and wires a server; Serve makes it run.
 func NewServer(cfg Config, h Handler, opts ...Option) (*Server, error) {
 	s := &Server{
-		cfg: cfg, handler: h, log: slog.New(slog.DiscardHandler), observer: nobody{},
+		cfg: cfg, handler: h, memory: boundless{}, log: slog.New(slog.DiscardHandler), observer: nobody{},
 		commands: commandTable(), pool: newBuffers(), closed: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, sessions: map[*session]struct{}{},
 	}
@@ -173,7 +174,7 @@ func (s *Server) untrack(l net.Listener) {
 func (s *Server) start(conn net.Conn, p Protocol) {
 	ses := newSession(s, conn, p)
 	s.observer.SessionStarted(&ses.client)
-	if !s.census.enter() {
+	if s.memory.Crowded() || !s.census.enter() {
 		ses.turnAway()
 		return
 	}

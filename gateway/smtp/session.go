@@ -301,6 +301,7 @@ func (s *session) deadline(d time.Duration) time.Time {
 // reset forgets the transaction (RFC 5321 section 4.1.1.5).
 func (s *session) reset() {
 	s.abort()
+	s.letGo()
 	s.t = nil
 	if s.state != stateGreet {
 		s.state = stateReady
@@ -342,6 +343,7 @@ func (s *session) abandon() {
 			s.panicked(p)
 		}
 	}()
+	s.letGo()
 	s.abort()
 }
 

@@ -9,7 +9,7 @@ import (
 
 // smtpServer wires the protocol engine.
 func (a *App) smtpServer() error {
-	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(a.metrics.SMTP())}
+	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(a.metrics.SMTP()), smtp.WithMemory(a.budget)}
 	if a.certificate != nil {
 		t, err := a.serverTLS()
 		if err != nil {
