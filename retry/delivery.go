@@ -77,6 +77,10 @@ type LeaseRequest struct {
 	Since time.Duration
 }
 
+// MaxLease is the longest that a lease lasts without Extend. One that seems to
+// last longer was given before the clock was set back.
+const MaxLease = 15 * time.Minute
+
 // Lease is the right to attempt one delivery, until it expires.
 type Lease struct {
 	Info

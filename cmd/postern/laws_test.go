@@ -24,8 +24,9 @@ var mayImport = map[string][]string{
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
 	"webhook/payload":   {"gateway/mail"},
 	"retry":             {},
-	"retry/sqlite":      {"retry"},
-	"retry/postgres":    {"retry"},
+	"retry/engine":      {"retry"},
+	"retry/sqlite":      {"retry", "retry/engine"},
+	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 
 	"gateway/smtp": {"gateway/smtp/reply"},

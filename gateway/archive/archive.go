@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -74,7 +75,7 @@ func Record(env *mail.Envelope, subject string, life time.Duration) (retry.Messa
 	}
 	return retry.Message{
 		ID: env.ID, Key: env.Key, Received: env.Received, Life: life,
-		From: env.From, Subject: retry.Clip(subject, maxSubject), Envelope: frozen,
+		From: env.From, Subject: text.Clip(subject, maxSubject), Envelope: frozen,
 	}, nil
 }
 

@@ -9,7 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"postern/gateway/text"
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // bulk is how many rows one transaction of Replay or Delete touches.
@@ -20,8 +22,8 @@ const pulse = "pulse"
 
 // Replay implements retry.Queue.
 func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time.Duration) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	f.State = retry.Dead
 	due := q.now().Add(wait)
@@ -38,28 +40,28 @@ func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time
 		}
 		_, err := tx.Exec(ctx, `UPDATE postern.delivery d SET state = 0, leased_from = 0, due_ms = $2, base = attempts, reason = '', lease_until_ms = 0,
 			token = token + 1, endpoint = $3, sum = $4, expires_ms = $2 + greatest(m.expires_ms - m.received_ms, 0)
-			FROM postern.message m WHERE d.n = $1 AND m.n = d.message`, n, retry.Millis(due), endpoint, retry.SealDelivery(id, endpoint, recipients))
+			FROM postern.message m WHERE d.n = $1 AND m.n = d.message`, n, engine.Millis(due), endpoint, engine.SealDelivery(id, endpoint, recipients))
 		return err
 	})
 }
 
 // RetryNow implements retry.Operator.
 func (q *Queue) RetryNow(ctx context.Context, f retry.Filter, spread time.Duration) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	f.State = retry.Due
 	return q.each(ctx, f, "making due", func(tx pgx.Tx, n int64) error {
 		due := q.now().Add(rand.N(spread + 1))
-		_, err := tx.Exec(ctx, "UPDATE postern.delivery SET due_ms = least(due_ms, $2) WHERE n = $1", n, retry.Millis(due))
+		_, err := tx.Exec(ctx, "UPDATE postern.delivery SET due_ms = least(due_ms, $2) WHERE n = $1", n, engine.Millis(due))
 		return err
 	})
 }
 
 // Delete implements retry.Queue.
 func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	return q.each(ctx, f, "deleting", func(tx pgx.Tx, n int64) error {
 		var message int64
@@ -80,8 +82,7 @@ func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(p
 	for {
 		var rows []int64
 		err := q.tx(ctx, func(tx pgx.Tx) error {
-			cond, args := where(f, q.now())
-			args["last"], args["bulk"] = last, bulk
+			cond, args := where(f, q.now(), map[string]any{"last": last, "bulk": bulk})
 			r, err := tx.Query(ctx, "SELECT d.n FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.state <> 1 AND d.n > @last AND "+
 				cond+" ORDER BY d.n LIMIT @bulk FOR UPDATE OF d", args)
 			if err != nil {
@@ -116,18 +117,9 @@ func (q *Queue) touch(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// empty says that the filter selects everything.
-func empty(f retry.Filter) bool {
-	return len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
-}
-
 // Pause implements retry.Queue.
 func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why string) error {
-	until := int64(0)
-	if d > 0 {
-		until = retry.Millis(q.now().Add(d))
-	}
-	return q.setEndpoint(ctx, endpoint, "paused = true, until_ms = $2, why = $3", until, text(retry.Clip(why, 200)))
+	return q.setEndpoint(ctx, endpoint, "paused = true, until_ms = $2, why = $3", engine.Until(q.now(), d), valid(text.Clip(why, 200)))
 }
 
 // Resume implements retry.Queue.
@@ -162,15 +154,11 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)
 	}
-	now := retry.Millis(q.now())
+	now := q.now()
 	out, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e retry.EndpointState, err error) {
 		var until int64
 		err = r.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker)
-		if e.Paused && until > 0 && until <= now {
-			e.Paused, until, e.Why = false, 0, ""
-		}
-		e.PausedUntil = retry.FromMillis(until)
-		return e, err
+		return engine.Endpoint(e, until, now), err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)
@@ -191,7 +179,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	if err != nil {
 		return fail(err)
 	}
-	s.OldestDue = retry.FromMillis(oldest)
+	s.OldestDue = engine.FromMillis(oldest)
 	rows, err := q.pool.Query(ctx, "SELECT endpoint, state, CASE state WHEN 2 THEN reason ELSE '' END, count(*) FROM postern.delivery GROUP BY 1, 2, 3")
 	if err != nil {
 		return fail(err)
@@ -200,17 +188,10 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	var state int
 	var n int64
 	_, err = pgx.ForEachRow(rows, []any{&endpoint, &state, &reason, &n}, func() error {
-		c := s.Endpoints[endpoint]
-		switch state {
-		case stateDue:
-			c.Due += n
-		case stateLeased:
-			c.Leased += n
-		case stateDead:
-			c.Dead += n
+		engine.Count(&s, endpoint, state, n)
+		if state == engine.StateDead {
 			s.DeadByReason[reason] += n
 		}
-		s.Endpoints[endpoint] = c
 		return nil
 	})
 	if err != nil {

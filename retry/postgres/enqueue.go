@@ -2,21 +2,15 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"postern/gateway/text"
 	"postern/retry"
-)
-
-// States of a delivery as stored.
-const (
-	stateDue    = 0
-	stateLeased = 1
-	stateDead   = 2
+	"postern/retry/engine"
 )
 
 // Enqueue implements retry.Queue.
@@ -78,9 +72,9 @@ func (e *enqueue) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.q.staged.drop(e.m.Body.ID, e.inserted)
+	e.q.staged.End(e.m.Body.ID, e.inserted)
 	if e.inserted {
-		e.q.usage.stored(e.m.Body.Size)
+		e.q.usage.Add(e.m.Body.Size)
 	}
 	return nil
 }
@@ -91,7 +85,7 @@ func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	live, dead, err := e.q.deliverAll(ctx, tx, n, e.ds, past{expires: retry.Millis(e.q.now().Add(e.m.Life))})
+	live, dead, err := e.q.deliverAll(ctx, tx, n, e.ds, engine.Past{Expires: engine.Millis(e.q.now().Add(e.m.Life))})
 	if err != nil {
 		return err
 	}
@@ -120,8 +114,8 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	}
 	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, keep_ms, live, dead, sum)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0,0,$11) ON CONFLICT (id) DO NOTHING RETURNING n`,
-		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Received.Add(m.Life)), text(m.From), text(retry.Clip(m.Subject, retry.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
-		m.Envelope, e.keepUntil(), retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+		m.ID, m.Key, engine.Millis(m.Received), engine.Millis(m.Received.Add(m.Life)), valid(m.From), valid(text.Clip(m.Subject, engine.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
+		m.Envelope, engine.Until(e.q.now(), e.keep), engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) { // another replica was first
 		return n, find()
 	}
@@ -135,27 +129,12 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 // count adds the new deliveries to the message's counters and sets its time.
 func (e *enqueue) count(ctx context.Context, tx pgx.Tx, n int64, live, dead int) error {
 	_, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3, keep_ms = greatest(keep_ms, $4) WHERE n = $1",
-		n, live, dead, e.keepUntil())
+		n, live, dead, engine.Until(e.q.now(), e.keep))
 	return err
 }
 
-func (e *enqueue) keepUntil() int64 {
-	if e.keep <= 0 {
-		return 0
-	}
-	return retry.Millis(e.q.now().Add(e.keep))
-}
-
-// past is what a delivery brings along: its end, and of one that was split
-// what lies behind it.
-type past struct {
-	expires        int64
-	attempts, base int
-	history        int64 // the delivery whose attempts are its own too, 0 none
-}
-
 // deliverAll counts what it stored.
-func (q *Queue) deliverAll(ctx context.Context, tx pgx.Tx, message int64, ds []retry.NewDelivery, p past) (live, dead int, err error) {
+func (q *Queue) deliverAll(ctx context.Context, tx pgx.Tx, message int64, ds []retry.NewDelivery, p engine.Past) (live, dead int, err error) {
 	for _, d := range ds {
 		stored, err := q.deliver(ctx, tx, message, d, p)
 		switch {
@@ -174,27 +153,19 @@ func (q *Queue) deliverAll(ctx context.Context, tx pgx.Tx, message int64, ds []r
 // deliver stores a delivery, revives a dead letter with its id, or leaves an
 // open one as it is. Counting is left to the caller, but for revived ones' old
 // message.
-func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p past) (stored bool, err error) {
-	rcpt, err := json.Marshal(d.Recipients)
+func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p engine.Past) (stored bool, err error) {
+	r, err := engine.NewRowOf(d, p, q.now())
 	if err != nil {
 		return false, err
 	}
-	state, attempts, status, why := stateDue, p.attempts, 0, ""
-	if d.Dead != "" {
-		state = stateDead
-	}
-	if d.First != nil {
-		attempts, status, why = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
-	}
 	var n int64
 	err = tx.QueryRow(ctx, `INSERT INTO postern.delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
-		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,$14,0,$9,$10,$11,$12,$13)
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,$9,0,$10,$11,$12,$13,$14)
 		ON CONFLICT (id) DO NOTHING RETURNING n`,
-		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, retry.FirstToken(q.now()), d.Dead,
-		status, text(why), retry.SealDelivery(d.ID, d.Endpoint, string(rcpt)), p.base).Scan(&n)
+		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, valid(r.LastError), r.Sum).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
-			d.ID, retry.Millis(q.now())); err != nil {
+			d.ID, engine.Millis(q.now())); err != nil {
 			return false, err
 		}
 		return q.revive(ctx, tx, message, d, p)
@@ -205,10 +176,10 @@ func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.N
 	if err := q.nameEndpoint(ctx, tx, d.Endpoint); err != nil {
 		return false, err
 	}
-	if err := copyHistory(ctx, tx, p.history, n); err != nil || d.First == nil {
+	if err := copyHistory(ctx, tx, p.History, n); err != nil || d.First == nil {
 		return err == nil, err
 	}
-	return true, recordAttempt(ctx, tx, n, attempts, *d.First)
+	return true, recordAttempt(ctx, tx, n, r.Attempts, *d.First)
 }
 
 // copyHistory gives a delivery another's attempts.
@@ -222,19 +193,19 @@ func copyHistory(ctx context.Context, tx pgx.Tx, from, to int64) error {
 }
 
 // revive gives a dead letter a new life with the new message.
-func (q *Queue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p past) (bool, error) {
+func (q *Queue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.NewDelivery, p engine.Past) (bool, error) {
 	var n, old int64
 	var state, attempts int
 	err := tx.QueryRow(ctx, "SELECT n, message, state, attempts FROM postern.delivery WHERE id = $1 FOR UPDATE", d.ID).Scan(&n, &old, &state, &attempts)
 	if errors.Is(err, pgx.ErrNoRows) { // settled since the insert met it
 		return false, fmt.Errorf("the delivery %s ended this very moment: try again", d.ID)
 	}
-	if err != nil || state != stateDead || d.Dead != "" {
+	if err != nil || state != engine.StateDead || d.Dead != "" {
 		return false, err
 	}
 	base, status, why := attempts, 0, ""
 	if d.First != nil {
-		attempts, status, why = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+		attempts, status, why = attempts+1, d.First.Status, text.Clip(d.First.Error, engine.ErrorMax)
 		if err := recordAttempt(ctx, tx, n, attempts, *d.First); err != nil {
 			return false, err
 		}
@@ -243,7 +214,7 @@ func (q *Queue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.Ne
 	// adds the live one itself, so both are taken back here.
 	_, err = tx.Exec(ctx, `UPDATE postern.delivery SET message = $2, state = 0, due_ms = $3, expires_ms = $4, attempts = $5, base = $6, reason = '',
 		token = token + 1, last_status = $7, last_error = $8 WHERE n = $1`,
-		n, message, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, base, status, text(why))
+		n, message, engine.Millis(q.now().Add(d.Wait)), p.Expires, attempts, base, status, valid(why))
 	if err != nil {
 		return false, err
 	}
@@ -273,17 +244,17 @@ func (q *Queue) nameEndpoint(ctx context.Context, tx pgx.Tx, name string) error 
 
 // dropMessage removes a message that nothing needs any more.
 func (q *Queue) dropMessage(ctx context.Context, tx pgx.Tx, n int64) error {
-	_, err := tx.Exec(ctx, "DELETE FROM postern.message WHERE n = $1 AND live = 0 AND dead = 0 AND keep_ms <= $2", n, retry.Millis(q.now()))
+	_, err := tx.Exec(ctx, "DELETE FROM postern.message WHERE n = $1 AND live = 0 AND dead = 0 AND keep_ms <= $2", n, engine.Millis(q.now()))
 	return err
 }
 
 func recordAttempt(ctx context.Context, tx pgx.Tx, delivery int64, n int, a retry.Attempt) error {
 	_, err := tx.Exec(ctx, `INSERT INTO postern.attempt (delivery, n, at_ms, status, took_ns, reason, error) VALUES ($1,$2,$3,$4,$5,$6,$7)
 		ON CONFLICT (delivery, n) DO UPDATE SET at_ms = excluded.at_ms, status = excluded.status, took_ns = excluded.took_ns, reason = excluded.reason, error = excluded.error`,
-		delivery, n, retry.Millis(a.At), a.Status, int64(a.Took), text(a.Reason), text(retry.Clip(a.Error, retry.ErrorMax)))
-	if err != nil || n <= retry.AttemptsKept {
+		delivery, n, engine.Millis(a.At), a.Status, int64(a.Took), valid(a.Reason), valid(text.Clip(a.Error, engine.ErrorMax)))
+	if err != nil || n <= engine.AttemptsKept {
 		return err
 	}
-	_, err = tx.Exec(ctx, "DELETE FROM postern.attempt WHERE delivery = $1 AND n <= $2", delivery, n-retry.AttemptsKept)
+	_, err = tx.Exec(ctx, "DELETE FROM postern.attempt WHERE delivery = $1 AND n <= $2", delivery, n-engine.AttemptsKept)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // housekeep hears of others' changes and tidies up what time has overtaken,
@@ -30,7 +31,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 	}
 }
 
-// look reads the books and hints when an operator or the first mail after
+// look reads the account and hints when an operator or the first mail after
 // quiet calls for work.
 func (q *Queue) look(ctx context.Context, last []byte) []byte {
 	wasIdle := q.idle()
@@ -54,13 +55,13 @@ func (q *Queue) tidy(ctx context.Context) error {
 		return err
 	}
 	now := q.now()
-	limit := retry.Millis(now.Add(retry.MaxAfter))
+	limit := engine.Millis(now.Add(retry.MaxAfter))
 	for _, s := range []struct {
 		sql  string
 		args []any
 	}{
-		{"DELETE FROM postern.message WHERE n IN (SELECT n FROM postern.message WHERE live = 0 AND dead = 0 AND keep_ms <= $1 ORDER BY n LIMIT 1000 FOR UPDATE SKIP LOCKED)", []any{retry.Millis(now)}},
-		{"DELETE FROM postern.taken WHERE (key, id) IN (SELECT key, id FROM postern.taken WHERE expires_ms <= $1 LIMIT 10000 FOR UPDATE SKIP LOCKED)", []any{retry.Millis(now)}},
+		{"DELETE FROM postern.message WHERE n IN (SELECT n FROM postern.message WHERE live = 0 AND dead = 0 AND keep_ms <= $1 ORDER BY n LIMIT 1000 FOR UPDATE SKIP LOCKED)", []any{engine.Millis(now)}},
+		{"DELETE FROM postern.taken WHERE (key, id) IN (SELECT key, id FROM postern.taken WHERE expires_ms <= $1 LIMIT 10000 FOR UPDATE SKIP LOCKED)", []any{engine.Millis(now)}},
 		{"UPDATE postern.delivery SET due_ms = $1 WHERE state = 0 AND due_ms > $1", []any{limit}},
 	} {
 		if _, err := q.pool.Exec(ctx, s.sql, s.args...); err != nil {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -11,14 +10,16 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"postern/gateway/text"
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // take leases the rows that the query picks and locks.
 const take = `WITH picked AS (%s)
 	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
 	FROM picked, postern.message m WHERE d.n = picked.n AND m.n = d.message
-	RETURNING ` + infoColumns + `, d.token, d.base, d.sum, m.n, m.sum, m.sha256, m.envelope`
+	RETURNING ` + engine.LeaseColumns
 
 const (
 	pickDue = `SELECT x.n FROM unnest(@names::text[], @limits::int[]) AS e (name, lim), LATERAL (
@@ -38,7 +39,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		return nil, err
 	}
 	now := q.now()
-	args := pgx.NamedArgs{"now": retry.Millis(now), "until": retry.Millis(q.leaseEnd(req.TTL)), "limit": req.Max}
+	args := pgx.NamedArgs{"now": engine.Millis(now), "until": engine.Millis(engine.LeaseEnd(now, req.TTL)), "limit": req.Max}
 	if req.Expired {
 		held, err := q.held(ctx, req)
 		if err != nil || len(held) == 0 {
@@ -78,13 +79,7 @@ func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	names := []string{}
-	for _, e := range states {
-		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
-			names = append(names, e.Endpoint)
-		}
-	}
-	return names, nil
+	return engine.Held(states, req), nil
 }
 
 // since is when what the request leaves out had passed its end at the latest.
@@ -92,7 +87,7 @@ func (q *Queue) since(req retry.LeaseRequest) int64 {
 	if req.Since <= 0 {
 		return math.MinInt64
 	}
-	return retry.Millis(q.now().Add(-req.Since))
+	return engine.Millis(q.now().Add(-req.Since))
 }
 
 // hungry keeps the endpoints that used their whole share and have room.
@@ -115,7 +110,7 @@ func hungry(names []string, rooms, limits []int, got []retry.Lease) ([]string, [
 // a different one first each time.
 func (q *Queue) ready(ctx context.Context, req retry.LeaseRequest) (names []string, rooms []int, err error) {
 	rows, err := q.pool.Query(ctx, `SELECT name FROM postern.endpoint e WHERE (NOT paused OR (until_ms > 0 AND until_ms <= $1))
-		AND EXISTS (SELECT 1 FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1) ORDER BY name`, retry.Millis(q.now()))
+		AND EXISTS (SELECT 1 FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1) ORDER BY name`, engine.Millis(q.now()))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,10 +139,7 @@ func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out 
 		if err != nil {
 			return err
 		}
-		out, err = pgx.CollectRows(rows, scanLease)
-		for i := range out {
-			out[i].Left = out[i].Expires.Sub(q.now())
-		}
+		out, err = pgx.CollectRows(rows, q.scanLease)
 		return err
 	})
 	if err != nil {
@@ -156,60 +148,42 @@ func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out 
 	return out, nil
 }
 
-func scanLease(r pgx.CollectableRow) (retry.Lease, error) {
-	var (
-		l             retry.Lease
-		s             scanned
-		base          int
-		dsum, msum, n int64
-		sha           []byte
-	)
-	if err := r.Scan(append(s.dest(), &l.Token, &base, &dsum, &n, &msum, &sha, &l.Envelope)...); err != nil {
-		return l, err
+func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
+	var row engine.LeaseRow
+	if err := r.Scan(row.Dest()...); err != nil {
+		return retry.Lease{}, err
 	}
-	l.Info = s.info()
-	l.Tries = l.Attempts - base
-	l.Body = storedRef(n, l.Size, sha)
-	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
-		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
+	l := row.Lease(q.now())
+	l.Body = engine.Ref(rowID(row.Message), l.Size, row.SHA256)
 	return l, nil
 }
 
-func storedRef(n, size int64, sha []byte) retry.BodyRef {
-	ref := retry.BodyRef{ID: "row:" + strconv.FormatInt(n, 10), Size: size}
-	copy(ref.SHA256[:], sha)
-	return ref
-}
+// rowID names a body by its message's row.
+func rowID(n int64) string { return "row:" + strconv.FormatInt(n, 10) }
 
-// idle says, from books a second old at most, that nothing alive is stored.
-func (q *Queue) idle() bool {
-	q.usage.mu.Lock()
-	defer q.usage.mu.Unlock()
-	return q.usage.messages == q.usage.deadMessages
-}
+// idle says, from an account a second old at most, that nothing alive is stored.
+func (q *Queue) idle() bool { return q.usage.Get().Idle() }
 
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context) error {
 	now := q.now()
 	_, err := q.pool.Exec(ctx, `UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
-		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(now))
+		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now))
 	if err != nil {
 		return err
 	}
 	_, err = q.pool.Exec(ctx, `UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
-		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, retry.Millis(now.Add(retry.MaxLease)))
+		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now.Add(retry.MaxLease)))
 	return err
 }
-
-func (q *Queue) leaseEnd(ttl time.Duration) time.Time { return q.now().Add(min(ttl, retry.MaxLease)) }
 
 // LeaseID implements retry.Queue.
 func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retry.Lease, error) {
 	if err := q.endLeases(ctx); err != nil {
 		return retry.Lease{}, err
 	}
-	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": retry.Millis(q.leaseEnd(ttl))})
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl))})
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -225,7 +199,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 // Extend implements retry.Queue.
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
 	return q.relaxed(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, retry.Millis(q.leaseEnd(ttl)))
+		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, engine.Millis(engine.LeaseEnd(q.now(), ttl)))
 		if err == nil && tag.RowsAffected() == 0 {
 			return retry.ErrLeaseLost
 		}
@@ -250,25 +224,17 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 
 // Retry implements retry.Queue.
 func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": retry.Millis(q.now().Add(wait))}, &a)
+	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": engine.Millis(q.now().Add(wait))}, &a)
 }
 
 // Dead implements retry.Queue.
 func (q *Queue) Dead(ctx context.Context, l retry.Lease, why string, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 2, reason = @why", pgx.NamedArgs{"why": text(why)}, attempted(a))
+	return q.settle(ctx, l, "state = 2, reason = @why", pgx.NamedArgs{"why": valid(why)}, engine.Made(a))
 }
 
 // Release implements retry.Queue.
 func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = leased_from", pgx.NamedArgs{}, attempted(a))
-}
-
-// attempted is nil for the zero attempt: none was made.
-func attempted(a retry.Attempt) *retry.Attempt {
-	if a == (retry.Attempt{}) {
-		return nil
-	}
-	return &a
+	return q.settle(ctx, l, "state = leased_from", pgx.NamedArgs{}, engine.Made(a))
 }
 
 // settle ends a lease and writes the attempt down, if there was one. The token
@@ -278,7 +244,7 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args pgx.
 	set += ", lease_until_ms = 0, token = token + 1"
 	if a != nil {
 		set += ", attempts = attempts + 1, last_status = @status, last_error = @error"
-		args["status"], args["error"] = a.Status, text(retry.Clip(a.Error, retry.ErrorMax))
+		args["status"], args["error"] = a.Status, valid(text.Clip(a.Error, engine.ErrorMax))
 	}
 	args["id"], args["token"] = l.ID, l.Token
 	return q.tx(ctx, func(tx pgx.Tx) error {
@@ -300,17 +266,17 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args pgx.
 func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDelivery) error {
 	err := q.tx(ctx, func(tx pgx.Tx) error {
 		var n, message int64
-		p := past{}
+		p := engine.Past{}
 		// Its id is free for a part.
 		err := tx.QueryRow(ctx, "UPDATE postern.delivery SET id = id || ' split' WHERE id = $1 AND token = $2 RETURNING n, message, expires_ms, attempts, base", l.ID, l.Token).
-			Scan(&n, &message, &p.expires, &p.attempts, &p.base)
+			Scan(&n, &message, &p.Expires, &p.Attempts, &p.Base)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return retry.ErrLeaseLost
 		}
 		if err != nil {
 			return err
 		}
-		p.history = n
+		p.History = n
 		live, dead, err := q.deliverAll(ctx, tx, message, parts, p)
 		if err != nil {
 			return err
@@ -345,17 +311,14 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 			next = v
 		}
 	}
-	names, held := []string{}, []string{}
+	names, held := []string{}, engine.Held(states, req)
 	for _, e := range states {
-		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
-			held = append(held, e.Endpoint)
-		}
 		switch {
 		case req.Room != nil && req.Room(e.Endpoint) <= 0:
 		case !e.Paused:
 			names = append(names, e.Endpoint)
 		case !e.PausedUntil.IsZero():
-			until := retry.Millis(e.PausedUntil)
+			until := engine.Millis(e.PausedUntil)
 			sooner(&until)
 		}
 	}
@@ -373,5 +336,5 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 	if next == nil {
 		return 0, false, nil
 	}
-	return retry.FromMillis(*next).Sub(q.now()), true, nil
+	return engine.FromMillis(*next).Sub(q.now()), true, nil
 }

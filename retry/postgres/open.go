@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // ErrUnsafe is returned when the server is set so that a crash loses commits.
@@ -34,10 +35,10 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.MaxBytes == 0 {
-		o.MaxBytes = 4 << 30
+		o.MaxBytes = engine.DefaultMaxBytes
 	}
 	if o.MaxMessages == 0 {
-		o.MaxMessages = 1_000_000
+		o.MaxMessages = engine.DefaultMaxMessages
 	}
 	if o.Conns == 0 {
 		o.Conns = 16
@@ -60,10 +61,10 @@ type Queue struct {
 	pool   *pgxpool.Pool
 	clock  func() time.Time
 	offset atomic.Int64 // the server's clock less ours, in ns
-	notify chan struct{}
+	notify engine.Hint
 
-	usage  usage
-	staged stagedBodies
+	usage  engine.Usage
+	staged engine.Staged
 	names  sync.Map // endpoints that have a row
 	turn   atomic.Int64
 
@@ -77,7 +78,7 @@ var _ retry.Queue = (*Queue)(nil)
 // Open connects to the database that dsn names (postgres://…) and migrates its
 // schema.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
-	q := &Queue{o: o.withDefaults(), clock: retry.SteadyClock(time.Now), notify: make(chan struct{}, 1)}
+	q := &Queue{o: o.withDefaults(), clock: retry.SteadyClock(time.Now), notify: make(engine.Hint, 1)}
 	if err := q.open(ctx, dsn); err != nil {
 		if q.pool != nil {
 			q.pool.Close()
@@ -159,12 +160,7 @@ func (q *Queue) Close() error {
 // Notify implements retry.Queue.
 func (q *Queue) Notify() <-chan struct{} { return q.notify }
 
-func (q *Queue) hint() {
-	select {
-	case q.notify <- struct{}{}:
-	default:
-	}
-}
+func (q *Queue) hint() { q.notify.Give() }
 
 // now is the server's time, which all replicas share.
 func (q *Queue) now() time.Time {

@@ -18,7 +18,7 @@ const migrationLock = 0x706f737465726e // "postern"
 // never edited.
 var migrations = [...]string{schema1, schema2}
 
-// usageSlots spread the books over rows, so that commits don't wait for one
+// usageSlots spread the account over rows, so that commits don't wait for one
 // another; a transaction writes its own backend's row only.
 const schema1 = `
 CREATE TABLE postern.meta (k text PRIMARY KEY, v bytea NOT NULL);

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"postern/gateway/text"
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // bulk is how many rows one transaction of Replay or Delete touches, so that
@@ -15,8 +17,8 @@ const bulk = 500
 
 // Replay implements retry.Queue.
 func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time.Duration) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	f.State = retry.Dead
 	return q.each(ctx, f, "replaying", func(ctx context.Context, t *tx, n int64) error {
@@ -30,24 +32,24 @@ func (q *Queue) Replay(ctx context.Context, f retry.Filter, to string, wait time
 			if err := q.nameEndpoint(ctx, t, to); err != nil {
 				return err
 			}
-			if err := t.exec(ctx, "UPDATE delivery SET endpoint = ?, sum = ? WHERE n = ?", to, retry.SealDelivery(id, to, recipients), n); err != nil {
+			if err := t.exec(ctx, "UPDATE delivery SET endpoint = ?, sum = ? WHERE n = ?", to, engine.SealDelivery(id, to, recipients), n); err != nil {
 				return err
 			}
 		}
 		return t.exec(ctx, `UPDATE delivery SET state = 0, leased_from = 0, due_ms = ?, base = attempts, reason = '', lease_until_ms = 0, token = token + 1,
-			expires_ms = ? + (SELECT max(expires_ms - received_ms, 0) FROM message WHERE n = delivery.message) WHERE n = ?`, retry.Millis(due), retry.Millis(due), n)
+			expires_ms = ? + (SELECT max(expires_ms - received_ms, 0) FROM message WHERE n = delivery.message) WHERE n = ?`, engine.Millis(due), engine.Millis(due), n)
 	})
 }
 
 // RetryNow implements retry.Operator.
 func (q *Queue) RetryNow(ctx context.Context, f retry.Filter, spread time.Duration) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	f.State = retry.Due
 	return q.each(ctx, f, "making due", func(ctx context.Context, t *tx, n int64) error {
 		due := q.now().Add(rand.N(spread + 1))
-		return t.exec(ctx, "UPDATE delivery SET due_ms = min(due_ms, ?) WHERE n = ?", retry.Millis(due), n)
+		return t.exec(ctx, "UPDATE delivery SET due_ms = min(due_ms, ?) WHERE n = ?", engine.Millis(due), n)
 	})
 }
 
@@ -65,8 +67,8 @@ func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
 // each does something to every delivery that the filter selects and nobody
 // has leased, a few hundred to a transaction, in the order of their numbers.
 func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(context.Context, *tx, int64) error) (int, error) {
-	if empty(f) && !f.All {
-		return 0, retry.ErrNoFilter
+	if err := engine.Needed(f); err != nil {
+		return 0, err
 	}
 	total, last := 0, int64(0)
 	for {
@@ -75,10 +77,10 @@ func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(c
 			if err := q.endLeases(ctx, t); err != nil {
 				return err
 			}
-			cond, args := where(f, q.now())
+			cond, args := where(f, q.now(), map[string]any{"last": last, "bulk": bulk})
 			var err error
-			rows, err = column[int64](ctx, t.writer, "SELECT d.n FROM delivery d JOIN message m ON m.n = d.message WHERE d.state <> 1 AND d.n > ? AND "+
-				cond+" ORDER BY d.n LIMIT ?", append(append([]any{last}, args...), bulk)...)
+			rows, err = column[int64](ctx, t.writer, "SELECT d.n FROM delivery d JOIN message m ON m.n = d.message WHERE d.state <> 1 AND d.n > @last AND "+
+				cond+" ORDER BY d.n LIMIT @bulk", args...)
 			if err != nil {
 				return err
 			}
@@ -101,18 +103,9 @@ func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(c
 	}
 }
 
-// empty says that the filter selects everything.
-func empty(f retry.Filter) bool {
-	return len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
-}
-
 // Pause implements retry.Queue.
 func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why string) error {
-	until := int64(0)
-	if d > 0 {
-		until = retry.Millis(q.now().Add(d))
-	}
-	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", until, retry.Clip(why, 200))
+	return q.setEndpoint(ctx, endpoint, "paused = 1, until_ms = ?, why = ?", engine.Until(q.now(), d), text.Clip(why, 200))
 }
 
 // Resume implements retry.Queue.
@@ -146,18 +139,13 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 	}
 	defer rows.Close()
 	var out []retry.EndpointState
-	now := retry.Millis(q.now())
 	for rows.Next() {
 		var e retry.EndpointState
 		var until int64
 		if err := rows.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker); err != nil {
 			return nil, fmt.Errorf("listing endpoints: %w", err)
 		}
-		if e.Paused && until > 0 && until <= now {
-			e.Paused, until, e.Why = false, 0, ""
-		}
-		e.PausedUntil = retry.FromMillis(until)
-		out = append(out, e)
+		out = append(out, engine.Endpoint(e, until, q.now()))
 	}
 	return out, rows.Err()
 }
@@ -190,7 +178,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	}
 	var oldest int64
 	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0)").Scan(&oldest)
-	s.OldestDue = retry.FromMillis(oldest)
+	s.OldestDue = engine.FromMillis(oldest)
 	if err != nil {
 		return fail(err)
 	}
@@ -210,16 +198,7 @@ func (q *Queue) countStates(ctx context.Context, s *retry.Stats) error {
 		if err := rows.Scan(&name, &state, &n); err != nil {
 			return err
 		}
-		c := s.Endpoints[name]
-		switch state {
-		case stateDue:
-			c.Due = n
-		case stateLeased:
-			c.Leased = n
-		case stateDead:
-			c.Dead = n
-		}
-		s.Endpoints[name] = c
+		engine.Count(s, name, state, n)
 	}
 	return rows.Err()
 }

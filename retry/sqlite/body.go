@@ -2,65 +2,27 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
 	"postern/retry"
+	"postern/retry/engine"
 )
-
-// inlineMax is the largest body that is stored in the database; larger ones
-// are files, several times faster (no second write through the log).
-const inlineMax = 64 << 10
-
-// stagedBodies are bodies that are durable and that no message names yet.
-type stagedBodies struct {
-	mu  sync.Mutex
-	all map[string]stagedBody
-}
-
-type stagedBody struct {
-	file bool
-	res  *reservation
-	own  bool // the reservation is Stage's own
-}
-
-func (s *stagedBodies) put(id string, b stagedBody) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all == nil {
-		s.all = map[string]stagedBody{}
-	}
-	s.all[id] = b
-}
-
-func (s *stagedBodies) take(id string) (stagedBody, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, ok := s.all[id]
-	delete(s.all, id)
-	return b, ok
-}
-
-// reservation holds booked bytes; Release gives them back once.
-type reservation struct {
-	q    *Queue
-	n    int64
-	once sync.Once
-}
-
-// Release implements retry.Reservation.
-func (r *reservation) Release() { r.once.Do(func() { r.q.usage.release(r.n) }) }
 
 // Reserve implements retry.Queue.
 func (q *Queue) Reserve(_ context.Context, n int64) (retry.Reservation, error) {
+	r, err := q.reserve(n)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (q *Queue) reserve(n int64) (*engine.Reservation, error) {
 	if err := q.fatal.get(); err != nil {
 		return nil, err
 	}
@@ -73,51 +35,30 @@ func (q *Queue) Reserve(_ context.Context, n int64) (retry.Reservation, error) {
 	if err := q.checkDisk(n); err != nil {
 		return nil, err
 	}
-	if !q.usage.reserve(n, q.o.MaxBytes, q.o.MaxMessages) {
-		return nil, fmt.Errorf("%w: one more message of %d bytes is too many beside what waits", retry.ErrFull, n)
-	}
-	return &reservation{q: q, n: n}, nil
+	return q.usage.Reserve(n, engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})
 }
 
-// Stage implements retry.Queue.
+// Stage implements retry.Intake. Bodies over engine.InlineMax are files, several
+// times faster: no second write through the log.
 func (q *Queue) Stage(ctx context.Context, r retry.Reservation, b retry.Body) (retry.BodyRef, error) {
 	if err := q.fatal.get(); err != nil {
 		return retry.BodyRef{}, err
 	}
-	res, booked := r.(*reservation)
-	if !booked || res == nil {
-		own, err := q.Reserve(ctx, b.Size())
-		if err != nil {
-			return retry.BodyRef{}, err
-		}
-		res = own.(*reservation)
-		booked = false
-	}
-	ref, err := q.stage(b)
-	if err != nil {
-		if !booked {
-			res.Release()
-		}
-		return retry.BodyRef{}, err
-	}
-	q.staged.put(ref.ID, stagedBody{file: ref.Inline == nil, res: res, own: !booked})
-	return ref, nil
+	return q.staged.Stage(r, func() (*engine.Reservation, error) { return q.reserve(b.Size()) }, func() (retry.BodyRef, engine.StagedBody, error) {
+		ref, err := q.stage(b)
+		return ref, engine.StagedBody{File: ref.Inline == nil}, err
+	})
 }
 
 func (q *Queue) stage(b retry.Body) (retry.BodyRef, error) {
-	ref := retry.BodyRef{ID: newBodyID(), Size: b.Size()}
+	ref := engine.NewRef(b.Size())
 	src, err := b.Open()
 	if err != nil {
 		return ref, fmt.Errorf("reading the message: %w", err)
 	}
 	defer src.Close()
-	if ref.Size <= inlineMax {
-		ref.Inline = make([]byte, ref.Size)
-		if _, err := io.ReadFull(src, ref.Inline); err != nil {
-			return ref, fmt.Errorf("reading the message: %w", err)
-		}
-		ref.SHA256 = sha256.Sum256(ref.Inline)
-		return ref, nil
+	if ref.Size <= engine.InlineMax {
+		return ref, engine.ReadInline(src, &ref)
 	}
 	if p, ok := b.(interface{ Path() string }); ok && p.Path() != "" {
 		linked, err := q.link(p.Path(), src, &ref)
@@ -147,7 +88,7 @@ func (q *Queue) link(path string, src io.Reader, ref *retry.BodyRef) (bool, erro
 		err = q.syncParent(final)
 	}
 	if err == nil {
-		err = digest(src, ref)
+		err = engine.Digest(src, ref)
 	}
 	if err != nil {
 		_ = os.Remove(final)
@@ -182,7 +123,7 @@ func (q *Queue) writeFile(path string, src io.Reader, ref *retry.BodyRef) error 
 	}
 	err = q.o.Fault("write")
 	if err == nil {
-		err = digest(io.TeeReader(src, f), ref)
+		err = engine.Digest(io.TeeReader(src, f), ref)
 	}
 	if err == nil {
 		err = q.sync(f)
@@ -210,32 +151,12 @@ func (q *Queue) syncParent(path string) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// digest reads exactly the body and sets its checksum.
-func digest(src io.Reader, ref *retry.BodyRef) error {
-	h := sha256.New()
-	n, err := io.CopyBuffer(h, io.LimitReader(src, ref.Size+1), make([]byte, 64<<10))
-	if err != nil {
-		return err
-	}
-	if n != ref.Size {
-		return fmt.Errorf("the message has %d bytes and said %d", n, ref.Size)
-	}
-	h.Sum(ref.SHA256[:0])
-	return nil
-}
-
 // Discard implements retry.Queue.
 func (q *Queue) Discard(_ context.Context, ref retry.BodyRef) error {
-	b, ok := q.staged.take(ref.ID)
-	if !ok {
-		return nil
-	}
-	if b.own {
-		b.res.Release()
-	}
+	b, ok := q.staged.End(ref.ID, false)
 	// After a failed commit nobody knows whether a message names the file: the
 	// next start's sweep does.
-	if !b.file || q.fatal.get() != nil {
+	if !ok || !b.File || q.fatal.get() != nil {
 		return nil
 	}
 	return q.removeBody(ref.ID)
@@ -252,13 +173,6 @@ func (q *Queue) bodyPath(id string) string {
 	return filepath.Join(q.dir, "bodies", id[len(id)-2:], id)
 }
 
-// newBodyID is 128 random bits, in hex.
-func newBodyID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	return hex.EncodeToString(b[:])
-}
-
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -270,7 +184,7 @@ func syncDir(dir string) error {
 // Open implements retry.Queue.
 func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error) {
 	if ref.Inline != nil {
-		return retry.MemoryBody(ref.Inline, ref)
+		return engine.MemoryBody(ref.Inline, ref)
 	}
 	if n, ok := inlineRow(ref.ID); ok {
 		var data []byte
@@ -283,7 +197,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 		case err != nil:
 			return nil, err
 		}
-		return retry.MemoryBody(data, ref)
+		return engine.MemoryBody(data, ref)
 	}
 	f, err := os.Open(q.bodyPath(ref.ID))
 	if isMissing(err) {
@@ -292,7 +206,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	if err != nil {
 		return nil, err
 	}
-	return retry.ReaderBody(f, f, ref, f.Name()), nil
+	return engine.ReaderBody(f, f, ref, f.Name()), nil
 }
 
 // rowID names a body in the database by its message's row; inlineRow reads it.

@@ -199,7 +199,7 @@ func TestOneOwner(t *testing.T) {
 }
 
 // TestAdminBeside has an operator's process change what the owner holds: the
-// owner notices, its books stay right, and its leases stay its own.
+// owner notices, its account stays right, and its leases stay its own.
 func TestAdminBeside(t *testing.T) {
 	ctx := t.Context()
 	dir := t.TempDir()
@@ -240,7 +240,7 @@ func TestAdminBeside(t *testing.T) {
 	}
 	r, err := q.Reserve(ctx, 200<<10)
 	if err != nil {
-		t.Fatalf("the books still count what the operator deleted: %v", err)
+		t.Fatalf("the account still counts what the operator deleted: %v", err)
 	}
 	r.Release()
 	if err := q.Close(); err != nil {

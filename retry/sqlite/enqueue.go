@@ -3,12 +3,13 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"postern/gateway/text"
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // Enqueue implements retry.Queue.
@@ -91,7 +92,7 @@ func (e *enqueue) run(ctx context.Context, t *tx) error {
 	if err != nil {
 		return err
 	}
-	p := past{expires: retry.Millis(e.q.now().Add(e.m.Life))}
+	p := engine.Past{Expires: engine.Millis(e.q.now().Add(e.m.Life))}
 	for _, d := range fresh {
 		if err := e.q.insert(ctx, t, n, d, p); err != nil {
 			return err
@@ -123,7 +124,7 @@ func (q *Queue) sort(ctx context.Context, t *tx, ds []retry.NewDelivery) (fresh 
 				Scan(&o.n, &o.message, &o.state, &o.attempts, &o.lease)
 		}
 		err := find()
-		if err == nil && o.state == stateLeased && o.lease <= retry.Millis(q.now()) {
+		if err == nil && o.state == engine.StateLeased && o.lease <= engine.Millis(q.now()) {
 			if err = q.endLeases(ctx, t); err == nil {
 				err = find()
 			}
@@ -133,7 +134,7 @@ func (q *Queue) sort(ctx context.Context, t *tx, ds []retry.NewDelivery) (fresh 
 			fresh = append(fresh, d)
 		case err != nil:
 			return nil, nil, err
-		case o.state == stateDead && d.Dead == "":
+		case o.state == engine.StateDead && d.Dead == "":
 			revived = append(revived, revival{o, d})
 		}
 	}
@@ -163,11 +164,11 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 	if m.Body.Inline == nil {
 		file = m.Body.ID
 	}
-	live, dead := count(fresh)
+	live, dead := engine.CountNew(fresh)
 	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, keep_ms, live, dead, sum)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
-		m.ID, m.Key, retry.Millis(m.Received), retry.Millis(m.Received.Add(m.Life)), m.From, retry.Clip(m.Subject, retry.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
-		nonNil(m.Envelope), e.keepUntil(), live, dead, retry.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+		m.ID, m.Key, engine.Millis(m.Received), engine.Millis(m.Received.Add(m.Life)), m.From, text.Clip(m.Subject, engine.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
+		nonNil(m.Envelope), engine.Until(e.q.now(), e.keep), live, dead, engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
 	if err != nil || m.Body.Inline == nil {
 		return n, err
 	}
@@ -176,7 +177,7 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 
 // extend adds deliveries and time to a message that is stored already.
 func (e *enqueue) extend(ctx context.Context, t *tx, n int64, fresh []retry.NewDelivery) error {
-	live, dead := count(fresh)
+	live, dead := engine.CountNew(fresh)
 	if live+dead > 0 {
 		if err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ? WHERE n = ?", live, dead, n); err != nil {
 			return err
@@ -185,51 +186,28 @@ func (e *enqueue) extend(ctx context.Context, t *tx, n int64, fresh []retry.NewD
 	if e.keep <= 0 {
 		return nil
 	}
-	return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", e.keepUntil(), n)
+	return t.exec(ctx, "UPDATE message SET keep_ms = max(keep_ms, ?) WHERE n = ?", engine.Until(e.q.now(), e.keep), n)
 }
 
-func (e *enqueue) keepUntil() int64 {
-	if e.keep <= 0 {
-		return 0
-	}
-	return retry.Millis(e.q.now().Add(e.keep))
-}
-
-// past is what a delivery brings along: its end, and of one that was split
-// what lies behind it.
-type past struct {
-	expires        int64
-	attempts, base int
-	history        int64 // the delivery whose attempts are its own too, 0 none
-}
-
-func (q *Queue) insert(ctx context.Context, t *tx, message int64, d retry.NewDelivery, p past) error {
-	rcpt, err := json.Marshal(d.Recipients)
+func (q *Queue) insert(ctx context.Context, t *tx, message int64, d retry.NewDelivery, p engine.Past) error {
+	r, err := engine.NewRowOf(d, p, q.now())
 	if err != nil {
 		return err
-	}
-	state, attempts, status, text := stateDue, p.attempts, 0, ""
-	if d.Dead != "" {
-		state = stateDead
-	}
-	if d.First != nil {
-		attempts, status, text = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
 	}
 	var n int64
 	err = t.queryRow(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
 		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?) RETURNING n`,
-		d.ID, message, d.Endpoint, string(rcpt), state, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, p.base, retry.FirstToken(q.now()), d.Dead, status, text,
-		retry.SealDelivery(d.ID, d.Endpoint, string(rcpt))).Scan(&n)
+		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, r.LastError, r.Sum).Scan(&n)
 	if err != nil {
 		return err
 	}
 	if err := q.nameEndpoint(ctx, t, d.Endpoint); err != nil {
 		return err
 	}
-	if err := copyHistory(ctx, t, p.history, n); err != nil || d.First == nil {
+	if err := copyHistory(ctx, t, p.History, n); err != nil || d.First == nil {
 		return err
 	}
-	return recordAttempt(ctx, t, n, attempts, *d.First)
+	return recordAttempt(ctx, t, n, r.Attempts, *d.First)
 }
 
 // copyHistory gives a delivery another's attempts.
@@ -242,7 +220,7 @@ func copyHistory(ctx context.Context, t *tx, from, to int64) error {
 }
 
 // revive gives a dead letter a new life with the new message.
-func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p past) error {
+func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p engine.Past) error {
 	o, d := r.old, r.d
 	if o.message != message {
 		// The trigger counts with the row's message: move it while it is dead.
@@ -253,31 +231,25 @@ func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p p
 			return err
 		}
 	}
-	attempts, status, text := o.attempts, 0, ""
+	attempts, status, why := o.attempts, 0, ""
 	if d.First != nil {
-		attempts, status, text = attempts+1, d.First.Status, retry.Clip(d.First.Error, retry.ErrorMax)
+		attempts, status, why = attempts+1, d.First.Status, text.Clip(d.First.Error, engine.ErrorMax)
 		if err := recordAttempt(ctx, t, o.n, attempts, *d.First); err != nil {
 			return err
 		}
 	}
 	err := t.exec(ctx, `UPDATE delivery SET message = ?, state = 0, due_ms = ?, expires_ms = ?, attempts = ?, base = ?, reason = '', token = token + 1,
-		last_status = ?, last_error = ? WHERE n = ?`, message, retry.Millis(q.now().Add(d.Wait)), p.expires, attempts, o.attempts, status, text, o.n)
+		last_status = ?, last_error = ? WHERE n = ?`, message, engine.Millis(q.now().Add(d.Wait)), p.Expires, attempts, o.attempts, status, why, o.n)
 	if err != nil || o.message == message {
 		return err
 	}
 	return q.dropMessage(ctx, t, o.message)
 }
 
-// settleBody tells the staged body's fate once the transaction is durable.
+// settleBody ends the staging once the transaction is durable.
 func (e *enqueue) settleBody(stored bool) {
-	b, ok := e.q.staged.take(e.m.Body.ID)
-	if !ok {
-		return
-	}
-	if stored || b.own {
-		b.res.Release() // the books count it now
-	}
-	if b.file && !stored {
+	b, ok := e.q.staged.End(e.m.Body.ID, stored) // its account counts it now
+	if ok && b.File && !stored {
 		e.q.unlink(e.m.Body.ID)
 	}
 }
@@ -306,7 +278,7 @@ func (q *Queue) nameEndpoint(ctx context.Context, t *tx, name string) error {
 // after the commit.
 func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 	var file sql.NullString
-	err := t.queryRow(ctx, "DELETE FROM message WHERE n = ? AND live = 0 AND dead = 0 AND keep_ms <= ? RETURNING file", n, retry.Millis(q.now())).Scan(&file)
+	err := t.queryRow(ctx, "DELETE FROM message WHERE n = ? AND live = 0 AND dead = 0 AND keep_ms <= ? RETURNING file", n, engine.Millis(q.now())).Scan(&file)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -321,22 +293,11 @@ func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 
 func recordAttempt(ctx context.Context, t *tx, delivery int64, n int, a retry.Attempt) error {
 	err := t.exec(ctx, "INSERT OR REPLACE INTO attempt (delivery, n, at_ms, status, took_ns, reason, error) VALUES (?,?,?,?,?,?,?)",
-		delivery, n, retry.Millis(a.At), a.Status, int64(a.Took), a.Reason, retry.Clip(a.Error, retry.ErrorMax))
-	if err != nil || n <= retry.AttemptsKept {
+		delivery, n, engine.Millis(a.At), a.Status, int64(a.Took), a.Reason, text.Clip(a.Error, engine.ErrorMax))
+	if err != nil || n <= engine.AttemptsKept {
 		return err
 	}
-	return t.exec(ctx, "DELETE FROM attempt WHERE delivery = ? AND n <= ?", delivery, n-retry.AttemptsKept)
-}
-
-func count(ds []retry.NewDelivery) (live, dead int) {
-	for _, d := range ds {
-		if d.Dead != "" {
-			dead++
-		} else {
-			live++
-		}
-	}
-	return live, dead
+	return t.exec(ctx, "DELETE FROM attempt WHERE delivery = ? AND n <= ?", delivery, n-engine.AttemptsKept)
 }
 
 func nonNil(b []byte) []byte {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // When the files are tidied.
@@ -58,7 +59,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 		case <-q.w.full:
 			q.checkpoint(ctx, "PASSIVE")
 		case <-tidy.C:
-			if q.usage.get().messages > 0 || q.ledger.size() > 0 {
+			if q.usage.Get().Messages > 0 || q.ledger.size() > 0 {
 				q.tidy(ctx)
 			}
 			q.shrink(ctx)
@@ -79,7 +80,7 @@ func (q *Queue) checkpoint(ctx context.Context, mode string) {
 func (q *Queue) tidy(ctx context.Context) {
 	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		now := q.now()
-		over, err := t.ints(ctx, "SELECT n FROM message WHERE live = 0 AND dead = 0 AND keep_ms <= ? LIMIT 1000", retry.Millis(now))
+		over, err := t.ints(ctx, "SELECT n FROM message WHERE live = 0 AND dead = 0 AND keep_ms <= ? LIMIT 1000", engine.Millis(now))
 		if err != nil {
 			return err
 		}
@@ -116,12 +117,12 @@ func (q *Queue) shrink(ctx context.Context) {
 }
 
 func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
-	keys, err := t.strings(ctx, "SELECT key FROM taken WHERE expires_ms <= ? LIMIT 1000", retry.Millis(now))
+	keys, err := t.strings(ctx, "SELECT key FROM taken WHERE expires_ms <= ? LIMIT 1000", engine.Millis(now))
 	if err != nil || len(keys) == 0 {
 		return err
 	}
 	for _, k := range keys {
-		if err := t.exec(ctx, "DELETE FROM taken WHERE key = ? AND expires_ms <= ?", k, retry.Millis(now)); err != nil {
+		if err := t.exec(ctx, "DELETE FROM taken WHERE key = ? AND expires_ms <= ?", k, engine.Millis(now)); err != nil {
 			return err
 		}
 		var left int
@@ -136,7 +137,7 @@ func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
 }
 
 func (q *Queue) clampDue(ctx context.Context, t *tx, now time.Time) error {
-	limit := retry.Millis(now.Add(retry.MaxAfter))
+	limit := engine.Millis(now.Add(retry.MaxAfter))
 	names, err := t.strings(ctx, "SELECT name FROM endpoint")
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // Lease implements retry.Queue.
@@ -32,7 +33,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		if err != nil {
 			return err
 		}
-		until := q.leaseEnd(req.TTL)
+		until := engine.LeaseEnd(q.now(), req.TTL)
 		for _, n := range picked {
 			l, err := q.leaseRow(ctx, t, n, until)
 			if err != nil {
@@ -48,10 +49,9 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 	return out, nil
 }
 
-// idle says, from the books in memory, that nothing alive is stored.
+// idle says, from the account in memory, that nothing alive is stored.
 func (q *Queue) idle(context.Context) bool {
-	b := q.usage.get()
-	return b.messages == b.deadMessages && q.fatal.get() == nil
+	return q.usage.Get().Idle() && q.fatal.get() == nil
 }
 
 // held lists the endpoints that nobody can ask now.
@@ -60,13 +60,7 @@ func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, e := range states {
-		if e.Paused || req.Held != nil && req.Held(e.Endpoint) {
-			names = append(names, e.Endpoint)
-		}
-	}
-	return names, nil
+	return engine.Held(states, req), nil
 }
 
 // expiredSQL finds deliveries past their end, of endpoints that are held, by
@@ -78,7 +72,7 @@ func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
 	names, _ := json.Marshal(held) // strings always marshal
 	since := int64(math.MinInt64)
 	if req.Since > 0 {
-		since = retry.Millis(q.now().Add(-req.Since))
+		since = engine.Millis(q.now().Add(-req.Since))
 	}
 	return []any{since, string(names)}
 }
@@ -88,7 +82,7 @@ func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest, held []
 	if err := q.endLeases(ctx, t); err != nil {
 		return nil, err
 	}
-	now := retry.Millis(q.now())
+	now := engine.Millis(q.now())
 	if req.Expired {
 		return t.ints(ctx, "SELECT n "+expiredSQL+" AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", append(q.expiredArgs(req, held), now, req.Max)...)
 	}
@@ -136,60 +130,39 @@ func interleave(queues [][]int64, limit int) []int64 {
 	return out
 }
 
-func (q *Queue) leaseEnd(ttl time.Duration) time.Time { return q.now().Add(min(ttl, retry.MaxLease)) }
-
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 	now := q.now()
-	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", retry.Millis(now))
+	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", engine.Millis(now))
 	if err != nil {
 		return err
 	}
-	limit := retry.Millis(now.Add(retry.MaxLease))
+	limit := engine.Millis(now.Add(retry.MaxLease))
 	return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
 }
 
 func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
-	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", retry.Millis(until), n)
+	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", engine.Millis(until), n)
 	if err != nil {
 		return retry.Lease{}, err
 	}
-	r := t.queryRow(ctx, "SELECT "+infoColumns+`, d.token, d.base, d.sum, m.n, m.sum, m.sha256, m.file, m.envelope
-		FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?`, n)
-	l, err := scanLease(r)
-	l.Left = l.Expires.Sub(q.now())
-	return l, err
-}
-
-func scanLease(r row) (retry.Lease, error) {
-	var (
-		l              retry.Lease
-		s              scanned
-		base           int
-		mn, dsum, msum int64
-		sha            []byte
-		file           sql.NullString
-	)
-	err := r.Scan(append(s.dest(), &l.Token, &base, &dsum, &mn, &msum, &sha, &file, &l.Envelope)...)
+	var r engine.LeaseRow
+	var file sql.NullString
+	err = t.queryRow(ctx, "SELECT "+engine.LeaseColumns+", m.file FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?", n).Scan(append(r.Dest(), &file)...)
 	if err != nil {
-		return l, err
+		return retry.Lease{}, err
 	}
-	l.Info = s.info()
-	l.Tries = l.Attempts - base
-	l.Body = storedRef(mn, l.Size, sha, file)
-	l.Damaged = dsum != retry.SealDelivery(l.ID, l.Endpoint, s.recipients) || msum != retry.SealMessage(l.MessageID, l.Key, sha, l.Envelope) ||
-		json.Unmarshal([]byte(s.recipients), &l.Recipients) != nil
+	l := r.Lease(q.now())
+	l.Body = storedRef(r.Message, l.Size, r.SHA256, file)
 	return l, nil
 }
 
 func storedRef(n, size int64, sha []byte, file sql.NullString) retry.BodyRef {
-	ref := retry.BodyRef{ID: rowID(n), Size: size}
 	if file.Valid {
-		ref.ID = file.String
+		return engine.Ref(file.String, size, sha)
 	}
-	copy(ref.SHA256[:], sha)
-	return ref
+	return engine.Ref(rowID(n), size, sha)
 }
 
 // LeaseID implements retry.Queue.
@@ -208,10 +181,10 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 		if err != nil {
 			return err
 		}
-		if state == stateLeased {
+		if state == engine.StateLeased {
 			return errTaken
 		}
-		l, err = q.leaseRow(ctx, t, n, q.leaseEnd(ttl))
+		l, err = q.leaseRow(ctx, t, n, engine.LeaseEnd(q.now(), ttl))
 		return err
 	})
 	if err != nil {
@@ -223,7 +196,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 // Extend implements retry.Queue.
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
 	return q.w.do(ctx, false, 0, func(ctx context.Context, t *tx) error {
-		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", retry.Millis(q.leaseEnd(ttl)), l.ID, l.Token))
+		return held(t.execN(ctx, "UPDATE delivery SET state = 1, lease_until_ms = ? WHERE id = ? AND token = ?", engine.Millis(engine.LeaseEnd(q.now(), ttl)), l.ID, l.Token))
 	})
 }
 
@@ -261,14 +234,14 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 	if err := q.eachDue(ctx, req, sooner); err != nil {
 		return 0, false, err
 	}
-	return retry.FromMillis(next.Int64).Sub(q.now()), next.Valid, nil
+	return engine.FromMillis(next.Int64).Sub(q.now()), next.Valid, nil
 }
 
 // eachDue tells of each endpoint with room when its next delivery is due, or
 // its pause ends.
 func (q *Queue) eachDue(ctx context.Context, req retry.LeaseRequest, tell func(sql.NullInt64)) error {
 	rows, err := q.read.QueryContext(ctx, `SELECT name, CASE WHEN paused AND (until_ms = 0 OR until_ms > ?) THEN nullif(until_ms, 0)
-		ELSE (SELECT min(due_ms) FROM delivery WHERE endpoint = name AND state = 0) END FROM endpoint`, retry.Millis(q.now()))
+		ELSE (SELECT min(due_ms) FROM delivery WHERE endpoint = name AND state = 0) END FROM endpoint`, engine.Millis(q.now()))
 	if err != nil {
 		return err
 	}

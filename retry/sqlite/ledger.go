@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"postern/retry"
+	"postern/retry/engine"
 )
 
 // Taken implements retry.Ledger; a key without records costs no query.
@@ -15,7 +15,7 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 	if !q.ledger.has(key) {
 		return nil, nil
 	}
-	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, retry.Millis(q.now()))
+	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, engine.Millis(q.now()))
 	if err != nil {
 		return nil, fmt.Errorf("reading who took the message: %w", err)
 	}
@@ -36,7 +36,7 @@ func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.D
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		expires := q.now().Add(d)
 		for _, id := range ids {
-			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, retry.Millis(expires))
+			err := t.exec(ctx, "INSERT INTO taken (key, id, expires_ms) VALUES (?,?,?) ON CONFLICT (key, id) DO UPDATE SET expires_ms = excluded.expires_ms", key, id, engine.Millis(expires))
 			if err != nil {
 				return err
 			}

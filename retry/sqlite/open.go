@@ -18,6 +18,7 @@ import (
 	_ "modernc.org/sqlite" // the driver
 
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // Sentinels of Open.
@@ -52,10 +53,10 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	if o.MaxBytes == 0 {
-		o.MaxBytes = 4 << 30
+		o.MaxBytes = engine.DefaultMaxBytes
 	}
 	if o.MaxMessages == 0 {
-		o.MaxMessages = 1_000_000
+		o.MaxMessages = engine.DefaultMaxMessages
 	}
 	if o.MaxMessage == 0 {
 		o.MaxMessage = 50 << 20
@@ -86,12 +87,12 @@ type Queue struct {
 	write        *sql.DB                // one connection, the writer's
 	check        *sql.DB                // one connection, for checkpoints
 	w            *writer
-	notify       chan struct{}
+	notify       engine.Hint
 
-	usage  usage
+	usage  engine.Usage
 	ledger keySet
 	names  keySet // endpoints that have a row
-	staged stagedBodies
+	staged engine.Staged
 
 	fatal    fatal
 	stop     context.CancelFunc
@@ -105,7 +106,7 @@ var _ retry.Queue = (*Queue)(nil)
 
 // Open opens the queue in dir, creating it where there is none.
 func Open(ctx context.Context, dir string, o Options) (*Queue, error) {
-	q := &Queue{dir: dir, o: o.withDefaults(), notify: make(chan struct{}, 1)}
+	q := &Queue{dir: dir, o: o.withDefaults(), notify: make(engine.Hint, 1)}
 	if err := q.open(ctx); err != nil {
 		_ = q.closeFiles()
 		return nil, fmt.Errorf("opening the queue in %s: %w", dir, err)
@@ -258,7 +259,7 @@ func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 // recover puts right what the last owner left: leases end with their owner,
 // and body files without a row go.
 func (q *Queue) recover(ctx context.Context) error {
-	now, limit := retry.Millis(q.now()), retry.Millis(q.now().Add(retry.MaxAfter))
+	now, limit := engine.Millis(q.now()), engine.Millis(q.now().Add(retry.MaxAfter))
 	for _, s := range []struct {
 		sql  string
 		args []any
@@ -291,7 +292,9 @@ func (q *Queue) loadCaches(ctx context.Context) error {
 	if err := q.ledger.load(ctx, q.w.conn, "SELECT DISTINCT key FROM taken"); err != nil {
 		return err
 	}
-	return q.usage.load(ctx, q.w.conn)
+	use, err := readUsage(ctx, q.w)
+	q.usage.Set(use)
+	return err
 }
 
 // Close ends the writer after what is under way and closes the files.
@@ -324,11 +327,6 @@ func (q *Queue) closeFiles() error {
 // Notify implements retry.Queue.
 func (q *Queue) Notify() <-chan struct{} { return q.notify }
 
-func (q *Queue) hint() {
-	select {
-	case q.notify <- struct{}{}:
-	default:
-	}
-}
+func (q *Queue) hint() { q.notify.Give() }
 
 func (q *Queue) now() time.Time { return q.o.Now() }

@@ -10,15 +10,8 @@ import (
 // user_version is how many have been. A released one is never edited.
 var migrations = [...]string{schema1, schema2}
 
-// States of a delivery as stored.
-const (
-	stateDue    = 0
-	stateLeased = 1
-	stateDead   = 2
-)
-
 // Accounting lives in triggers so that every process that writes (the owner,
-// and the operator's commands beside it) keeps the same books. The hot path
+// and the operator's commands beside it) keeps the same account. The hot path
 // pays for two of them only: a message's insert and its delete.
 const schema1 = `
 CREATE TABLE meta (k TEXT PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;

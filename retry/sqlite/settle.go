@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"postern/gateway/text"
 	"postern/retry"
+	"postern/retry/engine"
 )
 
 // Refusals of LeaseID.
@@ -33,25 +35,17 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 
 // Retry implements retry.Queue.
 func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{retry.Millis(q.now().Add(wait))}, &a)
+	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{engine.Millis(q.now().Add(wait))}, &a)
 }
 
 // Dead implements retry.Queue.
 func (q *Queue) Dead(ctx context.Context, l retry.Lease, why string, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 2, reason = ?", []any{why}, attempted(a))
+	return q.settle(ctx, l, "state = 2, reason = ?", []any{why}, engine.Made(a))
 }
 
 // Release implements retry.Queue.
 func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = leased_from", nil, attempted(a))
-}
-
-// attempted is nil for the zero attempt: none was made.
-func attempted(a retry.Attempt) *retry.Attempt {
-	if a == (retry.Attempt{}) {
-		return nil
-	}
-	return &a
+	return q.settle(ctx, l, "state = leased_from", nil, engine.Made(a))
 }
 
 // settle ends a lease and writes the attempt down, if there was one. The token
@@ -62,7 +56,7 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []an
 		set, args := set+", lease_until_ms = 0, token = token + 1", args
 		if a != nil {
 			set += ", attempts = attempts + 1, last_status = ?, last_error = ?"
-			args = append(args[:len(args):len(args)], a.Status, retry.Clip(a.Error, retry.ErrorMax))
+			args = append(args[:len(args):len(args)], a.Status, text.Clip(a.Error, engine.ErrorMax))
 		}
 		var n int64
 		var attempts int
@@ -83,17 +77,17 @@ func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []an
 func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDelivery) error {
 	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		var n, message int64
-		p := past{}
+		p := engine.Past{}
 		// Its id is free for a part.
 		err := t.queryRow(ctx, "UPDATE delivery SET id = id || ' split' WHERE id = ? AND token = ? RETURNING n, message, expires_ms, attempts, base", l.ID, l.Token).
-			Scan(&n, &message, &p.expires, &p.attempts, &p.base)
+			Scan(&n, &message, &p.Expires, &p.Attempts, &p.Base)
 		if errors.Is(err, sql.ErrNoRows) {
 			return retry.ErrLeaseLost
 		}
 		if err != nil {
 			return err
 		}
-		p.history = n
+		p.History = n
 		if err := q.putParts(ctx, t, message, parts, p); err != nil {
 			return err
 		}
@@ -109,12 +103,12 @@ func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDeliv
 	return nil
 }
 
-func (q *Queue) putParts(ctx context.Context, t *tx, message int64, parts []retry.NewDelivery, p past) error {
+func (q *Queue) putParts(ctx context.Context, t *tx, message int64, parts []retry.NewDelivery, p engine.Past) error {
 	fresh, revived, err := q.sort(ctx, t, parts)
 	if err != nil {
 		return err
 	}
-	live, dead := count(fresh)
+	live, dead := engine.CountNew(fresh)
 	if err := t.exec(ctx, "UPDATE message SET live = live + ?, dead = dead + ? WHERE n = ?", live, dead, message); err != nil {
 		return err
 	}

@@ -242,7 +242,7 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	if err := w.q.o.Fault("committed"); err != nil {
 		return nil, w.classify(err, true)
 	}
-	w.q.usage.set(use)
+	w.q.usage.Set(use)
 	w.grown += grown + int64(len(batch))*1024
 	w.relieve(ctx)
 	return errs, nil
@@ -278,7 +278,7 @@ func (w *writer) lookForForeign() {
 	}
 	w.ver = ver
 	if use, err := readUsage(ctx, w); err == nil {
-		w.q.usage.set(use)
+		w.q.usage.Set(use)
 	}
 	w.q.hint()
 }

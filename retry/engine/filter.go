@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/retry"
+)
+
+// Conditions are a filter's parts in an engine's SQL, of delivery d and
+// message m, with the named arguments @now, @message, @endpoint, @reason and
+// @before; IDs and Recipient take @ids and @recipient in the engine's form.
+type Conditions struct{ IDs, Recipient string }
+
+// Where turns a filter into a condition and its arguments; ids is how the
+// engine wants a list of strings.
+func (c Conditions) Where(f retry.Filter, now time.Time, ids func([]string) any) (string, map[string]any) {
+	cond, args := []string{"1 = 1"}, map[string]any{"now": Millis(now)}
+	add := func(use bool, sql, name string, v any) {
+		if use {
+			cond, args[name] = append(cond, sql), v
+		}
+	}
+	add(len(f.IDs) > 0, c.IDs, "ids", ids(f.IDs))
+	add(f.MessageID != "", "m.id = @message", "message", f.MessageID)
+	add(states[f.State] != "", states[f.State], "now", Millis(now))
+	add(f.Endpoint != "", "d.endpoint = @endpoint", "endpoint", f.Endpoint)
+	add(f.Recipient != "", c.Recipient, "recipient", f.Recipient)
+	add(f.Reason != "", "d.reason = @reason", "reason", f.Reason)
+	add(!f.Before.IsZero(), "m.received_ms < @before", "before", Millis(f.Before))
+	return strings.Join(cond, " AND "), args
+}
+
+// states are the conditions for a state; a lease that ran out is what it falls
+// back to.
+var states = map[retry.State]string{
+	retry.Due:    "(d.state = 0 OR (d.state = 1 AND d.leased_from = 0 AND d.lease_until_ms <= @now))",
+	retry.Leased: "(d.state = 1 AND d.lease_until_ms > @now)",
+	retry.Dead:   "(d.state = 2 OR (d.state = 1 AND d.leased_from = 2 AND d.lease_until_ms <= @now))",
+}
+
+// Needed is ErrNoFilter where a filter that changes something selects
+// everything without saying so.
+func Needed(f retry.Filter) error {
+	empty := len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
+	if empty && !f.All {
+		return retry.ErrNoFilter
+	}
+	return nil
+}
+
+// pageSize is how many a list gives when the page doesn't say.
+const pageSize = 100
+
+// Place is a page's place in a list ordered by the deliveries' rows.
+type Place struct {
+	After int64
+	Size  int
+}
+
+// PlaceOf reads what Next made.
+func PlaceOf(p retry.Page) (Place, error) {
+	at := Place{Size: p.Size}
+	if at.Size <= 0 {
+		at.Size = pageSize
+	}
+	if p.After == "" {
+		return at, nil
+	}
+	n, err := strconv.ParseInt(p.After, 10, 64)
+	if err != nil {
+		return at, fmt.Errorf("the place %q in the list isn't one that a list gave", p.After)
+	}
+	at.After = n
+	return at, nil
+}
+
+// Page is what a list answers: one row more than the page's size was asked
+// for, to know whether there is a next one.
+func (p Place) Page(rows []Row, now time.Time) (out []retry.Info, next retry.Page) {
+	if len(rows) > p.Size {
+		rows = rows[:p.Size]
+		next = retry.Page{After: strconv.FormatInt(rows[p.Size-1].N, 10), Size: p.Size}
+	}
+	for i := range rows {
+		out = append(out, rows[i].Info(now))
+	}
+	return out, next
+}
+
+// With are arguments and more of them.
+func With(args map[string]any, more map[string]any) map[string]any {
+	maps.Copy(args, more)
+	return args
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"encoding/json"
+	"time"
+
+	"postern/gateway/text"
+	"postern/retry"
+)
+
+// Past is what a new delivery brings along: its end, and of one that was split
+// what lies behind it.
+type Past struct {
+	Expires        int64
+	Attempts, Base int
+	History        int64 // the delivery whose attempts are its own too, 0 none
+}
+
+// NewRow is a new delivery's values as they are stored.
+type NewRow struct {
+	Recipients           string
+	State, Attempts      int
+	Due, Token, Sum      int64
+	LastStatus           int
+	LastError, DeadCause string
+}
+
+// NewRowOf is the row of a delivery that is stored now.
+func NewRowOf(d retry.NewDelivery, p Past, now time.Time) (NewRow, error) {
+	rcpt, err := json.Marshal(d.Recipients)
+	if err != nil {
+		return NewRow{}, err
+	}
+	r := NewRow{Recipients: string(rcpt), State: StateDue, Attempts: p.Attempts, Due: Millis(now.Add(d.Wait)), Token: FirstToken(now),
+		Sum: SealDelivery(d.ID, d.Endpoint, string(rcpt)), DeadCause: d.Dead}
+	if d.Dead != "" {
+		r.State = StateDead
+	}
+	if d.First != nil {
+		r.Attempts, r.LastStatus, r.LastError = r.Attempts+1, d.First.Status, text.Clip(d.First.Error, ErrorMax)
+	}
+	return r, nil
+}
+
+// CountNew counts new deliveries that wait and those that are dead already.
+func CountNew(ds []retry.NewDelivery) (live, dead int) {
+	for _, d := range ds {
+		if d.Dead != "" {
+			dead++
+		} else {
+			live++
+		}
+	}
+	return live, dead
+}
