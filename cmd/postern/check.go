@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"time"
+
+	gomail "github.com/emersion/go-message/mail"
 
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/config"
@@ -99,14 +102,14 @@ func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) err
 	return nil
 }
 
-const testMail = "From: Postern check <%[1]s>\r\nTo: <%[1]s>\r\nSubject: Postern check: please ignore\r\nAuto-Submitted: auto-generated\r\n" +
-	"Message-ID: <%[2]s@postern.invalid>\r\nDate: %[3]s\r\n\r\nThis is a test by postern check. There is nothing to do.\r\n"
-
 // testDelivery is a mail that says what it is.
 func testDelivery(domain, to string) (payload.Delivery, error) {
 	now := time.Now()
 	key := fmt.Sprintf("check-%d", now.UnixNano())
-	raw := mail.Bytes(fmt.Sprintf(testMail, to, key, now.Format(time.RFC1123Z)))
+	raw, err := testMail(key, to, now)
+	if err != nil {
+		return payload.Delivery{}, err
+	}
 	parsed, err := mail.Parse(raw, mail.Limits{})
 	rcpt := mail.Recipient{Address: to}
 	return payload.Delivery{
@@ -114,6 +117,24 @@ func testDelivery(domain, to string) (payload.Delivery, error) {
 		Envelope: &mail.Envelope{ID: key, Key: key, Received: now, Hello: domain, Protocol: "ESMTP", Verb: mail.VerbMail, From: "postmaster@" + domain,
 			To: []mail.Recipient{rcpt}, Size: raw.Size()},
 	}, err
+}
+
+func testMail(key, to string, at time.Time) (mail.Bytes, error) {
+	var h gomail.Header
+	h.SetContentType("text/plain", map[string]string{"charset": "utf-8"})
+	h.Set("Auto-Submitted", "auto-generated")
+	h.SetSubject("Postern check: please ignore")
+	h.SetMessageID(key + "@postern.invalid")
+	h.SetDate(at)
+	h.SetAddressList("To", []*gomail.Address{{Address: to}})
+	h.SetAddressList("From", []*gomail.Address{{Name: "Postern check", Address: to}})
+	var b bytes.Buffer
+	w, err := gomail.CreateSingleInlineWriter(&b, h)
+	if err != nil {
+		return nil, err
+	}
+	err = fill(w, "This is a test by postern check. There is nothing to do.\n")
+	return b.Bytes(), err
 }
 
 // directory asks for an address. Whether it is a recipient is the directory's

@@ -152,7 +152,7 @@ const demoWait = 30 * time.Second
 // sendSample sends the sample mail and waits for the webhook to have it.
 func (d *demo) sendSample(ctx context.Context) error {
 	fmt.Fprint(d.out, "\nA client sends a mail (C: client, S: gateway); the webhook prints what it is POSTed before it answers:\n\n")
-	m, err := bytesMail("sample mail", sampleMail(time.Now()), "", nil)
+	m, err := sampleOutgoing("", nil)
 	if err != nil {
 		return err
 	}
@@ -173,13 +173,6 @@ func (d *demo) sendSample(ctx context.Context) error {
 		return fmt.Errorf("the webhook got nothing within %s", demoWait)
 	}
 }
-
-// What a receiver reads in it.
-const (
-	sampleSubject = "Заказ № 42: счёт во вложении"
-	sampleFile    = "счёт.csv"
-	sampleContent = "item,price\nсамовар,4200\n"
-)
 
 // checkSample compares what the webhook got with what was sent.
 func checkSample(body []byte) error {

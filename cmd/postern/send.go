@@ -89,7 +89,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 // mistake in one mail doesn't end a run in its middle.
 func sendMails(o sendOptions, args []string) ([]*outgoing, error) {
 	if len(args) == 0 {
-		m, err := bytesMail("sample mail", sampleMail(time.Now()), o.from, o.to)
+		m, err := sampleOutgoing(o.from, o.to)
 		return []*outgoing{m}, err
 	}
 	paths, err := findMails(args)

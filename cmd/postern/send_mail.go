@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	stdmail "net/mail"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/emersion/go-message"
+	_ "github.com/emersion/go-message/charset" // names in whatever charset
+	"github.com/emersion/go-message/mail"
+	"github.com/emersion/go-message/textproto"
 )
 
 // outgoing is a mail to send.
@@ -136,15 +140,16 @@ func ascii(b []byte) bool {
 // looks whether they need SMTPUTF8.
 func (m *outgoing) envelope(header []byte) error {
 	if m.from == "" || len(m.to) == 0 {
-		msg, err := stdmail.ReadMessage(bytes.NewReader(append(bytes.TrimRight(header, "\r\n"), "\r\n\r\n"...)))
+		fields, err := textproto.ReadHeader(bufio.NewReader(bytes.NewReader(append(bytes.TrimRight(header, "\r\n"), "\r\n\r\n"...))))
 		if err != nil {
 			return fmt.Errorf("%s has no header that could be read: name the addresses with --from and --to: %w", m.name, err)
 		}
+		h := mail.Header{Header: message.Header{Header: fields}}
 		if m.from == "" {
-			m.from = firstAddress(msg.Header, "Return-Path", "Sender", "From")
+			m.from = firstAddress(h, "Return-Path", "Sender", "From")
 		}
 		if len(m.to) == 0 {
-			m.to = allAddresses(msg.Header, "To", "Cc", "Bcc")
+			m.to = allAddresses(h, "To", "Cc", "Bcc")
 		}
 	}
 	if len(m.to) == 0 {
@@ -157,7 +162,7 @@ func (m *outgoing) envelope(header []byte) error {
 	return nil
 }
 
-func firstAddress(h stdmail.Header, fields ...string) string {
+func firstAddress(h mail.Header, fields ...string) string {
 	for _, f := range fields {
 		if all := allAddresses(h, f); len(all) > 0 {
 			return all[0]
@@ -166,7 +171,7 @@ func firstAddress(h stdmail.Header, fields ...string) string {
 	return ""
 }
 
-func allAddresses(h stdmail.Header, fields ...string) []string {
+func allAddresses(h mail.Header, fields ...string) []string {
 	var all []string
 	for _, f := range fields {
 		list, err := h.AddressList(f)

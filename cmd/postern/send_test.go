@@ -181,8 +181,12 @@ func TestSendDialogue(t *testing.T) {
 
 func TestSendFolder(t *testing.T) {
 	dir := t.TempDir()
+	content, err := sampleMail(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range 50 {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.eml", i)), sampleMail(time.Now()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.eml", i)), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

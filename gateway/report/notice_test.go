@@ -15,13 +15,13 @@ import (
 	"postern/retry"
 )
 
-// part is a part of a notification, read as a mail client reads it.
-type part struct {
+// readPart is a part of a notification, read as a mail client reads it.
+type readPart struct {
 	header textproto.MIMEHeader
 	body   string
 }
 
-func openDSN(t *testing.T, body string) (netmail.Header, []part) {
+func openDSN(t *testing.T, body string) (netmail.Header, []readPart) {
 	t.Helper()
 	m, err := netmail.ReadMessage(strings.NewReader(body))
 	if err != nil {
@@ -31,7 +31,7 @@ func openDSN(t *testing.T, body string) (netmail.Header, []part) {
 	if err != nil || kind != "multipart/report" {
 		t.Fatalf("%s %v", kind, err)
 	}
-	var parts []part
+	var parts []readPart
 	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
 		p, err := r.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -44,7 +44,7 @@ func openDSN(t *testing.T, body string) (netmail.Header, []part) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parts = append(parts, part{p.Header, string(b)})
+		parts = append(parts, readPart{p.Header, string(b)})
 	}
 	return m.Header, parts
 }

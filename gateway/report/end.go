@@ -1,0 +1,36 @@
+package report
+
+import (
+	"postern/retry"
+	"postern/webhook"
+)
+
+// end is what became of the recipients, in words that a stranger may read:
+// no name, address or answer of our own systems is in it.
+type end struct {
+	action  string // RFC 3464 section 2.3.3
+	code    string // RFC 3463
+	subject string
+	opening string
+	words   string
+}
+
+var success = end{"delivered", "2.0.0", "Your mail was delivered", "was delivered, as you asked to be told, to",
+	"The recipient's system took it. Whether anybody read it is not known."}
+
+// failure is the end of a dead letter.
+func failure(reason string) end {
+	e := end{"failed", "5.3.0", "Undelivered mail returned to sender", "could not be delivered to", "The recipient's system could not take it."}
+	switch reason {
+	case retry.ReasonExpired:
+		e.code, e.words = "5.4.7", "The recipient's system did not take it within the time that messages are kept."
+	case string(webhook.ReasonTooLarge):
+		e.code, e.words = "5.3.4", "It is too large for the recipient's system."
+	case string(webhook.ReasonRejected):
+		e.code, e.words = "5.7.1", "The recipient's system refused it."
+	case string(webhook.ReasonInsecure):
+		e.code, e.words = "5.7.30", "It asked for encryption all the way (REQUIRETLS), which the recipient's system doesn't offer."
+	}
+	e.words += "\r\n\r\nIt will not be tried again."
+	return e
+}
