@@ -1,11 +1,12 @@
-// Package gateway is the life of a message: from the SMTP transaction through
-// the parser to the webhooks, and from their answers to the SMTP reply or into
-// the queue, out of which it comes back to the same deliver.
+// Package gateway is the life of a message: received in an SMTP transaction,
+// delivered to its webhooks, decided about, and answered. It also delivers
+// what comes back out of the queue.
 //
 // When a 250 is given, each delivery of the message was answered 2xx or is
 // durable in the queue. In every other case the message stays with the sender:
 // nothing of it is stored, and who already took it is remembered, so that the
-// sender's next try reaches only the others.
+// sender's next try reaches only the others. Nobody is told of a delivery
+// before it is known what happened to each recipient.
 package gateway
 
 import (
@@ -13,19 +14,22 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/directory"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
+	"postern/gateway/smtp"
 	"postern/retry"
 	"postern/webhook"
-	"postern/webhook/payload"
 )
 
-// Sender makes one delivery; *webhook.Sender is the real one.
-type Sender interface {
-	Send(ctx context.Context, ep *webhook.Endpoint, d payload.Delivery, queued bool) webhook.Outcome
+// Queue is what a message's life asks of the retry queue.
+type Queue interface {
+	Store
+	archive.Bodies
+	Stats(ctx context.Context) (retry.Stats, error)
 }
 
 // Authenticator checks who a message really comes from; it never fails, a
@@ -34,13 +38,33 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, e *mail.Envelope, data mail.Source) *mail.Authentication
 }
 
+// Observer hears what becomes of messages, for metrics. Its methods must
+// return quickly.
+type Observer interface {
+	// Received is called for each reply to a message.
+	Received(e *mail.Envelope, code int)
+	// Queued is called for each delivery that was stored.
+	Queued(endpoint string, dead bool)
+}
+
+type nobody struct{}
+
+func (nobody) Received(*mail.Envelope, int) {}
+func (nobody) Queued(string, bool)          {}
+
 // Reporter tells operators and senders; its methods return at once.
 type Reporter interface {
 	// DeadLetter is called once a dead letter is in the queue.
 	DeadLetter(ctx context.Context, l retry.Lease, reason string, a retry.Attempt)
-	// Delivered is called when a webhook took the message for recipients.
+	// Delivered is called when a webhook took the message for recipients, and
+	// what became of all others is known.
 	Delivered(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
 }
+
+type silent struct{}
+
+func (silent) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
+func (silent) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source) {}
 
 // Config is what the operator decides.
 type Config struct {
@@ -51,7 +75,6 @@ type Config struct {
 	EnforceDMARC bool          // 550 to what the sender's domain asks to reject
 	Policy       retry.Policy  // when what waits is tried again
 	ParseLimits  mail.Limits
-	LogAddresses AddressLog
 	Version      string
 }
 
@@ -63,16 +86,16 @@ const DefaultAskFor = 30 * time.Second
 // Deps are the parts that the gateway works with.
 type Deps struct {
 	Router    *webhook.Router
-	Sender    Sender
+	Dispatch  *dispatch.Dispatcher
+	Breakers  dispatch.Breakers
 	Spooler   *mail.Spooler
-	Queue     retry.Queue  // nil: no queue, the sender keeps what can't be delivered
+	Queue     Queue        // nil: no queue, the sender keeps what can't be delivered
 	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
-	Breakers  *retry.Breakers
 	Directory *directory.Directory
-	Auth      Authenticator // nil: nobody is checked
-	Links     Links         // nil: content never travels by url
-	Observer  Observer      // nil: nobody watches
-	Reporter  Reporter      // nil: nobody is told
+	Auth      Authenticator  // nil: nobody is checked
+	Turn      smtp.Collector // nil: nobody collects what waits
+	Observer  Observer       // nil: nobody watches
+	Reporter  Reporter       // nil: nobody is told
 	Logger    *slog.Logger
 	Now       func() time.Time
 	Rand      func() float64     // in [0,1), for jitter
@@ -82,17 +105,19 @@ type Deps struct {
 // Gateway is smtp.Handler and retry.Deliverer in one: fresh and queued mail
 // take the same way to the webhook.
 type Gateway struct {
-	Config
-	Deps
+	cfg     Config
+	deps    Deps
+	log     *slog.Logger
+	store   *store // nil: no queue
+	ledger  ledger
 	started time.Time
-	pauses  atomic.Pointer[map[string]time.Time]
 }
 
 // New wires a gateway; it starts nothing.
 func New(cfg Config, deps Deps) (*Gateway, error) {
 	switch {
-	case deps.Router == nil || deps.Sender == nil || deps.Spooler == nil || deps.Ledger == nil || deps.Breakers == nil || deps.Directory == nil:
-		return nil, errors.New("gateway: a router, a sender, a spooler, a ledger, breakers and a directory are needed")
+	case deps.Router == nil || deps.Dispatch == nil || deps.Breakers == nil || deps.Spooler == nil || deps.Ledger == nil || deps.Directory == nil:
+		return nil, errors.New("gateway: a router, a dispatcher, breakers, a spooler, a ledger and a directory are needed")
 	case deps.Queue == nil && cfg.QueueFirst:
 		return nil, errors.New("gateway: POSTERN_ACCEPT=queue needs a store, set POSTERN_RETRY_STORE to one")
 	}
@@ -102,17 +127,53 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	if deps.Queue == nil {
 		cfg.OneEndpoint = true
 	}
-	if deps.Logger == nil {
-		deps.Logger = slog.New(slog.DiscardHandler)
+	deps = deps.withDefaults()
+	g := &Gateway{cfg: cfg, deps: deps, log: deps.Logger, started: deps.Now(),
+		ledger: ledger{deps.Ledger, deps.Logger, cfg.Policy.MaxAge}}
+	if deps.Queue != nil {
+		g.store = &store{queue: deps.Queue, policy: cfg.Policy, observer: deps.Observer, reporter: deps.Reporter,
+			log: deps.Logger, now: deps.Now, rand: deps.Rand, fault: deps.Fault}
 	}
-	if deps.Now == nil {
-		deps.Now = time.Now
-	}
-	if deps.Observer == nil {
-		deps.Observer = nobody{}
-	}
-	if deps.Rand == nil {
-		deps.Rand = rand.Float64
-	}
-	return &Gateway{Config: cfg, Deps: deps, started: deps.Now()}, nil
+	return g, nil
 }
+
+func (d Deps) withDefaults() Deps {
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Observer == nil {
+		d.Observer = nobody{}
+	}
+	if d.Reporter == nil {
+		d.Reporter = silent{}
+	}
+	if d.Rand == nil {
+		d.Rand = rand.Float64
+	}
+	if d.Fault == nil {
+		d.Fault = func(string) {}
+	}
+	return d
+}
+
+// Collect implements smtp.Collector.
+func (g *Gateway) Collect(ctx context.Context, c *smtp.Client) (smtp.Collection, smtp.Reply) {
+	if g.deps.Turn == nil {
+		return nil, replyNothingToCollect
+	}
+	return g.deps.Turn.Collect(ctx, c)
+}
+
+// The steps between the last octet and the reply at which a test can end the
+// process; dispatch.FaultAnswered is one between them. At each the message must
+// still have one owner.
+const (
+	FaultSpooled  = "spooled"  // the last octet is in the spool
+	FaultParsed   = "parsed"   // before any webhook is asked
+	FaultStaged   = "staged"   // the body is durable, its deliveries are not
+	FaultEnqueued = "enqueued" // the deliveries are durable
+	FaultDecided  = "decided"  // the reply is about to be written
+)

@@ -19,8 +19,10 @@ import (
 
 	"postern/gateway"
 	"postern/gateway/directory"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/turn"
 	"postern/retry"
 	"postern/retry/sqlite"
 	"postern/webhook"
@@ -39,15 +41,17 @@ type post struct {
 // harness is a whole gateway on real sockets: SMTP in front, a webhook behind,
 // a queue in a temporary folder.
 type harness struct {
-	t       *testing.T
-	hook    *httptest.Server
-	gateway *gateway.Gateway
-	queue   *sqlite.Queue // nil: off
-	server  *smtp.Server
-	addr    string
-	lmtp    string
-	unix    string
-	stop    func()
+	t        *testing.T
+	hook     *httptest.Server
+	gateway  *gateway.Gateway
+	policy   retry.Policy
+	dispatch *dispatch.Dispatcher
+	queue    *sqlite.Queue // nil: off
+	server   *smtp.Server
+	addr     string
+	lmtp     string
+	unix     string
+	stop     func()
 
 	mu     sync.Mutex
 	posts  []post
@@ -77,7 +81,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{
-		Router: router, Sender: sender, Spooler: spooler, Breakers: breakers, Ledger: retry.NewMemoryLedger(100),
+		Router: router, Spooler: spooler, Breakers: breakers, Ledger: retry.NewMemoryLedger(100),
 		Directory: directory.New(directory.Config{
 			Serves:   func(a string) bool { return router.Match(a) != nil },
 			Accepted: func(string) bool { return false }, Domain: "mx.example",
@@ -89,11 +93,20 @@ func newHarness(t *testing.T, s setting) *harness {
 		h.must(err)
 		t.Cleanup(func() { h.queue.Close() })
 		deps.Queue, deps.Ledger = h.queue, h.queue
+		deps.Turn = turn.New(h.queue, slog.New(slog.DiscardHandler), time.Now)
 	}
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers}
+	if h.queue != nil {
+		parts.Pauses = h.queue
+	}
+	h.dispatch, err = dispatch.New(dispatch.Config{}, parts)
+	h.must(err)
+	deps.Dispatch = h.dispatch
 	s.gateway.Domain = "mx.example"
 	if s.gateway.Policy == (retry.Policy{}) {
 		s.gateway.Policy = retry.DefaultPolicy()
 	}
+	h.policy = s.gateway.Policy
 	h.gateway, err = gateway.New(s.gateway, deps)
 	h.must(err)
 	h.serve(s, breakers)
@@ -144,9 +157,9 @@ func (h *harness) serve(s setting, breakers *retry.Breakers) {
 		*door.addr = l.Addr().String()
 		wg.Go(func() { _ = server.Serve(ctx, l, door.protocol) })
 	}
-	wg.Go(func() { h.gateway.WatchPauses(ctx) })
+	wg.Go(func() { h.dispatch.WatchPauses(ctx) })
 	if s.worker {
-		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerOptions{Policy: h.gateway.Policy, Breakers: breakers, Logger: slog.New(slog.DiscardHandler)})
+		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerOptions{Policy: h.policy, Breakers: breakers, Concurrency: h.dispatch.Share, Logger: slog.New(slog.DiscardHandler)})
 		wg.Go(func() {
 			if err := worker.Run(ctx); err != nil {
 				h.t.Error(err)

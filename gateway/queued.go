@@ -2,97 +2,130 @@ package gateway
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/webhook"
 )
 
-// Deliver implements retry.Deliverer: the same message, rendered and POSTed by
-// the same deliver as fresh mail.
+// unknownEndpointRest is how long mail rests whose endpoint isn't configured
+// any more: the operator may bring it back, or replay the mail to another.
+const unknownEndpointRest = time.Minute
+
+// Deliver implements retry.Deliverer: the same message, rendered and posted in
+// the same way as fresh mail.
 func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
-	at := g.Now()
+	at := g.deps.Now()
 	m, err := g.load(ctx, l)
 	if err != nil {
-		return retry.Outcome{Kind: retry.Later, Reason: string(webhook.ReasonRender),
-			Attempt: retry.Attempt{At: at, Reason: string(webhook.ReasonRender), Error: err.Error()}}
+		return unreadable(at, err)
 	}
 	defer m.close()
-	ep := g.Router.Endpoint(l.Endpoint)
+	ep := g.deps.Router.Endpoint(l.Endpoint)
 	if ep == nil {
-		return retry.Outcome{Kind: retry.Skip, After: time.Minute, Reason: "no_endpoint"}
+		return retry.Outcome{Kind: retry.Skip, After: unknownEndpointRest, Reason: "no_endpoint"}
 	}
-	d := &delivery{m: m, ep: ep, to: recipients(m.env, l.Recipients), id: l.ID, attempt: l.Attempts + 1, queued: true}
-	o := g.deliver(ctx, d)
-	if len(o.Recipients) > 0 {
-		return g.divided(ctx, d, at, o)
-	}
-	return g.outcome(ctx, at, o)
+	d := &dispatch.Delivery{Mail: m.mail, Endpoint: ep, To: concerned(m.env, l.Recipients), ID: l.ID, Attempt: l.Attempts + 1, Origin: dispatch.Queued}
+	g.deps.Dispatch.Deliver(ctx, d)
+	g.tellQueued(m, d)
+	return settlement(d, at, ctx.Err() != nil)
 }
 
-// outcome is what a POST's outcome means for the queue.
-func (g *Gateway) outcome(ctx context.Context, at time.Time, o webhook.Outcome) retry.Outcome {
-	v := retry.Outcome{After: o.After, Reason: string(o.Reason), Attempt: *attempt(at, o)}
+// settlement is what becomes of a queued delivery after an attempt; cut says
+// that we ended the attempt ourselves. Where its recipients ended differently,
+// those whom nobody took become deliveries of their own.
+func settlement(d *dispatch.Delivery, at time.Time, cut bool) retry.Outcome {
+	if len(d.Outcome.Recipients) == 0 {
+		return settled(d.Outcome, at, cut)
+	}
+	rest := left([]*dispatch.Delivery{d}, func(string) bool { return true })
 	switch {
-	case !asked(o), o.Result == webhook.Deferred && ctx.Err() != nil: // cut short by us
-		v.Kind = retry.Skip
-	case o.Result == webhook.Delivered:
-		v.Kind = retry.Done
-	case o.Result == webhook.Rejected:
-		v.Kind = retry.GiveUp
-	default:
-		v.Kind = retry.Later
+	case len(rest) == 0:
+		return retry.Outcome{Kind: retry.Done, Reason: string(webhook.ReasonDelivered), Attempt: *attempt(at, d.Outcome)}
+	case len(rest) == 1 && len(rest[0].To) == len(d.To):
+		return settled(rest[0].Outcome, at, cut)
 	}
-	return v
+	whole := retry.Outcome{Kind: retry.Divided, Reason: string(webhook.ReasonDelivered), Attempt: *attempt(at, d.Outcome)}
+	for _, p := range rest {
+		whole.Parts = append(whole.Parts, retry.Part{ID: p.ID, Recipients: dispatch.Addresses(p.To), Outcome: settled(p.Outcome, at, cut)})
+	}
+	return whole
 }
 
-// divided is the outcome of a queued delivery whose webhook answered for each
-// recipient: where they differ, those who are not delivered become deliveries
-// of their own.
-func (g *Gateway) divided(ctx context.Context, d *delivery, at time.Time, o webhook.Outcome) retry.Outcome {
-	d.fate.outcome = o
-	rest := left([]*delivery{d}, func(string) bool { return true })
-	if len(rest) == 1 && len(rest[0].to) == len(d.to) {
-		return g.outcome(ctx, at, rest[0].fate.outcome)
+// settled is what a webhook's outcome means for what is queued. Of an attempt
+// that we cut short before an answer came nothing is known.
+func settled(o webhook.Outcome, at time.Time, cut bool) retry.Outcome {
+	s := retry.Outcome{After: o.After, Reason: string(o.Reason), Attempt: *attempt(at, o)}
+	switch {
+	case !dispatch.Asked(o), o.Result == webhook.Deferred && o.Status == 0 && cut:
+		s.Kind = retry.Skip
+	case o.Result == webhook.Delivered:
+		s.Kind = retry.Done
+	case o.Result == webhook.Rejected:
+		s.Kind = retry.GiveUp
+	default:
+		s.Kind = retry.Later
 	}
-	v := retry.Outcome{Kind: retry.Done, Reason: string(webhook.ReasonDelivered), Attempt: *attempt(at, o)}
-	for _, part := range rest {
-		v.Kind = retry.Divided
-		v.Parts = append(v.Parts, retry.Part{ID: part.id, Recipients: addresses(part.to), Outcome: g.outcome(ctx, at, part.fate.outcome)})
+	return s
+}
+
+// unreadable is the end of an attempt whose message can't be read: what is
+// damaged is put aside, what the store can't give now is tried again.
+func unreadable(at time.Time, err error) retry.Outcome {
+	o := retry.Outcome{Kind: retry.Later, Reason: string(webhook.ReasonRender)}
+	if errors.Is(err, retry.ErrCorrupt) || errors.Is(err, retry.ErrNotFound) || errors.Is(err, archive.ErrEnvelope) {
+		o.Kind, o.Reason = retry.GiveUp, retry.ReasonCorrupt
 	}
-	return v
+	o.Attempt = retry.Attempt{At: at, Reason: o.Reason, Error: err.Error()}
+	return o
+}
+
+// tellQueued reports the recipients whom a queued delivery reached.
+func (g *Gateway) tellQueued(m *message, d *dispatch.Delivery) {
+	var reached []mail.Recipient
+	for _, r := range d.To {
+		if endingOf(d, r.Address).delivered() && speaksFor(d.Endpoint, g.deps.Router.Route(r, m.env.Verb)) {
+			reached = append(reached, r)
+		}
+	}
+	if len(reached) > 0 {
+		g.deps.Reporter.Delivered(m.env, reached, m.parsed, m.raw)
+	}
 }
 
 // load makes a message of a lease: the frozen envelope and trace lines, the
 // stored octets, and what today's parser reads in them.
 func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
-	stored, err := archive.OpenLease(ctx, g.Queue, l)
+	stored, err := archive.OpenLease(ctx, g.deps.Queue, l)
 	if err != nil {
 		return nil, err
 	}
-	m := &message{env: stored.Envelope, data: stored.Data, raw: stored.Raw(), stored: stored}
-	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
+	m := &message{env: stored.Envelope, data: stored.Data, stored: stored}
+	if err := g.parse(m); err != nil {
 		m.close()
-		return nil, fmt.Errorf("gateway: the stored message %s can't be read: %w", l.MessageID, err)
+		return nil, err
 	}
 	return m, nil
 }
 
 // close lets go of what the store lent.
-func (m *message) close() {
-	if m.stored != nil {
-		m.stored.Close()
-	}
-}
+func (m *message) close() { m.stored.Close() }
 
-// recipients finds the delivery's recipients in the envelope, in its order.
-func recipients(e *mail.Envelope, of []string) []mail.Recipient {
+// concerned finds the delivery's recipients in the envelope, in its order.
+func concerned(e *mail.Envelope, of []string) []mail.Recipient {
 	set := make(map[string]bool, len(of))
 	for _, a := range of {
 		set[a] = true
 	}
-	return without(e.To, func(to mail.Recipient) bool { return !set[to.Address] })
+	var to []mail.Recipient
+	for _, r := range e.To {
+		if set[r.Address] {
+			to = append(to, r)
+		}
+	}
+	return to
 }

@@ -5,32 +5,79 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"postern/gateway/archive"
 	"postern/gateway/auth"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/webhook"
 )
 
 // errAskFor is the cause of a context that ends while webhooks are asked.
 var errAskFor = fmt.Errorf("the time that a sender may wait for webhooks is over: %w", context.DeadlineExceeded)
 
-// message is one mail on its way: the envelope, the octets of DATA, and what
-// they say.
+// message is one mail on its way: the envelope, the octets of DATA, what they
+// say, and who is to get them.
 type message struct {
 	env    *mail.Envelope
+	to     []dispatch.Recipient
 	data   mail.Source // as received
 	raw    mail.Source // our trace lines, then data without what was removed
 	parsed *mail.Message
-	ids    []string      // delivery keys that took it; for the ledger, if the client never hears our 250
+	mail   *dispatch.Mail
+	lmtp   bool
 	stored *archive.Mail // it came out of the queue; nil: it is fresh
-	staged bool          // keep has made it durable
 	kept   kept
-	live   []*delivery // to terminals: they don't all count for the reply
+
+	taken    func(*webhook.Endpoint, mail.Recipient) bool // by an earlier try of the sender's
+	live     []*dispatch.Delivery                         // to terminals: they don't all count for the reply
+	accepted bool
+	keys     func() []string // of who has it, for the ledger, if the client never hears our 250
+}
+
+// sink is a message on its way in.
+type sink struct {
+	*mail.Spool
+	booked retry.Reservation // with ACCEPT=queue, before the first octet
+}
+
+// Write implements smtp.Sink.
+func (s *sink) Write(b []byte) (int, error) {
+	n, err := s.Spool.Write(b)
+	if errors.Is(err, mail.ErrSpoolFull) || errors.Is(err, syscall.ENOSPC) {
+		err = errors.Join(smtp.ErrSinkFull, err)
+	}
+	return n, err
+}
+
+// Abort implements smtp.Sink.
+func (s *sink) Abort() {
+	if s.booked != nil {
+		s.booked.Release()
+	}
+	s.Close()
+}
+
+// Data implements smtp.Handler.
+func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, smtp.Reply) {
+	s := &sink{}
+	if g.cfg.QueueFirst && mail.Verb(t.Verb) != mail.VerbSend {
+		booked, err := g.store.queue.Reserve(ctx, max(t.Size, 1))
+		if err != nil {
+			return nil, storeFailure(err)
+		}
+		s.booked = booked
+	}
+	s.Spool = g.deps.Spooler.New(t.From.String())
+	return s, smtp.Reply{}
 }
 
 // Message implements smtp.Handler: all that happens between the last octet and
@@ -38,9 +85,9 @@ type message struct {
 func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
 	in := s.(*sink)
 	defer in.Abort()
-	defer g.fault(FaultVerdict)
-	g.fault(FaultSpooled)
-	ctx, cancel := context.WithTimeoutCause(ctx, g.AskFor, errAskFor)
+	defer g.deps.Fault(FaultDecided)
+	g.deps.Fault(FaultSpooled)
+	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.AskFor, errAskFor)
 	defer cancel()
 	if in.booked != nil && in.Size() > t.Size {
 		in.booked.Release() // the client announced less, or nothing: what it sent is booked anew
@@ -51,50 +98,44 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 		return []smtp.Reply{refusal}
 	}
 	t.Data = m
-	g.fault(FaultParsed)
-	if !t.Client.LMTP {
-		r := orTaken(g.take(ctx, m, in.booked), m)
-		g.Observer.Received(m.env, r.Code)
-		return []smtp.Reply{r}
+	g.deps.Fault(FaultParsed)
+	parts := g.take(ctx, m, in.booked)
+	g.deps.Observer.Received(m.env, m.reply(parts[0]).Code)
+	if !m.lmtp {
+		return []smtp.Reply{m.reply(parts[0])}
 	}
-	each := g.takeEach(ctx, m, in.booked)
 	replies := make([]smtp.Reply, 0, len(t.Recipients))
 	for _, r := range t.Recipients {
-		to, _ := r.Data.(mail.Recipient)
-		replies = append(replies, orTaken(each[to.Address], m))
+		to := r.Data.(dispatch.Recipient)
+		i := slices.IndexFunc(parts, func(p part) bool { return p.has(to.Address) })
+		replies = append(replies, m.reply(parts[i]))
 	}
-	g.Observer.Received(m.env, replies[0].Code)
 	return replies
 }
 
-// orTaken completes a zero reply: the message is ours.
-func orTaken(r smtp.Reply, m *message) smtp.Reply {
-	if r.Zero() {
+// reply is the part's, 250 where the decision left it at acceptance.
+func (m *message) reply(p part) smtp.Reply {
+	if p.reply.Zero() {
 		return replyTaken(m.env.ID)
 	}
-	return r
+	return p.reply
 }
 
 // read makes a message of what came in: who sent it, whether to believe it,
 // and what it says. A refusal is about the message, not about a webhook.
 func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*message, smtp.Reply) {
-	m := &message{env: g.envelope(t, in.Spool), data: in.Source()}
-	if g.Auth != nil {
-		m.env.Verdict = g.Auth.Authenticate(ctx, m.env, m.data)
-		if g.EnforceDMARC && m.env.Verdict.DMARC.Result == "fail" && m.env.Verdict.DMARC.Policy == "reject" {
+	m := &message{env: g.envelope(t, in.Spool), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
+	for i := range m.to {
+		m.env.To = append(m.env.To, m.to[i].Recipient)
+	}
+	if g.deps.Auth != nil {
+		m.env.Verdict = g.deps.Auth.Authenticate(ctx, m.env, m.data)
+		if g.cfg.EnforceDMARC && m.env.Verdict.DMARC.Result == "fail" && m.env.Verdict.DMARC.Policy == "reject" {
 			return nil, replyDMARC
 		}
 	}
-	removed, err := auth.Forged(m.data, g.Domain)
-	if err != nil {
-		g.Logger.Error("the spool can't be read", "id", m.env.ID, "error", err)
-		return nil, replyLocalError
-	}
-	m.env.Removed = removed.Spans
-	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
-	m.raw = archive.Raw(m.env, m.data)
-	if m.parsed, err = mail.Parse(m.raw, g.ParseLimits); err != nil {
-		g.Logger.Error("the spool can't be read", "id", m.env.ID, "error", err)
+	if err := g.freeze(m); err != nil {
+		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
 		return nil, replyLocalError
 	}
 	m.env.Keyed = m.parsed.MessageID != ""
@@ -106,11 +147,36 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 	return m, smtp.Reply{}
 }
 
+// freeze takes out of the message what a stranger says in our name, puts our
+// header lines before it, and reads the result.
+func (g *Gateway) freeze(m *message) error {
+	removed, err := auth.Forged(m.data, g.cfg.Domain)
+	if err != nil {
+		return err
+	}
+	m.env.Removed = removed.Spans
+	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
+	return g.parse(m)
+}
+
+// parse reads the message for its webhooks.
+func (g *Gateway) parse(m *message) (err error) {
+	m.raw = archive.Raw(m.env, m.data)
+	if m.parsed, err = mail.Parse(m.raw, g.cfg.ParseLimits); err != nil {
+		return err
+	}
+	m.mail = dispatch.NewMail(m.env, m.raw, m.parsed)
+	if g.store != nil {
+		m.mail.Keep = func(ctx context.Context, until time.Time) error { return g.store.keep(ctx, m, until) }
+	}
+	return nil
+}
+
 // trace is the header lines that we put before the octets of DATA, frozen from
 // here on: the verdict, what was removed, and where the mail came from. Octets that
 // would go on with our last line get a field of their own.
 func (g *Gateway) trace(e *mail.Envelope, note string, folded bool) string {
-	line := note + received(e, g.Domain)
+	line := note + received(e, g.cfg.Domain)
 	if e.Verdict != nil && e.Verdict.Header != "" {
 		line = "Authentication-Results: " + strings.TrimRight(e.Verdict.Header, "\r\n") + "\r\n" + line
 	}
@@ -132,9 +198,9 @@ func startsFolded(data mail.Source) bool {
 	return n == 1 && (first[0] == ' ' || first[0] == '\t')
 }
 
-// envelope freezes what the transaction said.
+// envelope freezes what the transaction said, but for the recipients.
 func (g *Gateway) envelope(t *smtp.Transaction, p *mail.Spool) *mail.Envelope {
-	now := g.Now()
+	now := g.deps.Now()
 	sum := p.Sum()
 	c := t.Client
 	e := &mail.Envelope{
@@ -142,19 +208,24 @@ func (g *Gateway) envelope(t *smtp.Transaction, p *mail.Spool) *mail.Envelope {
 		Client: c.Addr, Hello: c.Hello, Auth: c.Auth,
 		Protocol: protocol(c.LMTP, c.Extended, t.UTF8, c.TLS != nil, c.Auth != ""),
 		Verb:     mail.Verb(t.Verb), From: t.From.String(), UTF8: t.UTF8, Body: t.Body, Size: p.Size(), RequireTLS: t.RequireTLS,
-		TLS: tlsOf(c.TLS),
+		TLS: tlsOf(c.TLS), To: make([]mail.Recipient, 0, len(t.Recipients)),
 	}
 	if t.Ret != "" || t.EnvID != "" || t.By != "" {
 		e.DSN = &mail.DSN{Ret: t.Ret, EnvID: t.EnvID, By: t.By}
 	}
-	e.To = make([]mail.Recipient, 0, len(t.Recipients))
+	return e
+}
+
+// recipients are the transaction's, each address once.
+func recipients(t *smtp.Transaction) []dispatch.Recipient {
+	to := make([]dispatch.Recipient, 0, len(t.Recipients))
 	for _, r := range t.Recipients {
-		to, ok := r.Data.(mail.Recipient)
-		if ok && !slices.ContainsFunc(e.To, func(have mail.Recipient) bool { return have.Address == to.Address }) {
-			e.To = append(e.To, to)
+		n := r.Data.(dispatch.Recipient)
+		if !slices.ContainsFunc(to, func(have dispatch.Recipient) bool { return have.Address == n.Address }) {
+			to = append(to, n)
 		}
 	}
-	return e
+	return to
 }
 
 func tlsOf(state *tls.ConnectionState) *mail.TLS {
@@ -174,21 +245,11 @@ func tlsOf(state *tls.ConnectionState) *mail.TLS {
 func (g *Gateway) Answered(t *smtp.Transaction, gone bool) {
 	m, ok := t.Data.(*message)
 	t.Data = nil // an idle session holds no mail
-	if !ok || !m.env.Keyed || m.ids == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), ledgerTimeout)
-	defer cancel()
-	var err error
-	if gone {
-		err = g.Ledger.Remember(ctx, m.env.Key, m.ids, g.Policy.MaxAge)
-	} else {
-		err = g.Ledger.Forget(ctx, m.env.Key)
-	}
-	if err != nil {
-		g.Logger.Warn("who took a message could not be noted; a re-send may be delivered again, with the same webhook-id", "id", m.env.ID, "error", err)
+	switch {
+	case !ok || !m.accepted:
+	case gone:
+		g.ledger.remember(context.Background(), m.env, m.keys())
+	default:
+		g.ledger.forget(context.Background(), m.env)
 	}
 }
-
-// ledgerTimeout bounds the note about who took a message: the session waits.
-const ledgerTimeout = 5 * time.Second

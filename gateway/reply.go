@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"errors"
-	"syscall"
 
 	"postern/gateway/smtp"
 	"postern/gateway/smtp/reply"
@@ -10,21 +9,19 @@ import (
 	"postern/webhook"
 )
 
-// errNoSpace is what a full disk says to a write of the spool.
-var errNoSpace = syscall.ENOSPC
-
 // Replies that don't depend on anything.
 var (
-	replyNoRecipient   = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 1, 1}, Lines: []string{"No such recipient here"}}
-	replyNoEndpoint    = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The recipient can't be served yet, please try again later"}}
-	replyNoTerminal    = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 2, 1}, Lines: []string{"No terminal answers for this recipient now"}}
-	replyNotTaken      = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 4, 1}, Lines: []string{"No terminal took the message"}}
-	replyNoRequireTLS  = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 30}, Lines: []string{"REQUIRETLS can't be kept: the recipient's webhook is not https"}}
-	replyOtherEndpoint = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 5, 3}, Lines: []string{"This recipient goes elsewhere than the first; send it a message of its own"}}
-	replyFull          = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"The queue is full, please try again later"}}
-	replyCantWrite     = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The message can't be stored now, please try again later"}}
-	replyLocalError    = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
-	replyDMARC         = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"The sender's domain asks to reject mail that fails DMARC"}}
+	replyNoRecipient      = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 1, 1}, Lines: []string{"No such recipient here"}}
+	replyNoEndpoint       = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The recipient can't be served yet, please try again later"}}
+	replyNoTerminal       = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 2, 1}, Lines: []string{"No terminal answers for this recipient now"}}
+	replyNotTaken         = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 4, 1}, Lines: []string{"No terminal took the message"}}
+	replyNoRequireTLS     = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 30}, Lines: []string{"REQUIRETLS can't be kept: the recipient's webhook is not https"}}
+	replyOtherEndpoint    = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 5, 3}, Lines: []string{"This recipient goes elsewhere than the first; send it a message of its own"}}
+	replyFull             = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"The queue is full, please try again later"}}
+	replyCantWrite        = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The message can't be stored now, please try again later"}}
+	replyLocalError       = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
+	replyNothingToCollect = smtp.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
+	replyDMARC            = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"The sender's domain asks to reject mail that fails DMARC"}}
 )
 
 // replyTaken is the 250 after which the message is ours.

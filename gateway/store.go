@@ -3,9 +3,12 @@ package gateway
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/webhook"
@@ -15,88 +18,109 @@ import (
 // minutes are far away.
 const storeTimeout = 30 * time.Second
 
-// store makes what is left of a message durable in one commit. A deferred
-// delivery is due by the policy, a rejected one is a dead letter at once.
-func (g *Gateway) store(ctx context.Context, m *message, ds []*delivery, booked retry.Reservation) error {
+// Store is what makes messages durable.
+type Store interface {
+	Reserve(ctx context.Context, n int64) (retry.Reservation, error)
+	Stage(ctx context.Context, r retry.Reservation, b retry.Body) (retry.BodyRef, error)
+	Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error)
+	Keep(ctx context.Context, m retry.Message, d time.Duration) error
+	Drop(ctx context.Context, messageID string) error
+}
+
+// store makes durable what is left of a message, and the content that urls name.
+type store struct {
+	queue    Store
+	policy   retry.Policy
+	observer Observer
+	reporter Reporter
+	log      *slog.Logger
+	now      func() time.Time
+	rand     func() float64
+	fault    func(point string)
+}
+
+// enqueue stores what is left of a message in one commit. A deferred delivery
+// is due by the policy, a rejected one is a dead letter at once. booked is room
+// that was reserved before, nil for none.
+func (s *store) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery, booked retry.Reservation) error {
 	if len(ds) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
+	record, err := s.stage(ctx, m, booked)
+	if err != nil {
+		return err
+	}
+	s.fault(FaultStaged)
+	if _, err = s.queue.Enqueue(ctx, record, s.newDeliveries(m.env, ds)); err != nil {
+		// The commit's outcome may be unknown, so the body stays for the sweep.
+		return s.failed(m.env, "enqueue", err)
+	}
+	s.fault(FaultEnqueued)
+	s.tell(ctx, record, ds)
+	return nil
+}
+
+// stage makes the message's octets durable and returns its record.
+func (s *store) stage(ctx context.Context, m *message, booked retry.Reservation) (retry.Message, error) {
+	record, err := archive.Record(m.env, m.parsed.Subject, s.policy.MaxAge)
+	if err != nil {
+		return record, s.failed(m.env, "envelope", err)
+	}
 	if booked == nil {
-		own, err := g.Queue.Reserve(ctx, m.data.Size())
+		own, err := s.queue.Reserve(ctx, m.data.Size())
 		if err != nil {
-			return g.storeFailed(m, "reserve", err)
+			return record, s.failed(m.env, "reserve", err)
 		}
 		defer own.Release()
 		booked = own
 	}
-	record, err := archive.Record(m.env, m.parsed.Subject, g.Policy.MaxAge)
-	if err != nil {
-		return g.storeFailed(m, "envelope", err)
+	if record.Body, err = s.queue.Stage(ctx, booked, m.data); err != nil {
+		return record, s.failed(m.env, "stage", err)
 	}
-	if record.Body, err = g.Queue.Stage(ctx, booked, m.data); err != nil {
-		return g.storeFailed(m, "stage", err)
-	}
-	g.fault(FaultStaged)
-	if _, err = g.Queue.Enqueue(ctx, record, g.newDeliveries(m.env, ds)); err != nil {
-		// The commit's outcome may be unknown, so the body stays for the sweep.
-		return g.storeFailed(m, "enqueue", err)
-	}
-	g.fault(FaultEnqueued)
-	g.tell(ctx, record, ds)
-	return nil
+	return record, nil
 }
 
 // tell counts what was stored, and reports the dead letters among it.
-func (g *Gateway) tell(ctx context.Context, record retry.Message, ds []*delivery) {
+func (s *store) tell(ctx context.Context, record retry.Message, ds []*dispatch.Delivery) {
 	for _, d := range ds {
-		dead := d.fate.outcome.Result == webhook.Rejected
-		g.Observer.Queued(d.ep.Name(), dead)
-		if !dead || g.Reporter == nil {
+		o := d.Outcome
+		dead := o.Result == webhook.Rejected
+		s.observer.Queued(d.Endpoint.Name(), dead)
+		if !dead {
 			continue
 		}
 		l := retry.Lease{Envelope: record.Envelope, Body: record.Body, Info: retry.Info{
-			ID: d.id, MessageID: record.ID, Key: record.Key, Endpoint: d.ep.Name(), Recipients: addresses(d.to), From: record.From,
+			ID: d.ID, MessageID: record.ID, Key: record.Key, Endpoint: d.Endpoint.Name(), Recipients: dispatch.Addresses(d.To), From: record.From,
 			Subject: record.Subject, Size: record.Body.Size, State: retry.Dead, Received: record.Received, Expires: record.Received.Add(record.Life), Attempts: 1,
 		}}
-		g.Reporter.DeadLetter(ctx, l, string(d.fate.outcome.Reason), *attempt(record.Received, d.fate.outcome))
+		s.reporter.DeadLetter(ctx, l, string(o.Reason), *attempt(record.Received, o))
 	}
 }
 
-func (g *Gateway) storeFailed(m *message, step string, err error) error {
-	g.Logger.Error("the message can't be queued, the sender keeps it", "id", m.env.ID, "step", step, "error", err)
+func (s *store) failed(env *mail.Envelope, step string, err error) error {
+	s.log.Error("the message can't be stored", "message", env.ID, "step", step, "err", err)
 	return fmt.Errorf("gateway: %s: %w", step, err)
 }
 
-func (g *Gateway) newDeliveries(env *mail.Envelope, ds []*delivery) []retry.NewDelivery {
+func (s *store) newDeliveries(env *mail.Envelope, ds []*dispatch.Delivery) []retry.NewDelivery {
 	out := make([]retry.NewDelivery, len(ds))
 	for i, d := range ds {
-		o := d.fate.outcome
-		n := retry.NewDelivery{ID: d.id, Endpoint: d.ep.Name(), Recipients: addresses(d.to)}
-		if o.Reason != "" {
+		o := d.Outcome
+		n := retry.NewDelivery{ID: d.ID, Endpoint: d.Endpoint.Name(), Recipients: dispatch.Addresses(d.To)}
+		if o.Reason != "" && dispatch.Asked(o) {
 			n.First = attempt(env.Received, o)
 		}
 		switch {
 		case o.Result == webhook.Rejected:
 			n.Dead = string(o.Reason)
-		case n.First != nil && asked(o):
-			n.Wait, _ = g.Policy.Next(1, g.Policy.MaxAge, o.After, g.Rand())
 		case n.First != nil:
-			n.First = nil // not attempted: the breaker was open or the endpoint paused
+			n.Wait, _ = s.policy.Next(1, s.policy.MaxAge, o.After, s.rand())
 		}
 		out[i] = n
 	}
 	return out
-}
-
-// asked reports whether the endpoint saw an attempt.
-func asked(o webhook.Outcome) bool {
-	switch o.Reason {
-	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot:
-		return false
-	}
-	return true
 }
 
 // attempt is an outcome as the queue keeps it.
@@ -108,56 +132,49 @@ func attempt(at time.Time, o webhook.Outcome) *retry.Attempt {
 	return a
 }
 
-// lookupTimeout bounds the look-up of earlier tries: a store that hangs must
-// not hold up mail that a healthy webhook takes.
-const lookupTimeout = 2 * time.Second
-
-// taken looks up who took the message in an earlier try of the sender's. While
-// the store can't say, all are asked again, with the same webhook-id.
-func (g *Gateway) taken(ctx context.Context, m *message) map[string]bool {
-	if !m.env.Keyed {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	ids, err := g.Ledger.Taken(ctx, m.env.Key)
-	if err != nil {
-		g.Logger.Warn("who took the message before can't be looked up, so all are asked", "id", m.env.ID, "error", err)
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	return set
+// kept is until when a message is stored for its urls; the message's deliveries
+// share it.
+type kept struct {
+	mu    sync.Mutex
+	until time.Time
 }
 
-// note keeps who has the message, in case the sender comes back with it: at
-// once where it was refused, and after a 250 that nobody heard (Answered).
-func (g *Gateway) note(ctx context.Context, m *message, ds []*delivery, refused bool) {
-	if !m.env.Keyed {
-		return
+// keep stores the message until the time, once for all its deliveries.
+func (s *store) keep(ctx context.Context, m *message, until time.Time) error {
+	m.kept.mu.Lock()
+	defer m.kept.mu.Unlock()
+	if !m.kept.until.Before(until) {
+		return nil
 	}
-	var ids []string
-	for _, d := range ds {
-		for _, to := range d.to {
-			if !refused || d.fate.of(to.Address).delivered() {
-				ids = append(ids, ledgerKey(d.ep, to))
-			}
-		}
-	}
-	if !refused {
-		m.ids = ids
-		return
-	}
-	if len(ids) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if err := g.Ledger.Remember(ctx, m.env.Key, ids, g.Policy.MaxAge); err != nil {
-		g.Logger.Warn("who took a message could not be noted; a re-send may be delivered again, with the same webhook-id", "id", m.env.ID, "error", err)
+	var record retry.Message
+	var err error
+	if m.stored != nil || !m.kept.until.IsZero() {
+		record, err = archive.Record(m.env, m.parsed.Subject, s.policy.MaxAge)
+	} else {
+		record, err = s.stage(ctx, m, nil)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.queue.Keep(ctx, record, until.Sub(s.now())); err != nil {
+		return s.failed(m.env, "keep", err)
+	}
+	m.kept.until = until
+	return nil
+}
+
+// drop lets go of content that was kept for a POST that nobody took.
+func (s *store) drop(ctx context.Context, m *message) {
+	m.kept.mu.Lock()
+	defer m.kept.mu.Unlock()
+	if m.kept.until.IsZero() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := s.queue.Drop(ctx, m.env.ID); err != nil {
+		s.log.Warn("content of a refused message stays until its urls would have expired", "message", m.env.ID, "err", err)
 	}
 }

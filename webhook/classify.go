@@ -19,6 +19,7 @@ type Answer struct {
 	Header http.Header
 	Body   []byte    // what was read of it, at most maxAnswer octets
 	Err    error     // why no status came; ignored once there is one
+	Early  bool      // it came before the webhook had the whole request
 	At     time.Time // when, for a Retry-After that is a date
 }
 
@@ -27,8 +28,8 @@ type Answer struct {
 //
 //	SMTP-Reply, JSON smtp    as asked
 //	webhook-delivery: abort-message, 406, rejects    Rejected
-//	413                      Rejected (too large), once by url before
-//	2xx                      Delivered
+//	2xx                      Delivered, but Deferred (early) before the message was sent whole
+//	413                      Deferred (too large): mostly a proxy's own limit
 //	429, 507                 Deferred (busy)
 //	408, 425, other 5xx      Deferred (unavailable)
 //	anything else            Deferred (misconfigured): deploys and rotated secrets answer it
@@ -45,10 +46,13 @@ func Classify(a Answer, rejects Statuses) Outcome {
 	o.Recipients = said.recipients
 	switch {
 	case said.reply != nil:
-		o.Result, o.Reason = byReply(said.reply.Code)
+		o.Result, o.Reason = ByReply(said.reply.Code)
 		o.Reply = said.reply
 	case strings.EqualFold(strings.TrimSpace(a.Header.Get("Webhook-Delivery")), "abort-message"):
 		o.Result, o.Reason = Rejected, ReasonRejected
+	}
+	if o.Result == Delivered && a.Early { // it can't have seen what it says it took
+		o.Result, o.Reason, o.Reply, o.Recipients = Deferred, ReasonEarly, nil, nil
 	}
 	if o.Result == Rejected && o.Reply == nil {
 		if text := plainText(a); text != "" {
@@ -71,8 +75,10 @@ func byStatus(status int, rejects Statuses) Outcome {
 	switch {
 	case status >= 200 && status <= 299:
 		return Outcome{Result: Delivered, Reason: ReasonDelivered}
-	case status == http.StatusRequestEntityTooLarge:
+	case status == http.StatusRequestEntityTooLarge && rejects.Has(status):
 		return Outcome{Result: Rejected, Reason: ReasonTooLarge}
+	case status == http.StatusRequestEntityTooLarge:
+		return Outcome{Result: Deferred, Reason: ReasonTooLarge}
 	case rejects.Has(status):
 		return Outcome{Result: Rejected, Reason: ReasonRejected}
 	case status == http.StatusTooManyRequests || status == http.StatusInsufficientStorage:
@@ -84,8 +90,8 @@ func byStatus(status int, rejects Statuses) Outcome {
 	}
 }
 
-// byReply is what an explicit reply means.
-func byReply(code int) (Result, Reason) {
+// ByReply is what an explicit reply means.
+func ByReply(code int) (Result, Reason) {
 	switch code / 100 {
 	case 2:
 		return Delivered, ReasonDelivered
@@ -119,6 +125,10 @@ func statusText(status int) string {
 // hint says what an operator can do about an answer.
 func hint(a Answer, r Reason) string {
 	switch {
+	case r == ReasonTooLarge:
+		return "; raise the size that it, or a proxy in front of it, takes (nginx: client_max_body_size), or set POSTERN_PUBLIC_URL so that content travels by url"
+	case r == ReasonEarly:
+		return " before the message was sent to its end, so it may not have it; let it read the body before it answers"
 	case r != ReasonMisconfigured:
 		return ""
 	case a.Status >= 300 && a.Status <= 399:

@@ -37,7 +37,7 @@ func wantStatus(status int) (Reason, Result, string, string) {
 	case status == 406:
 		return ReasonRejected, Rejected, "554 5.7.1", "554 5.7.1"
 	case status == 413:
-		return ReasonTooLarge, Rejected, "552 5.3.4", "552 5.3.4"
+		return ReasonTooLarge, Deferred, "250 2.0.0", "552 5.3.4"
 	case status == 429, status == 507:
 		return ReasonBusy, Deferred, "250 2.0.0", "452 4.3.1"
 	case status == 408, status == 425, status/100 == 5:
@@ -144,8 +144,8 @@ func TestRejectSets(t *testing.T) {
 			t.Errorf("4xx has %d: %v", status, !wantAll)
 		}
 	}
-	if o := Classify(Answer{Status: 413}, all); o.Reason != ReasonTooLarge {
-		t.Errorf("413 under 4xx: %s", o.Reason)
+	if o := Classify(Answer{Status: 413}, all); o.Reason != ReasonTooLarge || o.Result != Rejected || codes(o.SMTPReply(true)) != "552 5.3.4" {
+		t.Errorf("413 under 4xx: %+v", o)
 	}
 	for _, bad := range []string{"200", "abc", "600", "5xx", "4", "-404"} {
 		if _, err := ParseStatuses([]string{bad}); err == nil {
@@ -185,7 +185,12 @@ func TestWhatTheWebhookSays(t *testing.T) {
 		"json of another kind":  {Answer{Status: 200, Body: []byte(`{"smtp":true,"recipients":["a"]}`)}, "1 250 2.0.0 -"},
 		"header before json":    {Answer{Status: 200, Header: h("SMTP-Reply", "550 5.1.1 h"), Body: []byte(`{"smtp":{"code":451}}`)}, "2 550 5.1.1 h"},
 		"text of a rejection":   {Answer{Status: 406, Header: h("Content-Type", "text/plain; charset=utf-8"), Body: []byte("Нет\tthis \r\n project\n")}, "2 554 5.7.1 ??? this project"},
-		"text of a 413":         {Answer{Status: 413, Header: h("Content-Type", "text/plain"), Body: []byte("2 MB at most")}, "2 552 5.3.4 2 MB at most"},
+		"text of a 413":         {Answer{Status: 413, Header: h("Content-Type", "text/plain"), Body: []byte("2 MB at most")}, "0 552 5.3.4 -"},
+		"413 that is meant":     {Answer{Status: 413, Header: h("SMTP-Reply", "552 5.2.3 Two MB at most")}, "2 552 5.2.3 Two MB at most"},
+		"too early":             {Answer{Status: 200, Early: true}, "0 451 4.4.1 -"},
+		"too early, with words": {Answer{Status: 200, Early: true, Header: h("SMTP-Reply", "250 2.0.0 ok")}, "0 451 4.4.1 -"},
+		"early, but not now":    {Answer{Status: 200, Early: true, Header: h("SMTP-Reply", "450 4.2.1 later")}, "0 450 4.2.1 later"},
+		"early refusal":         {Answer{Status: 406, Early: true}, "2 554 5.7.1 -"},
 		"text of a 503":         {Answer{Status: 503, Header: h("Content-Type", "text/plain"), Body: []byte("down")}, "0 451 4.3.0 -"},
 		"html of a rejection":   {Answer{Status: 406, Header: h("Content-Type", "text/html"), Body: []byte("<p>no")}, "2 554 5.7.1 -"},
 		"long text":             {Answer{Status: 406, Header: h("Content-Type", "text/plain"), Body: []byte(strings.Repeat("x", 5000))}, "2 554 5.7.1 -"},

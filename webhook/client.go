@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,15 +28,17 @@ const (
 	maxDrain = 256 << 10
 	// answerTimeout bounds the reading of an answer's body; its status stands by then.
 	answerTimeout = 5 * time.Second
+	// sentGrace is how long after an answer the request's last octet may still be
+	// on its way out of this process: goroutines have no order.
+	sentGrace = time.Second
 )
 
-// client is an endpoint's HTTP side: its connections, its TLS, its slots.
+// client is an endpoint's HTTP side: its connections and its TLS.
 type client struct {
 	ep        *Endpoint
 	url       string
 	transport *http.Transport
 	resty     *resty.Client
-	slots     chan struct{}
 }
 
 // newClient builds the client.
@@ -46,28 +50,11 @@ func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *clien
 	r.SetDisableWarn(true)
 	r.SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }))
 	r.SetPreRequestHook(install)
-	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r, slots: make(chan struct{}, n)}
+	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r}
 }
 
-// acquire waits for a free slot of the endpoint.
-func (c *client) acquire(ctx context.Context) error {
-	select {
-	case c.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	select {
-	case c.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (c *client) release() { <-c.slots }
-
-// post makes the POST. A kept connection that broke before an answer is no
-// verdict on the webhook: then it is posted once more over a new one, with the
+// post makes the POST. A kept connection that broke before an answer says
+// nothing about the webhook: then it is posted once more over a new one, with the
 // same webhook-id.
 func (c *client) post(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) Answer {
 	a, stale := c.try(ctx, header, body, timeout)
@@ -83,7 +70,7 @@ func (c *client) post(ctx context.Context, header http.Header, body *payload.Bod
 func (c *client) try(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) (a Answer, stale bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &request{header: header, body: body, watch: newWatch(cancel, timeout)}
+	r := &request{header: header, body: body, watch: newWatch(cancel, timeout), wrote: make(chan struct{})}
 	defer r.finish()
 	ctx = httptrace.WithClientTrace(context.WithValue(ctx, requestKey{}, r), r.trace())
 	res, err := c.resty.R().SetContext(ctx).Execute(http.MethodPost, c.url)
@@ -105,7 +92,8 @@ func (c *client) try(ctx context.Context, header http.Header, body *payload.Body
 		return Answer{Status: raw.StatusCode, Header: raw.Header}, false
 	}
 	r.watch.after(answerTimeout)
-	return Answer{Status: raw.StatusCode, Header: raw.Header, Body: readAnswer(raw.Body)}, false
+	early := r.early()
+	return Answer{Status: raw.StatusCode, Header: raw.Header, Body: readAnswer(raw.Body), Early: early}, false
 }
 
 // isBroken reports whether the peer ended the connection.
@@ -136,8 +124,13 @@ type request struct {
 	watch  *watch
 
 	upload   atomic.Pointer[upload]
+	conn     atomic.Pointer[conn]
 	reused   atomic.Bool
 	answered atomic.Bool
+	hinted   atomic.Bool // a 1xx came first, so answered says nothing of the answer
+	partial  atomic.Bool // the answer began before the body was taken to its end
+	once     sync.Once
+	wrote    chan struct{} // closed when the request was written to its end
 }
 
 type requestKey struct{}
@@ -190,14 +183,44 @@ func (r *request) finish() {
 	}
 }
 
+// early reports whether the webhook answered before it had the whole request.
+func (r *request) early() bool {
+	if c := r.conn.Load(); c != nil && c.closed.Load() {
+		return true
+	}
+	if r.partial.Load() && !r.hinted.Load() {
+		return true
+	}
+	t := time.NewTimer(sentGrace)
+	defer t.Stop()
+	select {
+	case <-r.wrote:
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
 func (r *request) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn: func(i httptrace.GotConnInfo) {
 			r.reused.Store(i.Reused)
+			r.conn.Store(ours(i.Conn))
 			r.watch.progress()
 		},
-		WroteRequest:         func(httptrace.WroteRequestInfo) { r.watch.sent() },
-		GotFirstResponseByte: func() { r.answered.Store(true) },
+		WroteRequest: func(i httptrace.WroteRequestInfo) {
+			if i.Err == nil {
+				r.once.Do(func() { close(r.wrote) })
+			}
+			r.watch.sent()
+		},
+		GotFirstResponseByte: func() {
+			if u := r.upload.Load(); u != nil && u.taken.Load() < r.body.Length {
+				r.partial.Store(true)
+			}
+			r.answered.Store(true)
+		},
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { r.hinted.Store(true); return nil },
 	}
 }
 

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"sync/atomic"
@@ -25,7 +26,16 @@ func dial(d *net.Dialer) func(ctx context.Context, network, address string) (net
 // really broken shows at the next read.
 type conn struct {
 	net.Conn
-	closed atomic.Bool
+	closed atomic.Bool // octets were dropped: the peer doesn't have all of them
+}
+
+// ours is the connection below TLS, nil where there is none of ours.
+func ours(c net.Conn) *conn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	o, _ := c.(*conn)
+	return o
 }
 
 // Write implements io.Writer.

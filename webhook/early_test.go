@@ -38,7 +38,7 @@ func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 		s, ep := sender(t), endpoint(t, Config{URL: "http://" + l.Addr().String()})
 		lost := 0
 		for range 20 {
-			if o := s.Send(t.Context(), ep, delivery(20<<20), false); o.Status != 413 {
+			if o := s.Send(t.Context(), ep, delivery(20<<20)); o.Status != 413 {
 				lost++
 				t.Logf("%+v", o)
 			}
@@ -47,5 +47,49 @@ func TestAnswerBeforeTheBodyIsRead(t *testing.T) {
 			t.Errorf("%s: %d of 20 answers lost", name, lost)
 		}
 		l.Close()
+	}
+}
+
+// A webhook that takes the message before it has it hasn't taken it: what it
+// saw of it is unknown.
+func TestTakenBeforeTheBodyWasSent(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"at once": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) },
+		"half way": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
+			w.WriteHeader(http.StatusOK)
+		},
+	} {
+		s, ep := sender(t), endpoint(t, Config{URL: serve(t, handler).URL})
+		for range 5 {
+			if o := s.Send(t.Context(), ep, delivery(20<<20)); o.Result != Deferred || o.Reason != ReasonEarly || o.Status != 200 {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+	}
+}
+
+// One that reads to the end before it answers has it, however it ends the
+// connection and whatever it said in between.
+func TestTakenWithTheLastOctet(t *testing.T) {
+	for name, handler := range map[string]http.HandlerFunc{
+		"kept": func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) },
+		"closed": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Connection", "close")
+		},
+		"hinted": func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusEarlyHints)
+			_, _ = io.Copy(io.Discard, r.Body)
+		},
+	} {
+		s, ep := sender(t), endpoint(t, Config{URL: serve(t, handler).URL})
+		for _, size := range []int64{0, 100 << 10, 5 << 20} {
+			for range 10 {
+				if o := s.Send(t.Context(), ep, delivery(size)); o.Result != Delivered {
+					t.Errorf("%s, %d octets: %+v", name, size, o)
+				}
+			}
+		}
 	}
 }

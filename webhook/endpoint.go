@@ -198,13 +198,14 @@ func (e *Endpoint) CatchAll() bool { return slices.ContainsFunc(e.patterns, Patt
 // Format is the word of FORMAT=.
 func (e *Endpoint) Format() string { return e.format.Name() }
 
-// timeout is how long an answer may take.
-func (e *Endpoint) timeout(queued bool) time.Duration {
-	if queued {
-		return e.cfg.RetryTimeout
-	}
-	return e.cfg.Timeout
-}
+// Timeout is how long an answer may take while a sender waits.
+func (e *Endpoint) Timeout() time.Duration { return e.cfg.Timeout }
+
+// RetryTimeout is how long an answer may take when nobody waits.
+func (e *Endpoint) RetryTimeout() time.Duration { return e.cfg.RetryTimeout }
+
+// Concurrency is how many POSTs may be under way at once.
+func (e *Endpoint) Concurrency() int { return e.cfg.Concurrency }
 
 // URL is the address to show: without userinfo, and without the query's
 // values, which hold secrets often enough.

@@ -25,11 +25,12 @@ type Reason string
 const (
 	ReasonDelivered     Reason = "delivered"      // 2xx
 	ReasonRejected      Reason = "rejected"       // 406, REJECT, SMTP-Reply 5xx, abort-message
-	ReasonTooLarge      Reason = "too_large"      // 413
+	ReasonTooLarge      Reason = "too_large"      // 413, mostly of a proxy in front
 	ReasonBusy          Reason = "busy"           // 429, 507
 	ReasonMisconfigured Reason = "misconfigured"  // other 4xx, 3xx, 1xx
 	ReasonUnavailable   Reason = "unavailable"    // 408, 425, 5xx
 	ReasonAsked         Reason = "asked_to_defer" // SMTP-Reply 4xx
+	ReasonEarly         Reason = "early_answer"   // 2xx before it had the whole message
 	ReasonTimeout       Reason = "timeout"
 	ReasonConnect       Reason = "connect" // refused, reset, broken
 	ReasonDNS           Reason = "dns"
@@ -52,4 +53,9 @@ type Outcome struct {
 	After      time.Duration          // Retry-After, at most 6 h; 0 none
 	Elapsed    time.Duration
 	Err        error // why, for people; nil when delivered
+}
+
+// NotPosted is the end of a delivery of which the webhook saw nothing.
+func NotPosted(why Reason, err error) Outcome {
+	return Outcome{Result: Deferred, Reason: why, Err: err}
 }

@@ -44,7 +44,7 @@ func tryReceiver(t *testing.T, s *Sender, program, file string) {
 	d := delivery(200 << 10)
 	d.Message.Subject = "Привет, \"hook\""
 	ep := endpoint(t, Config{URL: "http://127.0.0.1:" + port, Secret: Fixed(testSecret)})
-	if o := s.Send(t.Context(), ep, d, false); o.Status != 204 {
+	if o := s.Send(t.Context(), ep, d); o.Status != 204 {
 		t.Fatalf("%+v", o)
 	}
 	for line, err := "", error(nil); line != d.Message.Subject; {
@@ -53,11 +53,11 @@ func tryReceiver(t *testing.T, s *Sender, program, file string) {
 		}
 		line = strings.TrimRight(line, "\r\n")
 	}
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: "http://127.0.0.1:" + port}), d, false); o.Status != 401 {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: "http://127.0.0.1:" + port}), d); o.Status != 401 {
 		t.Errorf("unsigned: %+v", o)
 	}
 	other := endpoint(t, Config{URL: "http://127.0.0.1:" + port, Secret: Fixed("whsec_" + strings.Repeat("A", 32))})
-	if o := s.Send(t.Context(), other, d, false); o.Status != 401 {
+	if o := s.Send(t.Context(), other, d); o.Status != 401 {
 		t.Errorf("another secret: %+v", o)
 	}
 }

@@ -11,14 +11,6 @@ type Router struct {
 	endpoints []*Endpoint
 }
 
-// Route is a delivery in the making: an endpoint and its recipients, in the
-// order of the envelope.
-type Route struct {
-	Endpoint   *Endpoint
-	Recipients []mail.Recipient
-	Terminal   bool // the endpoint is a live channel
-}
-
 // NewRouter takes the endpoints in the order in which they are tried: the
 // numbered ones, then the unnumbered catch-all.
 func NewRouter(endpoints []*Endpoint) *Router {
@@ -51,57 +43,43 @@ func (r *Router) Match(address string) *Endpoint {
 	return found
 }
 
-// Route groups the recipients by endpoint. For each, every matching COPY
-// endpoint before the first other match takes part, then that match; the
-// endpoint that the directory named stands in for the match. MAIL goes to
-// mailboxes, SEND to terminals, SOML and SAML to both. Unrouted are recipients
-// without a terminal (SEND) or without a mailbox (the others).
-func (r *Router) Route(to []mail.Recipient, verb mail.Verb) (routes []Route, unrouted []mail.Recipient) {
-	groups := make([][]mail.Recipient, len(r.endpoints))
-	for _, rcpt := range to {
-		a := fold(rcpt.Address)
-		mailbox, terminal := false, false
-		if verb != mail.VerbSend {
-			mailbox = r.assign(groups, rcpt, a, false)
-		}
-		if verb != mail.VerbMail && verb != "" {
-			terminal = r.assign(groups, rcpt, a, true)
-		}
-		if !mailbox && !(terminal && verb == mail.VerbSend) {
-			unrouted = append(unrouted, rcpt)
-		}
+// Route lists the endpoints that a recipient's mail goes to: every matching
+// COPY endpoint before the first other match, then that match; the endpoint
+// that the directory named stands in for the match. MAIL goes to mailboxes, SEND
+// to terminals, SOML and SAML to both.
+func (r *Router) Route(rcpt mail.Recipient, verb mail.Verb) []*Endpoint {
+	if rcpt.Endpoint != "" && r.Endpoint(rcpt.Endpoint) == nil {
+		return nil // a name that we don't know must not reach somebody else
 	}
-	for i, e := range r.endpoints {
-		routes = appendRoutes(routes, e, groups[i])
+	var list []*Endpoint
+	a := fold(rcpt.Address)
+	if verb != mail.VerbSend {
+		list = r.assign(list, rcpt.Endpoint, a, false)
 	}
-	return routes, unrouted
+	if verb != mail.VerbMail && verb != "" {
+		list = r.assign(list, rcpt.Endpoint, a, true)
+	}
+	return list
 }
 
-// assign puts a recipient into the groups of its mailbox or of its terminal
-// endpoints and reports whether there is one.
-func (r *Router) assign(groups [][]mail.Recipient, rcpt mail.Recipient, a folded, terminal bool) bool {
-	named := r.named(rcpt.Endpoint, terminal)
-	if rcpt.Endpoint != "" && named < 0 && r.Endpoint(rcpt.Endpoint) == nil {
-		return false // a name that we don't know must not reach somebody else
-	}
-	assigned := false
+// assign appends the recipient's mailbox or its terminal endpoints.
+func (r *Router) assign(list []*Endpoint, name string, a folded, terminal bool) []*Endpoint {
+	named := r.named(name, terminal)
 	for i, e := range r.endpoints {
 		switch {
 		case e.Terminal() != terminal:
 			continue
 		case i == named:
-			groups[i] = append(groups[i], rcpt)
-			return true
+			return append(list, e)
 		case named >= 0 && !e.cfg.Copy, !e.patterns.match(a):
 			continue
 		}
-		groups[i] = append(groups[i], rcpt)
-		assigned = true
+		list = append(list, e)
 		if !e.cfg.Copy {
-			return true
+			return list
 		}
 	}
-	return assigned
+	return list
 }
 
 // named is the index of the endpoint that the directory named, -1 if it named
@@ -111,19 +89,4 @@ func (r *Router) named(name string, terminal bool) int {
 		return -1
 	}
 	return slices.IndexFunc(r.endpoints, func(e *Endpoint) bool { return e.Name() == name && e.Terminal() == terminal })
-}
-
-// appendRoutes adds one route for the group, or one a recipient where the
-// format carries only one.
-func appendRoutes(routes []Route, e *Endpoint, group []mail.Recipient) []Route {
-	if len(group) == 0 {
-		return routes
-	}
-	if !e.PerRecipient() {
-		return append(routes, Route{e, group, e.Terminal()})
-	}
-	for i := range group {
-		routes = append(routes, Route{e, group[i : i+1 : i+1], e.Terminal()})
-	}
-	return routes
 }

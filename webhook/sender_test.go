@@ -108,7 +108,7 @@ func TestSendCarriesEverything(t *testing.T) {
 			Headers: http.Header{"X-Team": {"mail"}},
 		})
 		d := delivery(size)
-		o := sender(t).Send(t.Context(), ep, d, false)
+		o := sender(t).Send(t.Context(), ep, d)
 		if o.Result != Delivered || o.Status != 200 || o.Err != nil || o.Endpoint != "ep" || o.Reply == nil || o.Reply.Text() != "ticket 7" {
 			t.Fatalf("%+v", o)
 		}
@@ -170,7 +170,7 @@ func TestSendEveryStatus(t *testing.T) {
 	s := sender(t)
 	for status := 200; status <= 599; status++ {
 		ep := endpoint(t, Config{URL: fmt.Sprintf("%s/?status=%d", srv.URL, status)})
-		o := s.Send(t.Context(), ep, delivery(0), false)
+		o := s.Send(t.Context(), ep, delivery(0))
 		reason, result, _, off := wantStatus(status)
 		if o.Status != status || o.Reason != reason || o.Result != result || codes(o.SMTPReply(false)) != off {
 			t.Errorf("%d: %+v", status, o)
@@ -199,7 +199,7 @@ func TestConnectionsAreReused(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 25 {
-				if o := s.Send(context.Background(), ep, delivery(0), false); o.Result != Delivered {
+				if o := s.Send(context.Background(), ep, delivery(0)); o.Result != Delivered {
 					t.Error(o.Err)
 				}
 			}
@@ -208,36 +208,6 @@ func TestConnectionsAreReused(t *testing.T) {
 	wg.Wait()
 	if n := opened.Load(); n > 16 { // net/http takes a connection back a moment after its answer was read
 		t.Errorf("%d connections for 8 slots", n)
-	}
-}
-
-func TestConcurrencyIsBounded(t *testing.T) {
-	var now, most atomic.Int32
-	free := make(chan struct{})
-	srv := serve(t, func(http.ResponseWriter, *http.Request) {
-		n := now.Add(1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-		<-free
-		now.Add(-1)
-	})
-	s, ep := sender(t), endpoint(t, Config{URL: srv.URL, Concurrency: 2})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() { s.Send(context.Background(), ep, delivery(0), false) })
-	}
-	for now.Load() < 2 {
-		time.Sleep(time.Millisecond)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if o := s.Send(ctx, ep, delivery(0), false); o.Reason != ReasonNoSlot || o.Result != Deferred {
-		t.Errorf("%+v", o)
-	}
-	close(free)
-	wg.Wait()
-	if most.Load() != 2 {
-		t.Errorf("%d at once", most.Load())
 	}
 }
 
@@ -258,17 +228,17 @@ func TestTimeoutRunsFromTheLastOctet(t *testing.T) {
 	t.Cleanup(func() { close(slow) })
 	s := sender(t)
 	short := Config{URL: srv.URL + "/silent", Timeout: 50 * time.Millisecond, RetryTimeout: time.Minute}
-	if o := s.Send(t.Context(), endpoint(t, short), delivery(0), false); o.Reason != ReasonTimeout || !errors.Is(o.Err, ErrTimeout) {
+	if o := s.Send(t.Context(), endpoint(t, short), delivery(0)); o.Reason != ReasonTimeout || !errors.Is(o.Err, ErrTimeout) {
 		t.Errorf("%+v", o)
 	}
 	short.URL, short.Timeout = srv.URL+"/slow", 400*time.Millisecond
-	if o := s.Send(t.Context(), endpoint(t, short), delivery(24<<20), false); o.Result != Delivered {
+	if o := s.Send(t.Context(), endpoint(t, short), delivery(24<<20)); o.Result != Delivered {
 		t.Errorf("%+v", o)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	long := Config{URL: srv.URL + "/silent"}
-	if o := s.Send(ctx, endpoint(t, long), delivery(0), false); o.Reason != ReasonTimeout {
+	if o := s.Send(ctx, endpoint(t, long), delivery(0)); o.Reason != ReasonTimeout {
 		t.Errorf("%+v", o)
 	}
 }
@@ -308,7 +278,7 @@ func TestFaultsOfTheNetwork(t *testing.T) {
 		strings.Replace(clear.URL, "http://", "https://", 1): ReasonTLS,
 		"http://nowhere.invalid":                             ReasonDNS,
 	} {
-		o := s.Send(t.Context(), endpoint(t, Config{URL: url}), delivery(0), true)
+		o := s.Send(t.Context(), endpoint(t, Config{URL: url}), delivery(0))
 		if o.Result != Deferred || o.Reason != want || o.Err == nil || o.Status != 0 {
 			t.Errorf("%s: %+v", url, o)
 		}
@@ -344,7 +314,7 @@ func TestStaleConnection(t *testing.T) {
 	}()
 	s, ep := sender(t), endpoint(t, Config{URL: "http://" + l.Addr().String()})
 	for i := range 20 {
-		if o := s.Send(t.Context(), ep, delivery(0), false); o.Result != Delivered {
+		if o := s.Send(t.Context(), ep, delivery(0)); o.Result != Delivered {
 			t.Fatalf("%d: %+v", i, o)
 		}
 	}
@@ -364,23 +334,13 @@ func TestNothingIsPostedOfAMessageThatCantBeRead(t *testing.T) {
 		d := delivery(size)
 		d.Message.Attachments[0].Content = unreadable{}
 		for _, c := range []Config{{URL: srv.URL}, {URL: srv.URL, Secret: Fixed(testSecret)}} {
-			if o := sender(t).Send(t.Context(), endpoint(t, c), d, false); o.Result != Deferred || o.Reason != ReasonRender || o.Err == nil {
+			if o := sender(t).Send(t.Context(), endpoint(t, c), d); o.Result != Deferred || o.Reason != ReasonRender || o.Err == nil {
 				t.Errorf("%d: %+v", size, o)
 			}
 		}
 	}
 	if whole.Load() > 0 {
 		t.Error("a body that can't be whole was taken")
-	}
-}
-
-func TestRequireTLS(t *testing.T) {
-	srv := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("posted in the clear") })
-	d := delivery(0)
-	d.Envelope.RequireTLS = true
-	o := sender(t).Send(t.Context(), endpoint(t, Config{URL: srv.URL}), d, false)
-	if o.Result != Rejected || codes(o.SMTPReply(true)) != "550 5.7.30" {
-		t.Errorf("%+v", o)
 	}
 }
 
@@ -415,7 +375,7 @@ func BenchmarkSend(b *testing.B) {
 			d.Message.Text = string(bytes.Repeat([]byte("a line of text that is like others\n"), 50))
 			b.ReportAllocs()
 			for b.Loop() {
-				if o := s.Send(context.Background(), ep, d, false); o.Result != Delivered {
+				if o := s.Send(context.Background(), ep, d); o.Result != Delivered {
 					b.Fatal(o.Err)
 				}
 			}

@@ -19,6 +19,7 @@ var standard = map[Reason]reply.Reply{
 	ReasonMisconfigured: reply.New(451, reply.Enhanced{4, 3, 5}, "Receiver misconfigured, try again later"),
 	ReasonUnavailable:   reply.New(451, reply.Enhanced{4, 3, 0}, "Receiver unavailable, try again later"),
 	ReasonAsked:         reply.New(451, reply.Enhanced{4, 3, 0}, "Receiver asked to try again later"),
+	ReasonEarly:         reply.New(451, reply.Enhanced{4, 4, 1}, "Receiver answered too early, try again later"),
 	ReasonTimeout:       reply.New(451, reply.Enhanced{4, 4, 2}, "Receiver timed out, try again later"),
 	ReasonConnect:       reply.New(451, reply.Enhanced{4, 4, 1}, "Receiver unreachable, try again later"),
 	ReasonDNS:           reply.New(451, reply.Enhanced{4, 4, 3}, "Receiver's name not resolved, try again later"),
@@ -46,11 +47,11 @@ var queuedReply = reply.New(250, reply.Enhanced{2, 0, 0}, "Queued")
 
 // SMTPReply is the answer to the waiting sender. queueOn says that what is
 // deferred goes to our queue; without it, and for an endpoint with DEFER=false,
-// the sender keeps it. What the webhook asked for wins, an explicit 4xx too.
-// The text is never empty.
+// the sender keeps it, or gets it back where it is too large. What the webhook
+// asked for wins, an explicit 4xx too. The text is never empty.
 func (o Outcome) SMTPReply(queueOn bool) reply.Reply {
 	r, known := standard[o.Reason]
-	if !known || byCode(r.Code) != o.Result {
+	if !known || byCode(r.Code) != o.Result && o.Reason != ReasonTooLarge {
 		r = fallback(o.Result)
 	}
 	switch {
@@ -70,7 +71,7 @@ func (o Outcome) SMTPReply(queueOn bool) reply.Reply {
 }
 
 func byCode(code int) Result {
-	result, _ := byReply(code)
+	result, _ := ByReply(code)
 	return result
 }
 
@@ -108,6 +109,7 @@ var errorWords = []struct {
 	{"dns", ReasonDNS, "the URL's host name doesn't resolve"},
 	{"tls", ReasonTLS, "the handshake failed: check the certificate, CA_FILE, CERT_FILE"},
 	{"breaker", ReasonBreaker, "the endpoint kept failing and isn't asked for a while"},
+	{"early", ReasonEarly, "a 2xx came before the message was sent whole: what the webhook has of it is unknown"},
 	{"no-slot", ReasonNoSlot, "CONCURRENCY POSTs were under way for the whole time"},
 	{"paused", ReasonPaused, "the operator paused the endpoint"},
 }
@@ -177,7 +179,7 @@ func row(answer string, o Outcome, note string) Row {
 		r.Waiting = "queued, " + strings.TrimSuffix(r.Waiting, " 2.0.0")
 	}
 	if o.Reason == ReasonTooLarge {
-		r.Queued = "once more by url, else dead letter"
+		r.Queued = "once more by url, else " + r.Queued
 		r.Waiting = "once more by url, else " + r.Waiting
 		r.NoQueue = "once more by url, else " + r.NoQueue
 	}
@@ -188,7 +190,7 @@ func codes(r reply.Reply) string { return strconv.Itoa(r.Code) + " " + r.Enhance
 
 func note(o Outcome) string {
 	switch o.Reason {
-	case ReasonMisconfigured:
+	case ReasonMisconfigured, ReasonTooLarge:
 		return "counted and logged as a configuration fault" + hint(Answer{Status: o.Status}, o.Reason)
 	case ReasonRejected:
 		return "the webhook will never take this mail"

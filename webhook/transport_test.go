@@ -25,7 +25,7 @@ func TestBearerToken(t *testing.T) {
 	ep := endpoint(t, Config{URL: srv.URL, Token: func() Secret { return Secret(token) }})
 	s := sender(t)
 	for _, token = range []string{"one", "two"} { // a rotated file
-		if s.Send(t.Context(), ep, delivery(0), false); got != "Bearer "+token {
+		if s.Send(t.Context(), ep, delivery(0)); got != "Bearer "+token {
 			t.Errorf("%q, want %q", got, token)
 		}
 	}
@@ -39,7 +39,7 @@ func TestHTTPProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	o := s.Send(t.Context(), endpoint(t, Config{URL: "http://hook.invalid/in"}), delivery(0), false)
+	o := s.Send(t.Context(), endpoint(t, Config{URL: "http://hook.invalid/in"}), delivery(0))
 	if o.Result != Delivered || asked != "http://hook.invalid/in" {
 		t.Errorf("%+v, asked for %q", o, asked)
 	}
@@ -54,7 +54,7 @@ func TestBrokenAnswerBody(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	if o := sender(t).Send(t.Context(), endpoint(t, Config{URL: srv.URL}), delivery(0), false); o.Status != 406 || o.Result != Rejected {
+	if o := sender(t).Send(t.Context(), endpoint(t, Config{URL: srv.URL}), delivery(0)); o.Status != 406 || o.Result != Rejected {
 		t.Errorf("%+v", o)
 	}
 }
@@ -71,7 +71,7 @@ func TestSwitchingProtocols(t *testing.T) {
 		_, _ = io.Copy(io.Discard, c)
 	})
 	start := time.Now()
-	o := sender(t).Send(t.Context(), endpoint(t, Config{URL: srv.URL}), delivery(0), false)
+	o := sender(t).Send(t.Context(), endpoint(t, Config{URL: srv.URL}), delivery(0))
 	if o.Status != 101 || o.Reason != ReasonMisconfigured || time.Since(start) > answerTimeout/2 {
 		t.Errorf("%+v", o)
 	}
@@ -82,7 +82,7 @@ func TestSecretThatBecameInvalid(t *testing.T) {
 	secret := Secret(testSecret)
 	ep := endpoint(t, Config{URL: srv.URL, Secret: func() Secret { return secret }})
 	secret = "topsecret"
-	o := sender(t).Send(t.Context(), ep, delivery(0), false)
+	o := sender(t).Send(t.Context(), ep, delivery(0))
 	if o.Result != Deferred || o.Reason != ReasonMisconfigured || strings.Contains(o.Err.Error(), "topsecret") {
 		t.Errorf("%+v", o)
 	}
@@ -97,13 +97,13 @@ func TestClientCertificate(t *testing.T) {
 	s := sender(t)
 	d := delivery(0)
 	d.Envelope.RequireTLS = true
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities, Certificate: func() *tls.Certificate { return pair }}), d, false); o.Result != Delivered || subject != "postern" {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities, Certificate: func() *tls.Certificate { return pair }}), d); o.Result != Delivered || subject != "postern" {
 		t.Errorf("%+v, subject %q", o, subject)
 	}
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities}), d, false); o.Reason != ReasonTLS {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Authorities: authorities}), d); o.Reason != ReasonTLS {
 		t.Errorf("without a certificate: %+v", o)
 	}
-	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Certificate: func() *tls.Certificate { return pair }}), d, false); o.Reason != ReasonTLS {
+	if o := s.Send(t.Context(), endpoint(t, Config{URL: srv.URL, Certificate: func() *tls.Certificate { return pair }}), d); o.Reason != ReasonTLS {
 		t.Errorf("without the authority: %+v", o)
 	}
 }
@@ -124,12 +124,12 @@ func TestAuthoritiesRotate(t *testing.T) {
 		want        Reason
 	}{{pool(other), ReasonTLS}, {pool(ca), ReasonDelivered}, {pool(other), ReasonTLS}, {pool(other, ca), ReasonDelivered}} {
 		now = step.authorities
-		if o := s.Send(t.Context(), ep, delivery(0), false); o.Reason != step.want {
+		if o := s.Send(t.Context(), ep, delivery(0)); o.Reason != step.want {
 			t.Errorf("step %d: %+v, want the reason %q", i, o, step.want)
 		}
 	}
 	misnamed := endpoint(t, Config{URL: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1), Authorities: pool(ca)})
-	if o := s.Send(t.Context(), misnamed, delivery(0), false); o.Reason != ReasonTLS {
+	if o := s.Send(t.Context(), misnamed, delivery(0)); o.Reason != ReasonTLS {
 		t.Errorf("a certificate for another name: %+v", o)
 	}
 }

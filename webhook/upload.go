@@ -19,6 +19,7 @@ type upload struct {
 	*io.PipeReader
 	watch *watch
 	done  chan struct{}
+	taken atomic.Int64          // octets that net/http has read
 	err   atomic.Pointer[error] // by which rendering ended, other than by Close
 }
 
@@ -44,7 +45,9 @@ func newUpload(b *payload.Body, w *watch) *upload {
 // Read implements io.Reader: each call means that the octets before were taken.
 func (u *upload) Read(p []byte) (int, error) {
 	u.watch.progress()
-	return u.PipeReader.Read(p)
+	n, err := u.PipeReader.Read(p)
+	u.taken.Add(int64(n))
+	return n, err
 }
 
 // broken is the error by which rendering ended, nil if it didn't fail.

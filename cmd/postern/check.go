@@ -91,7 +91,7 @@ func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) err
 	for _, ep := range router.Endpoints() {
 		d.Endpoint = ep.Name()
 		d.ID = webhook.DeliveryID(d.Envelope.Key, ep.Name(), []string{to})
-		o := sender.Send(ctx, ep, d, false)
+		o := sender.Send(ctx, ep, d)
 		if o.Result == webhook.Delivered {
 			k.ok("endpoint %s took the test mail with %d in %s", ep, o.Status, o.Elapsed.Round(time.Millisecond))
 			continue

@@ -254,7 +254,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		t.Skip("-crash runs it")
 	}
 	bin := build(t)
-	for _, point := range []string{"spooled", "parsed", "answered", "staged", "enqueued", "verdict", "link", "fsync", "fsync folder", "commit", "committed"} {
+	for _, point := range []string{"spooled", "parsed", "answered", "staged", "enqueued", "decided", "link", "fsync", "fsync folder", "commit", "committed"} {
 		t.Run(strings.ReplaceAll(point, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			l := newLedger()

@@ -5,7 +5,7 @@
 //
 // What Open and OpenLease give was read once as a whole before: octets that
 // differ from their SHA-256 are retry.ErrCorrupt and never leave the store, a
-// message that is gone is retry.ErrNotFound. Any other error is the store's
+// message that is gone is ErrNotFound. Any other error is the store's
 // and may pass; ErrEnvelope doesn't.
 package archive
 
@@ -25,6 +25,9 @@ import (
 // ErrEnvelope is returned when a stored envelope can't be read: it was written
 // by a newer version, or the store is damaged.
 var ErrEnvelope = errors.New("archive: the stored envelope can't be read")
+
+// ErrNotFound is returned when a message is gone.
+var ErrNotFound = retry.ErrNotFound
 
 // maxSubject is the octets of a subject that lists show.
 const maxSubject = 200

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"postern/gateway/archive"
+	"postern/gateway/content"
 	"postern/retry"
 )
 
@@ -41,11 +42,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string
 		return
 	}
 	defer m.Close()
-	raw, err := m.Raw().Open()
-	if err != nil {
+	if err := content.SendRaw(w, r, m); err != nil {
 		s.failed(w, r, err)
-		return
 	}
-	defer raw.Close()
-	file{name: messageID + ".eml", contentType: "message/rfc822", tag: messageID + "-raw", at: m.Envelope.Received, content: raw}.send(w, r)
 }

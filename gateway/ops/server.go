@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"postern/gateway/content"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -97,7 +98,7 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/api/v1/", s.authorized(s.api()))
 	s.page(mux)
 	if s.deps.Content != nil {
-		mux.Handle(contentPath, s.deps.Content)
+		mux.Handle(content.Path, s.deps.Content)
 	}
 	return guard(mux)
 }

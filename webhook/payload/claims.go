@@ -57,6 +57,6 @@ func (d Delivery) without(c claims) (Delivery, error) {
 	}
 	m := *d.Message
 	m.Headers = slices.DeleteFunc(slices.Clone(m.Headers), func(h mail.Header) bool { return c.made(mail.LooseName(h.Name), h.Raw) })
-	d.Message, d.Raw, d.RawSHA256 = &m, mail.Without(d.Raw, cut), ""
+	d.Message, d.Raw, d.RawSum = &m, mail.Without(d.Raw, cut), nil
 	return d, nil
 }

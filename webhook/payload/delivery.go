@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
@@ -18,21 +17,18 @@ type Delivery struct {
 	Envelope   *mail.Envelope
 	Recipients []mail.Recipient // this endpoint's, at least one
 	Message    *mail.Message
-	Raw        mail.Source // our header lines and the octets of DATA
-	RawSHA256  string      // hex, of Raw; "" makes the renderer compute it
-	Links      Links       // nil: no content by url
+	Raw        mail.Source            // our header lines and the octets of DATA
+	RawSum     func() (string, error) // hex SHA-256 of Raw, made once for all who ask; nil: RawSum of the package
+	Links      Links                  // nil: no content by url
 }
 
-// Links makes signed, expiring urls for content that Postern serves itself.
+// Links makes signed urls for content that Postern serves itself: the same
+// arguments, the same url.
 type Links interface {
 	// Attachment is the url of the message's i-th attachment.
 	Attachment(messageID string, i int, filename string) string
 	// Raw is the url of the whole message.
 	Raw(messageID string) string
-	// Keep makes the message's content durable for as long as its urls promise.
-	// The sender calls it before the first POST whose body names a url; after an
-	// error nothing is posted.
-	Keep(ctx context.Context, messageID string) error
 }
 
 // Where says how content travels.

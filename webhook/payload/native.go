@@ -347,19 +347,20 @@ func (n *nativeBody) content(i int, a *mail.Attachment) error {
 	return err
 }
 
+// rawMessage is the whole message's size, and its octets or a url for them
+// with the sum by which they are known.
 func (n *nativeBody) rawMessage() error {
-	sum := n.d.RawSHA256
-	if sum == "" {
-		var err error
-		if sum, err = sourceSum(n.d.Raw); err != nil {
-			return err
-		}
-	}
 	n.key("raw")
 	n.open('{')
 	n.key("size")
 	n.int(n.d.Raw.Size())
-	n.field("sha256", sum)
+	if n.raw == Inline || n.raw == URL {
+		sum, err := n.rawSum()
+		if err != nil {
+			return err
+		}
+		n.field("sha256", sum)
+	}
 	switch n.raw {
 	case Inline:
 		n.key("content")
@@ -370,4 +371,11 @@ func (n *nativeBody) rawMessage() error {
 	}
 	n.close('}')
 	return nil
+}
+
+func (n *nativeBody) rawSum() (string, error) {
+	if n.d.RawSum != nil {
+		return n.d.RawSum()
+	}
+	return RawSum(n.d.Raw)
 }

@@ -2,7 +2,6 @@ package payload
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -78,8 +77,7 @@ type fakeLinks struct{}
 func (fakeLinks) Attachment(id string, i int, name string) string {
 	return fmt.Sprintf("https://mx/%s/%d", id, i)
 }
-func (fakeLinks) Raw(id string) string               { return "https://mx/" + id }
-func (fakeLinks) Keep(context.Context, string) error { return nil }
+func (fakeLinks) Raw(id string) string { return "https://mx/" + id }
 
 // written renders and holds Body to its promises: Write repeats itself, Length
 // and Bytes agree.
@@ -143,14 +141,14 @@ func TestNativePlaces(t *testing.T) {
 		links           bool
 		attachment, raw string // the keys that are there
 	}{
-		{"default", Options{}, true, "content", "sha256"},
+		{"default", Options{}, true, "content", ""},
 		{"by url", Options{Attachments: URL, Raw: URL}, true, "url sha256", "url sha256"},
 		{"by url, without urls", Options{Attachments: URL, Raw: URL}, false, "content", "content sha256"},
-		{"left out", Options{Attachments: Omit}, true, "sha256", "sha256"},
+		{"left out", Options{Attachments: Omit}, true, "sha256", ""},
 		{"above the limit", Options{InlineLimit: 100, Raw: Inline}, true, "url sha256", "url sha256"},
 		{"below the limit", Options{InlineLimit: 1 << 20, Raw: Inline}, true, "content", "content sha256"},
-		{"above the limit, without urls", Options{InlineLimit: 100}, false, "content", "sha256"},
-		{"above the limit, left out", Options{InlineLimit: 100, Attachments: Omit}, true, "sha256", "sha256"},
+		{"above the limit, without urls", Options{InlineLimit: 100}, false, "content", ""},
+		{"above the limit, left out", Options{InlineLimit: 100, Attachments: Omit}, true, "sha256", ""},
 	} {
 		d := full()
 		if c.links {
@@ -242,7 +240,7 @@ func FuzzJSONString(f *testing.F) {
 
 func BenchmarkNative(b *testing.B) {
 	d := full()
-	d.Message.Attachments, d.RawSHA256 = nil, strings.Repeat("0", 64)
+	d.Message.Attachments = nil
 	d.Message.Text = strings.Repeat("a line of text that is like others\n", 50)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -49,8 +49,8 @@ func writeBase64(w io.Writer, src mail.Source) error {
 	return enc.Close()
 }
 
-// sourceSum is the hex SHA-256 of a source.
-func sourceSum(src mail.Source) (string, error) {
+// RawSum is the hex SHA-256 of a source.
+func RawSum(src mail.Source) (string, error) {
 	h := sha256.New()
 	if err := writeSource(h, src); err != nil {
 		return "", err

@@ -21,6 +21,7 @@ import (
 	"postern/cmd/internal/config"
 	"postern/gateway"
 	"postern/gateway/budget"
+	"postern/gateway/dispatch"
 	"postern/gateway/ops"
 	"postern/gateway/reload"
 	"postern/gateway/report"
@@ -37,6 +38,7 @@ type App struct {
 	budget      *budget.Budget // of memory for mail; nil: no bound
 	queue       retry.Queue    // nil: off
 	breakers    *retry.Breakers
+	dispatch    *dispatch.Dispatcher
 	gateway     *gateway.Gateway
 	smtp        *smtp.Server
 	certificate *reload.File[*tls.Certificate] // nil: no TLS
@@ -121,23 +123,13 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	deps := gateway.Deps{
-		Router: router, Sender: sender, Spooler: spooler, Queue: a.queue, Ledger: a.queue, Breakers: a.breakers,
-		Directory: directory, Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault,
-	}
-	if a.queue == nil {
-		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
-	}
-	if links != nil {
-		deps.Links = links
-	}
 	if a.reporter, err = a.newReporter(); err != nil {
 		return err
 	}
-	if a.reporter != nil {
-		deps.Reporter = a.reporter
+	if a.dispatch, err = a.newDispatcher(router, sender, links); err != nil {
+		return err
 	}
-	if a.gateway, err = gateway.New(a.gatewayConfig(), deps); err != nil {
+	if a.gateway, err = a.newGateway(router, spooler, directory); err != nil {
 		return err
 	}
 	if a.queue != nil {
@@ -151,9 +143,6 @@ func (a *App) setup(ctx context.Context) error {
 	}
 	return a.listen()
 }
-
-// memoryLedger is how many messages are remembered without a store.
-const memoryLedger = 10_000
 
 func (a *App) onClose(name string, undo func() error) {
 	a.cleanups = append(a.cleanups, cleanup{name, undo})

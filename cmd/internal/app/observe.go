@@ -1,12 +1,15 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"postern/gateway"
+	"postern/gateway/content"
+	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/ops"
 	"postern/webhook"
@@ -35,23 +38,25 @@ func (a *App) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent 
 }
 
 // links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.
-func (a *App) links(ctx context.Context) (*ops.Links, error) {
+func (a *App) links(ctx context.Context) (*content.Links, error) {
 	if a.cfg.Delivery.PublicURL == "" || a.queue == nil {
 		return nil, nil
 	}
-	secret := a.cfg.Delivery.URLSecret.Source(a.deps.reload())
-	if secret == nil {
-		stored, err := ops.StoredSecret(ctx, a.queue)
+	var keys func() [][]byte
+	if secret := a.cfg.Delivery.URLSecret.Source(a.deps.reload()); secret != nil {
+		keys = func() [][]byte { return bytes.Fields([]byte(secret().Reveal())) }
+	} else {
+		stored, err := content.StoredKey(ctx, a.queue)
 		if err != nil {
 			return nil, err
 		}
-		secret = func() webhook.Secret { return stored }
+		keys = func() [][]byte { return [][]byte{stored} }
 	}
-	return ops.NewLinks(string(a.cfg.Delivery.PublicURL), secret, a.cfg.Delivery.Retain, time.Now)
+	return content.NewLinks(string(a.cfg.Delivery.PublicURL), keys, a.cfg.Delivery.Retain)
 }
 
 // opsServer wires probes, metrics, API, page and content.
-func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Recent) error {
+func (a *App) opsServer(router *webhook.Router, links *content.Links, recent *ops.Recent) error {
 	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Gatherer: a.registry, Recent: recent, Logger: a.deps.Logger}
 	if a.queue != nil {
 		deps.Queue = a.queue
@@ -61,7 +66,7 @@ func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Re
 		deps.Endpoints = append(deps.Endpoints, ops.Endpoint{Name: ep.Name(), URL: ep.URL(), Format: ep.Format(), Match: w.Match, Terminal: ep.Terminal()})
 	}
 	if links != nil {
-		deps.Content = ops.NewContent(links, a.queue, a.gateway.ParseLimits, a.deps.Logger)
+		deps.Content = content.NewHandler(content.Deps{Links: links, Messages: a.queue, Limits: a.gatewayConfig().ParseLimits, Logger: a.deps.Logger, Now: time.Now})
 	}
 	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
 	a.ops = server
@@ -71,4 +76,7 @@ func (a *App) opsServer(router *webhook.Router, links *ops.Links, recent *ops.Re
 // httpGrace is for requests under way at the end; the sessions had theirs.
 const httpGrace = 5 * time.Second
 
-var _ gateway.Observer = (*ops.Metrics)(nil)
+var (
+	_ gateway.Observer  = (*ops.Metrics)(nil)
+	_ dispatch.Observer = (*ops.Metrics)(nil)
+)

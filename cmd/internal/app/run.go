@@ -31,7 +31,7 @@ func (a *App) Run(ctx context.Context) error {
 	for _, l := range a.listeners {
 		run(func(ctx context.Context) error { return a.serveMail(ctx, l) })
 	}
-	run(func(ctx context.Context) error { a.gateway.WatchPauses(ctx); return nil })
+	run(func(ctx context.Context) error { a.dispatch.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
 	run(a.watchMemory)
 	if a.worker != nil {

@@ -2,13 +2,20 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/content"
+	"postern/gateway/directory"
+	"postern/gateway/dispatch"
+	"postern/gateway/mail"
 	"postern/gateway/reload"
 	"postern/gateway/report"
+	"postern/gateway/turn"
 	"postern/retry"
 	"postern/webhook"
+	"postern/webhook/payload"
 )
 
 func (a *App) gatewayConfig() gateway.Config {
@@ -16,14 +23,50 @@ func (a *App) gatewayConfig() gateway.Config {
 	return gateway.Config{
 		Domain: c.Listen.Domain, QueueFirst: c.Delivery.Accept == "queue", OneEndpoint: c.SMTP.OneEndpoint,
 		EnforceDMARC: c.Sender.DMARC == "enforce", Policy: policy(c),
-		LogAddresses: gateway.AddressLog(c.Process.LogAddresses), Version: a.deps.Version,
+		Version: a.deps.Version,
 	}
 }
 
 // NewSender POSTs to the endpoints, for serve and for check.
 func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
-	return webhook.NewSender(webhook.SenderOptions{Logger: deps.Logger, Hostname: c.Listen.Domain, UserAgent: deps.userAgent()})
+	return webhook.NewSender(webhook.SenderOptions{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()})
 }
+
+// newDispatcher makes what delivers fresh and queued mail alike.
+func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
+	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault}
+	if a.queue != nil {
+		deps.Pauses = a.queue
+	}
+	if links != nil {
+		deps.URLs = func(now time.Time) (payload.Links, time.Time) {
+			urls := links.At(now)
+			return urls, urls.Until()
+		}
+	}
+	return dispatch.New(dispatch.Config{LogAddresses: dispatch.AddressLog(a.cfg.Process.LogAddresses)}, deps)
+}
+
+// newGateway makes what answers the engine and the queue.
+func (a *App) newGateway(router *webhook.Router, spooler *mail.Spooler, who *directory.Directory) (*gateway.Gateway, error) {
+	deps := gateway.Deps{
+		Router: router, Dispatch: a.dispatch, Breakers: a.breakers, Spooler: spooler, Directory: who,
+		Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault,
+	}
+	if a.queue == nil {
+		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
+	} else {
+		deps.Queue, deps.Ledger = a.queue, a.queue
+		deps.Turn = turn.New(a.queue, a.deps.Logger, time.Now)
+	}
+	if a.reporter != nil {
+		deps.Reporter = a.reporter
+	}
+	return gateway.New(a.gatewayConfig(), deps)
+}
+
+// memoryLedger is how many messages are remembered without a store.
+const memoryLedger = 10_000
 
 func policy(c *config.Config) retry.Policy {
 	p := retry.DefaultPolicy()
@@ -48,13 +91,9 @@ func (a *App) restoreBreakers(ctx context.Context) error {
 }
 
 func (a *App) workerOptions() retry.WorkerOptions {
-	limits := map[string]int{}
-	for _, w := range a.cfg.Endpoints() {
-		limits[w.Name] = w.Concurrency
-	}
 	o := retry.WorkerOptions{
 		Policy: policy(a.cfg), Breakers: a.breakers, Logger: a.deps.Logger, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
-		Concurrency: func(name string) int { return limits[name] },
+		Concurrency: a.dispatch.Share,
 	}
 	if a.reporter != nil {
 		o.DeadLetter = a.reporter.DeadLetter

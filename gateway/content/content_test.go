@@ -1,4 +1,4 @@
-package ops
+package content
 
 import (
 	"bytes"
@@ -25,7 +25,6 @@ import (
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/retry/sqlite"
-	"postern/webhook"
 	"postern/webhook/payload"
 )
 
@@ -64,24 +63,62 @@ func keep(t *testing.T, q retry.Queue, id, data string) {
 	}
 }
 
-func newLinks(t *testing.T, base string, secret webhook.Secret, now func() time.Time) *Links {
+func keys(list ...string) func() [][]byte {
+	return func() (all [][]byte) {
+		for _, k := range list {
+			all = append(all, []byte(k))
+		}
+		return all
+	}
+}
+
+func newLinks(t *testing.T, base, key string) *Links {
 	t.Helper()
-	l, err := NewLinks(base, func() webhook.Secret { return secret }, time.Hour, now)
+	l, err := NewLinks(base, keys(key), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-// contentServer serves what the queue keeps.
-func contentServer(t *testing.T, q archive.Messages) (*httptest.Server, *Links) {
+// contentServer serves what the queue keeps, by the real time.
+func contentServer(t *testing.T, q archive.Messages) (*httptest.Server, URLs) {
 	t.Helper()
-	links := newLinks(t, "http://placeholder", "a secret", nil)
-	srv := newTestServer(t, nil, func(_ *Config, d *Deps) {
-		d.Content = NewContent(links, q, mail.Limits{}, slog.New(slog.DiscardHandler))
-	})
+	srv, links := serverAt(t, q, time.Now)
+	return srv, links.At(time.Now())
+}
+
+func serverAt(t *testing.T, q archive.Messages, now func() time.Time) (*httptest.Server, *Links) {
+	t.Helper()
+	links := newLinks(t, "http://placeholder", "a secret")
+	mux := http.NewServeMux()
+	mux.Handle(Path, NewHandler(Deps{Links: links, Messages: q, Logger: slog.New(slog.DiscardHandler), Now: now}))
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
 	links.base = srv.URL
 	return srv, links
+}
+
+// get asks for a path with pairs of header fields.
+func get(t *testing.T, srv *httptest.Server, path string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, srv.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(b)
 }
 
 // attached is a mail with attachments, each in its own encoding.
@@ -206,10 +243,10 @@ func TestContentRefuses(t *testing.T) {
 	q, _ := store(t, "m1", attached(base64Part("image/png", "p.png", []byte("octets"))))
 	keep(t, q, "m2", attached())
 	now := time.Now()
-	srv, links := contentServer(t, q)
-	links.now = func() time.Time { return now }
+	srv, maker := serverAt(t, q, func() time.Time { return now })
+	links := maker.At(now)
 	good := strings.Split(strings.TrimPrefix(path(t, links.Attachment("m1", 0, "p.png")), "/content/"), "/")
-	forged := newLinks(t, srv.URL, "another secret", links.now)
+	forged := newLinks(t, srv.URL, "another secret").At(now)
 	url := func(change func(e []string)) string {
 		e := append([]string(nil), good...)
 		change(e)
@@ -307,12 +344,12 @@ func TestContentMemory(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	now := time.Date(2026, 1, 6, 10, 30, 0, 0, time.UTC)
-	secret := webhook.Secret("old")
-	l, err := NewLinks("https://mail.example.com/in/", func() webhook.Secret { return secret }, 2*time.Hour, func() time.Time { return now })
+	secret := keys("old")
+	l, err := NewLinks("https://mail.example.com/in/", func() [][]byte { return secret() }, 2*time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := l.Attachment("m1", 3, `..\a/b?c#d%.pdf`)
+	first := l.At(now).Attachment("m1", 3, `..\a/b?c#d%.pdf`)
 	if !strings.HasPrefix(first, "https://mail.example.com/in/content/m1/3/") {
 		t.Error(first)
 	}
@@ -321,30 +358,30 @@ func TestLinks(t *testing.T) {
 		t.Errorf("%s: %v", first, err)
 	}
 	now = now.Add(20 * time.Minute)
-	if again := l.Attachment("m1", 3, `..\a/b?c#d%.pdf`); again != first {
+	if again := l.At(now).Attachment("m1", 3, `..\a/b?c#d%.pdf`); again != first {
 		t.Errorf("rendered again: %s, before %s", again, first)
 	}
-	if until := l.Until(); until.Before(now.Add(2*time.Hour)) || until.After(now.Add(3*time.Hour)) {
+	if until := l.At(now).Until(); until.Before(now.Add(2*time.Hour)) || until.After(now.Add(3*time.Hour)) {
 		t.Errorf("good until %s", until)
 	}
 	e := strings.Split(u.Path, "/")[3:]
-	secret = "new old"
-	if !l.valid(e[0], e[1], e[2], e[3]) {
+	secret = keys("new", "old")
+	if !l.valid(now, e[0], e[1], e[2], e[3]) {
 		t.Error("the old key is not accepted while it is rotated")
 	}
-	if l.Attachment("m1", 3, "x") == strings.Replace(first, e[4], "x", 1) {
+	if l.At(now).Attachment("m1", 3, "x") == strings.Replace(first, e[4], "x", 1) {
 		t.Error("the new key does not sign")
 	}
-	secret = "new"
-	if l.valid(e[0], e[1], e[2], e[3]) {
+	secret = keys("new")
+	if l.valid(now, e[0], e[1], e[2], e[3]) {
 		t.Error("the old key is accepted after it went")
 	}
 	for _, bad := range []string{"", "mail.example.com", "ftp://x", "https://x?y=1"} {
-		if _, err := NewLinks(bad, func() webhook.Secret { return "s" }, time.Hour, nil); err == nil {
+		if _, err := NewLinks(bad, keys("s"), time.Hour); err == nil {
 			t.Errorf("NewLinks took %q", bad)
 		}
 	}
-	if _, err := NewLinks("https://x", func() webhook.Secret { return " " }, time.Hour, nil); err == nil {
+	if _, err := NewLinks("https://x", keys(), time.Hour); err == nil {
 		t.Error("NewLinks took no secret")
 	}
 }
@@ -360,15 +397,15 @@ func TestTameName(t *testing.T) {
 	}
 }
 
-func TestStoredSecret(t *testing.T) {
+func TestStoredKey(t *testing.T) {
 	q, _ := store(t, "m1", "x")
-	first, err := StoredSecret(t.Context(), q)
-	if err != nil || len(first.Reveal()) < 40 {
-		t.Fatalf("%d characters, %v", len(first.Reveal()), err)
+	first, err := StoredKey(t.Context(), q)
+	if err != nil || len(first) < 40 {
+		t.Fatalf("%d characters, %v", len(first), err)
 	}
-	if again, err := StoredSecret(t.Context(), q); err != nil || again != first {
+	if again, err := StoredKey(t.Context(), q); err != nil || !bytes.Equal(again, first) {
 		t.Errorf("not the same at the second start: %v", err)
 	}
 }
 
-var _ payload.Links = (*Links)(nil).Kept(nil)
+var _ payload.Links = URLs{}

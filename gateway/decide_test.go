@@ -8,18 +8,18 @@ import (
 )
 
 // TestDecide walks every set of up to three ends of deliveries, with the queue
-// on and off, and holds the verdict to the rules instead of to a list.
+// on and off, and holds the decision to the rules instead of to a list.
 func TestDecide(t *testing.T) {
 	reply := func(code int) *reply.Reply { return &reply.Reply{Code: code, Lines: []string{"said so"}} }
-	ends := map[string]fate{
-		"delivered":    {outcome: webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200}},
+	ends := map[string]ending{
+		"delivered":    {Outcome: webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200}},
 		"taken before": {taken: true},
-		"deferred":     {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}},
-		"asked":        {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: 503, Reply: reply(450)}},
-		"DEFER=false":  {outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
-		"copy rejects": {copy: true, outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
-		"rejected":     {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
-		"rejected 550": {outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406, Reply: reply(550)}},
+		"deferred":     {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}},
+		"asked":        {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: 503, Reply: reply(450)}},
+		"DEFER=false":  {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
+		"copy rejects": {copy: true, Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
+		"rejected":     {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
+		"rejected 550": {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406, Reply: reply(550)}},
 	}
 	var sets [][]string
 	for a := range ends {
@@ -34,12 +34,12 @@ func TestDecide(t *testing.T) {
 	for _, set := range sets {
 		for _, queueOn := range []bool{true, false} {
 			has := map[string]int{}
-			var fates []fate
+			var endings []ending
 			for _, name := range set {
 				has[name]++
-				fates = append(fates, ends[name])
+				endings = append(endings, ends[name])
 			}
-			v := decide(fates, queueOn)
+			v := decide(endings, queueOn)
 			own := has["rejected"] + has["rejected 550"]
 			rejected := own + has["copy rejects"]
 			keeps := has["asked"]+has["DEFER=false"] > 0 || has["deferred"] > 0 && !queueOn

@@ -1,4 +1,4 @@
-package ops
+package content
 
 import (
 	"errors"
@@ -76,7 +76,7 @@ func (d *decoded) Seek(offset int64, whence int) (int64, error) {
 		offset += d.size
 	}
 	if offset < 0 {
-		return 0, errors.New("ops: seek before the first octet")
+		return 0, errors.New("content: seek before the first octet")
 	}
 	d.want = offset
 	return offset, nil

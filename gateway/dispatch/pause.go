@@ -1,9 +1,16 @@
-package gateway
+package dispatch
 
 import (
 	"context"
 	"time"
+
+	"postern/retry"
 )
+
+// Pauses knows what the operator paused; the retry queue does.
+type Pauses interface {
+	Endpoints(ctx context.Context) ([]retry.EndpointState, error)
+}
 
 // pauseEvery is how often the store is asked for what the operator paused; a
 // pause reaches fresh mail within it.
@@ -11,14 +18,14 @@ const pauseEvery = time.Second
 
 // WatchPauses keeps what is paused at hand for fresh mail until ctx ends, so
 // that no message costs a query.
-func (g *Gateway) WatchPauses(ctx context.Context) {
-	if g.Queue == nil {
+func (x *Dispatcher) WatchPauses(ctx context.Context) {
+	if x.deps.Pauses == nil {
 		return
 	}
 	tick := time.NewTicker(pauseEvery)
 	defer tick.Stop()
 	for {
-		g.readPauses(ctx)
+		x.readPauses(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -27,8 +34,8 @@ func (g *Gateway) WatchPauses(ctx context.Context) {
 	}
 }
 
-func (g *Gateway) readPauses(ctx context.Context) {
-	states, err := g.Queue.Endpoints(ctx)
+func (x *Dispatcher) readPauses(ctx context.Context) {
+	states, err := x.deps.Pauses.Endpoints(ctx)
 	if err != nil {
 		return // the last known stays
 	}
@@ -38,15 +45,15 @@ func (g *Gateway) readPauses(ctx context.Context) {
 			paused[s.Endpoint] = s.PausedUntil
 		}
 	}
-	g.pauses.Store(&paused)
+	x.pauses.Store(&paused)
 }
 
 // paused reports whether the operator paused the endpoint.
-func (g *Gateway) paused(endpoint string) bool {
-	all := g.pauses.Load()
+func (x *Dispatcher) paused(endpoint string) bool {
+	all := x.pauses.Load()
 	if all == nil {
 		return false
 	}
 	until, ok := (*all)[endpoint]
-	return ok && (until.IsZero() || g.Now().Before(until))
+	return ok && (until.IsZero() || x.deps.Now().Before(until))
 }

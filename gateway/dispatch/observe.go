@@ -1,30 +1,23 @@
-package gateway
+package dispatch
 
 import (
 	"context"
 	"log/slog"
 	"strings"
 
-	"postern/gateway/mail"
 	"postern/webhook"
 )
 
-// Observer hears what becomes of messages, for metrics. Its methods must
-// return quickly.
+// Observer hears how deliveries end, for metrics. It must return quickly.
 type Observer interface {
-	// Received is called for each reply to a message.
-	Received(e *mail.Envelope, code int)
-	// Delivered is called for each end of a delivery attempt.
+	// Delivered is called for each end of a delivery attempt, and for each
+	// delivery that was not attempted.
 	Delivered(o webhook.Outcome, queued bool)
-	// Queued is called for each delivery that was stored.
-	Queued(endpoint string, dead bool)
 }
 
 type nobody struct{}
 
-func (nobody) Received(*mail.Envelope, int)    {}
 func (nobody) Delivered(webhook.Outcome, bool) {}
-func (nobody) Queued(string, bool)             {}
 
 // AddressLog says how much of an address logs show: addresses are personal data.
 type AddressLog string
@@ -48,23 +41,25 @@ func (l AddressLog) Show(address string) string {
 }
 
 // observe counts and logs the end of an attempt, one line each.
-func (g *Gateway) observe(d *delivery, o webhook.Outcome) {
-	g.Observer.Delivered(o, d.queued)
+func (x *Dispatcher) observe(d *Delivery) {
+	o := d.Outcome
+	x.deps.Observer.Delivered(o, d.Origin == Queued)
 	level := slog.LevelInfo
 	if o.Result != webhook.Delivered {
 		level = slog.LevelWarn
 	}
-	log := g.Logger
+	log := x.deps.Logger
 	if !log.Enabled(context.Background(), level) {
 		return
 	}
+	env := d.Mail.Envelope
 	attrs := []slog.Attr{
-		slog.String("id", d.m.env.ID), slog.String("delivery", d.id), slog.String("endpoint", d.ep.Name()),
-		slog.String("from", g.LogAddresses.Show(d.m.env.From)), slog.Int("rcpts", len(d.to)), slog.Int64("size", d.m.env.Size),
-		slog.String("result", string(o.Reason)), slog.Int("status", o.Status), slog.Int("attempt", d.attempt), slog.Duration("took", o.Elapsed),
+		slog.String("message", env.ID), slog.String("delivery", d.ID), slog.String("endpoint", o.Endpoint),
+		slog.String("from", x.cfg.LogAddresses.Show(env.From)), slog.Int("rcpts", len(d.To)), slog.Int64("size", env.Size),
+		slog.String("result", string(o.Reason)), slog.Int("status", o.Status), slog.Int("attempt", d.Attempt), slog.Duration("took", o.Elapsed),
 	}
 	if o.Err != nil {
-		attrs = append(attrs, slog.String("error", o.Err.Error()))
+		attrs = append(attrs, slog.String("err", o.Err.Error()))
 	}
 	log.LogAttrs(context.Background(), level, "delivery", attrs...)
 }

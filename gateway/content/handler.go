@@ -1,0 +1,150 @@
+// Package content serves what urls in payloads name: attachments and whole
+// messages, from the store.
+//
+// A url is signed and expires, and is the only right that is needed: whoever
+// has it reads one part of one message and nothing else. What a url names is
+// durable before a webhook sees it. Octets that differ from what was received
+// are never served (500); what is gone is 410, a url that isn't ours 403.
+package content
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/gateway/archive"
+	"postern/gateway/mail"
+)
+
+const (
+	// contentStall is how long a client may take none of an answer's octets.
+	contentStall = 30 * time.Second
+	// maxRanges is the ranges of one request; with more it gets the whole, since
+	// each one may have to be decoded from the start.
+	maxRanges = 8
+	// maxParsing is how many requests read a message's structure at once: each
+	// may hold its decoded text (mail.Limits.TextBytes).
+	maxParsing = 4
+)
+
+// Handler is a http.Handler for Path. Memory is bounded whatever the size: an
+// attachment is decoded while it is sent.
+type Handler struct {
+	deps    Deps
+	parsing chan struct{}
+}
+
+// Deps are the parts that a Handler works with.
+type Deps struct {
+	Links    *Links
+	Messages archive.Messages
+	// Limits must be those with which the gateway parses, since a url names an
+	// attachment by its number.
+	Limits mail.Limits
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// NewHandler returns the handler.
+func NewHandler(d Deps) *Handler { return &Handler{d, make(chan struct{}, maxParsing)} }
+
+// ServeHTTP implements http.Handler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		plain(w, http.StatusMethodNotAllowed, "only GET and HEAD")
+		return
+	}
+	e := strings.Split(strings.TrimPrefix(r.URL.Path, Path), "/")
+	if len(e) != 5 || !h.deps.Links.valid(h.deps.Now(), e[0], e[1], e[2], e[3]) {
+		plain(w, http.StatusForbidden, "the url is not ours, was changed, or has expired")
+		return
+	}
+	m, err := archive.Open(r.Context(), h.deps.Messages, e[0])
+	if err == nil {
+		defer m.Close()
+		err = h.serve(w, r, m, e[1])
+	}
+	h.failed(w, e[0], err)
+}
+
+func (h *Handler) failed(w http.ResponseWriter, id string, err error) {
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+	case errors.Is(err, archive.ErrNotFound):
+		plain(w, http.StatusGone, "the content is not kept any more")
+	default:
+		h.deps.Logger.Error("content by url can't be served", "message", id, "err", err)
+		plain(w, http.StatusInternalServerError, "the stored message can't be read")
+	}
+}
+
+// serve sends one part of the message.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, m *archive.Mail, part string) error {
+	if part == rawPart {
+		return SendRaw(w, r, m)
+	}
+	a, err := h.attachment(r.Context(), m.Raw(), part)
+	if err != nil {
+		return err
+	}
+	content := &decoded{content: a.Content, size: a.Size}
+	defer content.Close()
+	file{a.Filename, typeOf(a), m.Envelope.ID + "-" + part, m.Envelope.Received, content}.send(w, r)
+	return nil
+}
+
+// SendRaw answers with a whole message as an .eml file.
+func SendRaw(w http.ResponseWriter, r *http.Request, m *archive.Mail) error {
+	src, err := m.Raw().Open()
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	file{m.Envelope.ID + ".eml", "message/rfc822", m.Envelope.ID + "-" + rawPart, m.Envelope.Received, src}.send(w, r)
+	return nil
+}
+
+// attachment finds an attachment by its number.
+func (h *Handler) attachment(ctx context.Context, raw mail.Source, part string) (*mail.Attachment, error) {
+	select {
+	case h.parsing <- struct{}{}:
+		defer func() { <-h.parsing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	m, err := mail.Parse(raw, h.deps.Limits)
+	if err != nil {
+		return nil, err
+	}
+	i, err := strconv.Atoi(part)
+	if err != nil || i < 0 || i >= len(m.Attachments) {
+		return nil, archive.ErrNotFound
+	}
+	a := m.Attachments[i] // a copy: the decoded text is let go
+	return &a, nil
+}
+
+// typeOf is the attachment's type as a header value.
+func typeOf(a *mail.Attachment) string {
+	params := map[string]string{}
+	if a.Charset != "" {
+		params["charset"] = a.Charset
+	}
+	if t := mime.FormatMediaType(a.ContentType, params); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, text+"\n")
+}

@@ -1,0 +1,64 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+
+	"postern/webhook"
+)
+
+// Refuses reports whether the endpoint must not see the fresh mail, and notes
+// the outcome then. Whoever queues mail without asking the webhook asks this
+// before.
+func (x *Dispatcher) Refuses(d *Delivery) bool {
+	switch {
+	case d.Taken:
+		return false
+	case insecure(d):
+		d.Outcome = refusedInsecure
+	case x.deps.Gate != nil:
+		o := x.deps.Gate(d.Endpoint, d.Mail.Envelope, d.Mail.Message)
+		if o == nil {
+			return false
+		}
+		d.Outcome = *o
+	default:
+		return false
+	}
+	d.Outcome.Endpoint = d.Endpoint.Name()
+	x.observe(d)
+	return true
+}
+
+// insecure reports whether the mail would be posted in the clear although its
+// sender requires TLS.
+func insecure(d *Delivery) bool { return d.Mail.Envelope.RequireTLS && !d.Endpoint.Secure() }
+
+// refusedInsecure is the outcome then.
+var refusedInsecure = webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonInsecure,
+	Err: errors.New("the sender requires TLS (RFC 8689) and the endpoint's URL is not https")}
+
+// Asked reports whether the endpoint saw an attempt.
+func Asked(o webhook.Outcome) bool {
+	switch o.Reason {
+	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot:
+		return false
+	}
+	return true
+}
+
+// works says whether an outcome speaks for the endpoint's health. A rejection
+// or a wish to defer is an answer of a healthy app, a 413 mostly a proxy's.
+func works(o webhook.Outcome) bool {
+	switch o.Reason {
+	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked, webhook.ReasonRender, webhook.ReasonInsecure:
+		return true
+	}
+	return false
+}
+
+// cut reports whether we ended the attempt ourselves before the endpoint had
+// its time, so that it says nothing about the endpoint.
+func cut(ctx context.Context, d *Delivery, o webhook.Outcome) bool {
+	return ctx.Err() != nil && o.Result == webhook.Deferred && (d.Origin == Queued || o.Elapsed < webhook.DefaultTimeout)
+}

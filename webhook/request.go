@@ -1,0 +1,169 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"postern/webhook/payload"
+)
+
+// Request is a delivery rendered for its endpoint. It may be posted many times
+// and says the same each time.
+type Request struct {
+	ep   *Endpoint
+	d    payload.Delivery
+	opts payload.Options
+	body payload.Body
+}
+
+// Render makes the request of a delivery. Its error is about the message's
+// octets, which can't be read; it never depends on how malformed the mail is.
+func (s *Sender) Render(ep *Endpoint, d payload.Delivery) (*Request, error) {
+	r := &Request{ep: ep, d: d, opts: payload.Options{
+		Attachments: ep.cfg.Attachments,
+		Raw:         ep.cfg.Raw,
+		InlineLimit: max(ep.cfg.InlineLimit, 0),
+		URL:         ep.cfg.URL,
+		Secret:      ep.cfg.Secret.now(),
+		At:          s.opts.Now(),
+		Hostname:    s.opts.Hostname,
+	}}
+	return r, r.render()
+}
+
+func (r *Request) render() (err error) {
+	if r.body, err = r.ep.format.Render(r.d, r.opts); err != nil {
+		return fmt.Errorf("render for %s: %w", r.ep.Name(), err)
+	}
+	return nil
+}
+
+// UsesLinks reports whether urls stand in the body: what they name must be
+// durable before it is posted.
+func (r *Request) UsesLinks() bool { return r.body.UsesLinks }
+
+// Smaller renders the request again with all content by url, for a receiver
+// that finds it too large; nil where there is nothing to leave out.
+func (r *Request) Smaller() (*Request, error) {
+	if r.d.Links == nil || r.body.UsesLinks {
+		return nil, nil
+	}
+	s := &Request{ep: r.ep, d: r.d, opts: byURL(r.opts)}
+	if err := s.render(); err != nil || !s.body.UsesLinks {
+		return nil, err
+	}
+	return s, nil
+}
+
+// byURL asks for content by url in place of inline.
+func byURL(o payload.Options) payload.Options {
+	if o.Raw == payload.Inline {
+		o.Raw = payload.URL
+	}
+	if o.Attachments == payload.Inline {
+		o.Attachments = payload.URL
+	}
+	return o
+}
+
+// Post makes one attempt and says what came of it; timeout is for the answer's
+// header, from the last octet of the request on. It never panics and never
+// retries but for a case that is one attempt to the outside: a kept connection
+// that the webhook had closed before it answered.
+func (s *Sender) Post(ctx context.Context, r *Request, timeout time.Duration) Outcome {
+	start := s.opts.Now()
+	o := s.post(ctx, r, timeout)
+	o.Endpoint = r.ep.Name()
+	o.Elapsed = s.opts.Now().Sub(start)
+	return o
+}
+
+func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Outcome {
+	c, err := s.client(r.ep)
+	if err != nil {
+		return NotPosted(ReasonConnect, err)
+	}
+	header, err := s.header(ctx, r)
+	if err != nil {
+		return NotPosted(headerReason(err), err)
+	}
+	a := c.post(ctx, header, &r.body, timeout)
+	a.At = s.opts.Now()
+	return Classify(a, r.ep.rejects)
+}
+
+// headerReason tells a body that can't be read from a secret that can't be used.
+func headerReason(err error) Reason {
+	if errors.Is(err, errUnreadable) {
+		return ReasonRender
+	}
+	return ReasonMisconfigured
+}
+
+// header is the request's header. Ours come first, then the format's, then the
+// operator's, which win.
+func (s *Sender) header(ctx context.Context, r *Request) (http.Header, error) {
+	h := make(http.Header, 12)
+	values := make([]string, 0, 9) // of all fields, in one piece
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	set("Content-Type", r.body.ContentType)
+	set("Accept", "*/*")
+	set("User-Agent", s.opts.UserAgent)
+	set("Webhook-Id", r.d.ID)
+	set("Webhook-Timestamp", strconv.FormatInt(r.opts.At.Unix(), 10))
+	set("Webhook-Attempt", strconv.Itoa(r.d.Attempt))
+	set("Postern-Message-Id", r.d.Envelope.ID)
+	if sig, err := r.signature(); err != nil {
+		return nil, err
+	} else if sig != "" {
+		set("Webhook-Signature", sig)
+	}
+	if auth := r.ep.authorization(); auth != "" {
+		set("Authorization", auth)
+	}
+	if s.opts.Inject != nil {
+		s.opts.Inject(ctx, h)
+	}
+	for k, v := range r.body.Header {
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	for k, v := range r.ep.cfg.Headers {
+		h[http.CanonicalHeaderKey(k)] = v
+	}
+	return h, nil
+}
+
+// signature is the Standard Webhooks signature, "" without a secret and for a
+// format that signs in its service's way.
+func (r *Request) signature() (string, error) {
+	if _, keyed := r.ep.format.(payload.Keyed); keyed || r.opts.Secret == "" {
+		return "", nil
+	}
+	keys, err := signingKeys(r.opts.Secret)
+	if err != nil {
+		return "", fmt.Errorf("sign for %s: %w", r.ep.Name(), err)
+	}
+	sig, err := sign(keys, r.d.ID, r.opts.At, r.body.Write)
+	if err != nil {
+		return "", fmt.Errorf("sign for %s: %w: %w", r.ep.Name(), errUnreadable, err)
+	}
+	return sig, nil
+}
+
+// authorization is the Authorization header's value, "" without credentials.
+func (e *Endpoint) authorization() string {
+	if t := e.cfg.Token.now(); t != "" {
+		return "Bearer " + t
+	}
+	if e.cfg.Username == "" && e.cfg.Password == nil {
+		return ""
+	}
+	return basicAuth(e.cfg.Username, e.cfg.Password.now())
+}
