@@ -72,6 +72,9 @@ func (p *parser) leaf(e entity, off, end int64) {
 	}
 	p.texts -= end - off
 	if !p.book(e.textWeight(end - off)) {
+		if to == asHTML { // a text will be made of it, if there is no other
+			p.need += (end - off) * perReadHTML
+		}
 		return
 	}
 	raw := p.undo(e.enc, p.bytes(off, end))
@@ -293,7 +296,7 @@ func (p *parser) compose() {
 	m := p.msg
 	m.Text = strings.Join(p.body.text, "\n")
 	m.HTML = strings.Join(p.body.html, "\n")
-	if strings.TrimSpace(m.Text) == "" && m.HTML != "" {
+	if strings.TrimSpace(m.Text) == "" && m.HTML != "" && p.book(int64(len(m.HTML))*perReadHTML) {
 		m.Text = p.textOf(m.HTML)
 	}
 	m.Reply = splitReply(m.Text)

@@ -28,7 +28,8 @@ const (
 
 	perTextOctet   = 4       // of a text's octets as they are stored, in ASCII or UTF-8
 	perCodedOctet  = 8       // the same in other charsets, which grow
-	perHeaderOctet = 13      // of the mail's own header: lists of addresses
+	perReadHTML    = 8       // of HTML of which a text is made, more than that
+	perHeaderOctet = 15      // of the mail's own header: lists of addresses
 	perAttachment  = 4 << 10 // each one
 	freeHeader     = 2 << 10 // of a header
 )

@@ -68,3 +68,23 @@ func TestAllTextsTogether(t *testing.T) {
 		t.Errorf("defects: %q", m.Defects)
 	}
 }
+
+func TestHead(t *testing.T) {
+	small, err := Parse(Bytes("Subject: x\r\nFrom: A <a@b.example>\r\n\r\ntext"), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := small.Head(); h.Text != "" || h.Reply.Text != "" || len(h.Headers) != 2 || h.Subject != "x" || h.From[0].Address != "a@b.example" {
+		t.Errorf("a small one's head: %+v", h)
+	}
+	large, err := Parse(Bytes("Subject: "+strings.Repeat("s", 5000)+"\r\nFrom: A <a@b.example>\r\nSender: c@d.example\r\nTo: "+strings.Repeat("a@b.example,\r\n ", 9000)+"c@d.example\r\n\r\ntext"), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h := large.Head(); len(h.Headers) != 0 || len(h.To) != 0 || len(h.Subject) > headString+len("…") || h.From[0].Address != "a@b.example" || h.Sender.Address != "c@d.example" {
+		t.Errorf("a large one's head: %+v", h)
+	}
+	if len(large.To) != 9001 || len(large.Headers) != 4 {
+		t.Error("the message itself was changed")
+	}
+}
