@@ -125,17 +125,16 @@ type Delivery struct {
 // payloads say so with a null authentication: what would promise more than that
 // is refused or warned of.
 type Sender struct {
-	Authenticate      bool     `env:"AUTHENTICATE" envDefault:"false" doc:"SPF, DKIM and DMARC of each message: not in this version"`
-	DMARC             string   `env:"DMARC" oneof:"report enforce off" envDefault:"off" doc:"what becomes of failures under p=reject: enforce is refused in this version"`
-	DNS               string   `env:"DNS" default:"the system's" doc:"resolver for that, host or host:port: not in this version"`
-	TrustedRelays     Networks `env:"TRUSTED_RELAYS" doc:"MTAs in front of us, for SPF: not in this version"`
-	TrustedForwarders Networks `env:"TRUSTED_FORWARDERS" doc:"forwarders whose mail DMARC does not refuse: not in this version"`
-	RspamdURL         URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message: not in this version"`
+	Authenticate  bool     `env:"AUTHENTICATE" envDefault:"false" doc:"SPF, DKIM and DMARC of each message: not in this version"`
+	DMARC         string   `env:"DMARC" oneof:"report enforce off" envDefault:"off" doc:"what becomes of failures under p=reject: enforce is refused in this version"`
+	DNS           string   `env:"DNS" default:"the system's" doc:"resolver for that, host or host:port: not in this version"`
+	TrustedRelays Networks `env:"TRUSTED_RELAYS" doc:"MTAs in front of us, for SPF: not in this version"`
+	RspamdURL     URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message: not in this version"`
 }
 
 // asked reports whether a setting expects senders to be checked.
 func (s Sender) asked() bool {
-	return s.Authenticate || s.DMARC == "report" || s.DNS != "" || len(s.TrustedRelays)+len(s.TrustedForwarders) > 0 || s.RspamdURL != ""
+	return s.Authenticate || s.DMARC == "report" || s.DNS != "" || len(s.TrustedRelays) > 0 || s.RspamdURL != ""
 }
 
 // Process is logs, limits and shutdown.

@@ -96,6 +96,7 @@ func TestConfigMistakes(t *testing.T) {
 		{"POSTERN_WEBHOOK_MATCH=sales", `POSTERN_WEBHOOK_MATCH pattern "sales": write "sales@*"`},
 		{"POSTERN_RECIPIENTS=sales@", "POSTERN_RECIPIENTS pattern"},
 		{"POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_DIRECTORY_SECRET is not a Standard Webhooks secret; use"},
+		{"POSTERN_TRUSTED_FORWARDERS=10.0.0.0/8", "POSTERN_TRUSTED_FORWARDERS is no variable of ours any more; POSTERN_TRUSTED_RELAYS stands in its place"},
 		{"POSTERN_DMARC=enforce", "this version checks no senders"},
 		{"POSTERN_WEBHOOK_RAW=url", "needs POSTERN_PUBLIC_URL"},
 		{"POSTERN_WEBHOOK_REJECT=200", "must be statuses such as 404,422"},
@@ -120,11 +121,30 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+// All mistakes come at once: names, values, and what doesn't fit together. What
+// only follows from another mistake doesn't.
 func TestConfigMistakesAtOnce(t *testing.T) {
-	_, err := Load([]string{anEndpoint, "POSTERN_X=1", "POSTERN_GRACE=soon", "POSTERN_DMARC=yes", "POSTERN_WEBHOOK_0_URL=http://a/", "POSTERN_WEBHOOK_0_TIMEOUT=soon", "POSTERN_TLS_KEY_FILE_=x"})
-	var ce *Error
-	if !errors.As(err, &ce) || len(ce.problems) != 5 {
-		t.Fatalf("want five problems at once: %v", err)
+	for environ, want := range map[string][]string{
+		anEndpoint + " POSTERN_X=1 POSTERN_GRACE=soon POSTERN_DMARC=yes POSTERN_WEBHOOK_0_URL=http://a/ POSTERN_WEBHOOK_0_TIMEOUT=soon POSTERN_TLS_KEY_FILE_=x": {
+			"POSTERN_TLS_KEY_FILE_ is no", "POSTERN_X is no", "POSTERN_WEBHOOK_0_TIMEOUT=", "POSTERN_DMARC=", "POSTERN_GRACE="},
+		"POSTERN_GRACE=soon POSTERN_TLS_KEY_FILE=/k POSTERN_RETRY_STORE=off POSTERN_ACCEPT=queue": {
+			"POSTERN_GRACE=", "POSTERN_TLS_CERT_FILE is not set", "POSTERN_ACCEPT queue needs a store", "POSTERN_WEBHOOK_URL is not set"},
+		"POSTERN_WEBHOOK_URL=localhost:3000":                                                 {"POSTERN_WEBHOOK_URL="},
+		"POSTERN_WEBHOOK_1_URL=http://a/":                                                    {"POSTERN_WEBHOOK_0_URL is missing", "POSTERN_WEBHOOK_URL is not set"},
+		anEndpoint + " POSTERN_PUBLIC_URL=nowhere POSTERN_WEBHOOK_RAW=url":                   {"POSTERN_PUBLIC_URL="},
+		anEndpoint + " POSTERN_WEBHOOK_USERNAME_FILE=/x POSTERN_WEBHOOK_PASSWORD_FILE=/none": {"POSTERN_WEBHOOK_USERNAME_FILE is no", "POSTERN_WEBHOOK_PASSWORD_FILE="},
+	} {
+		_, err := Load(strings.Fields(environ))
+		var ce *Error
+		if !errors.As(err, &ce) || len(ce.problems) != len(want) {
+			t.Errorf("%s:\nwant %d problems: %v", environ, len(want), err)
+			continue
+		}
+		for i, w := range want {
+			if !strings.HasPrefix(ce.problems[i].Error(), w) {
+				t.Errorf("%s: problem %d is %v, want %s", environ, i, ce.problems[i], w)
+			}
+		}
 	}
 }
 

@@ -11,42 +11,65 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
+// Prefix begins the name of every variable of ours.
 const Prefix = "POSTERN_"
+
+// removed are settings of earlier versions, and what stands in their place.
+var removed = map[string]string{
+	Prefix + "TRUSTED_FORWARDERS": Prefix + "TRUSTED_RELAYS",
+}
 
 // Load reads the configuration that a gateway runs with. All errors come
 // at once, in a *Error.
 func Load(environ []string) (*Config, error) {
-	c, err := Read(environ)
-	if err != nil {
-		return nil, err
-	}
+	c, errs := read(environ)
 	if err := c.needEndpoint(); err != nil {
-		return nil, &Error{[]error{err}}
+		errs = append(errs, independent([]error{err}, errs)...)
+	}
+	if len(errs) > 0 {
+		return nil, &Error{errs}
 	}
 	return c, nil
 }
 
 // Read is Load for commands that need no endpoint.
 func Read(environ []string) (*Config, error) {
-	vars, errs := ourVariables(environ)
-	files, fileErrs := readSecretFiles(vars)
-	errs = append(errs, fileErrs...)
-
-	c := new(Config)
-	opts := env.Options{Environment: vars, Prefix: Prefix}
-	if err := env.ParseWithOptions(c, opts); err != nil {
-		errs = append(errs, blame(vars, err)...)
-	} else {
-		errs = append(errs, checkSettings(c, vars, files)...)
-	}
-	if len(errs) == 0 {
-		c.complete()
-		errs = c.check()
-	}
+	c, errs := read(environ)
 	if len(errs) > 0 {
 		return nil, &Error{errs}
 	}
 	return c, nil
+}
+
+// read takes what can be used, whatever is wrong with the rest.
+func read(environ []string) (*Config, []error) {
+	vars, errs := ourVariables(environ)
+	files, fileErrs := readSecretFiles(vars)
+	errs = append(errs, fileErrs...)
+	errs = append(errs, dropUnusable(vars)...)
+
+	c := new(Config)
+	if err := env.ParseWithOptions(c, env.Options{Environment: vars, Prefix: Prefix}); err != nil {
+		return c, append(errs, fmt.Errorf("configuration: %w", err))
+	}
+	for _, s := range settings(c) {
+		if secret, ok := s.value.Addr().Interface().(*Secret); ok {
+			secret.File = files[s.key]
+		}
+	}
+	c.complete()
+	return c, append(errs, independent(c.check(), errs)...)
+}
+
+// independent leaves out the errors that name a variable which was refused
+// before: they only follow from that.
+func independent(errs, before []error) []error {
+	return slices.DeleteFunc(errs, func(e error) bool {
+		return slices.ContainsFunc(before, func(b error) bool {
+			refused, ok := b.(*variableError)
+			return ok && strings.Contains(e.Error(), refused.variable)
+		})
+	})
 }
 
 // serviceVariable is what Kubernetes injects for a Service named postern or
@@ -71,6 +94,8 @@ func ourVariables(environ []string) (map[string]string, []error) {
 		case slices.Contains(known, key):
 		case serviceVariable.MatchString(key):
 			delete(vars, key)
+		case removed[key] != "":
+			errs = append(errs, &variableError{variable: key, why: "is no variable of ours any more; " + removed[key] + " stands in its place"})
 		default:
 			errs = append(errs, &variableError{variable: key,
 				why: fmt.Sprintf("is no variable of ours; the nearest is %s (postern config lists all)", nearest(key, known))})

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -44,23 +43,10 @@ func walk(v reflect.Value, prefix, group string) []setting {
 	return all
 }
 
-// checkSettings holds each value to its tags and notes the secrets' files.
-func checkSettings(c *Config, vars, files map[string]string) []error {
-	var errs []error
-	for _, s := range settings(c) {
-		if secret, ok := s.value.Addr().Interface().(*Secret); ok {
-			secret.File = files[s.key]
-		}
-		if value, set := vars[s.key]; set && !s.valid() {
-			errs = append(errs, s.refuse(value))
-		}
-	}
-	return errs
-}
-
-// blame finds the variables that made env fail: its errors name a field, which
-// two endpoints share, so each variable is parsed alone.
-func blame(vars map[string]string, cause error) []error {
+// dropUnusable refuses the variables whose values can't be read or don't fit
+// their tags, and takes them out of vars. Each is parsed alone: the errors of
+// env name a field, which two endpoints share.
+func dropUnusable(vars map[string]string) []error {
 	var errs []error
 	full := Config{Webhooks: make([]Webhook, len(vars))}
 	for _, s := range settings(&full) {
@@ -74,10 +60,8 @@ func blame(vars map[string]string, cause error) []error {
 		s.value = one.Elem().Field(0)
 		if err != nil || !s.valid() {
 			errs = append(errs, s.refuse(value))
+			delete(vars, s.key)
 		}
-	}
-	if len(errs) == 0 {
-		return []error{fmt.Errorf("configuration: %w", cause)}
 	}
 	return errs
 }
