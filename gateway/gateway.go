@@ -21,6 +21,7 @@ import (
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/spool"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -88,7 +89,7 @@ type Deps struct {
 	Router    *webhook.Router
 	Dispatch  *dispatch.Dispatcher
 	Breakers  dispatch.Breakers
-	Spooler   *mail.Spooler
+	Spooler   *spool.Spooler
 	Queue     Queue        // nil: no queue, the sender keeps what can't be delivered
 	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
 	Directory *directory.Directory

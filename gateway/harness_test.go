@@ -20,8 +20,8 @@ import (
 	"postern/gateway"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
-	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/spool"
 	"postern/gateway/turn"
 	"postern/retry"
 	"postern/retry/sqlite"
@@ -77,7 +77,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
 	h.must(err)
 	t.Cleanup(sender.Close)
-	spooler, err := mail.NewSpooler(t.TempDir(), mail.DefaultSpoolMemory, 0)
+	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, 0)
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{

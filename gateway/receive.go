@@ -17,6 +17,7 @@ import (
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/spool"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -45,14 +46,14 @@ type message struct {
 
 // sink is a message on its way in.
 type sink struct {
-	*mail.Spool
+	*spool.Spool
 	booked retry.Reservation // with ACCEPT=queue, before the first octet
 }
 
 // Write implements smtp.Sink.
 func (s *sink) Write(b []byte) (int, error) {
 	n, err := s.Spool.Write(b)
-	if errors.Is(err, mail.ErrSpoolFull) || errors.Is(err, syscall.ENOSPC) {
+	if errors.Is(err, spool.ErrFull) || errors.Is(err, syscall.ENOSPC) {
 		err = errors.Join(smtp.ErrSinkFull, err)
 	}
 	return n, err
@@ -199,7 +200,7 @@ func startsFolded(data mail.Source) bool {
 }
 
 // envelope freezes what the transaction said, but for the recipients.
-func (g *Gateway) envelope(t *smtp.Transaction, p *mail.Spool) *mail.Envelope {
+func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool) *mail.Envelope {
 	now := g.deps.Now()
 	sum := p.Sum()
 	c := t.Client

@@ -11,7 +11,8 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {"gateway/mail/htmltext"},
+	"gateway/mail":      {"gateway/mail/charset", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
+	"gateway/spool":     {"gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
@@ -22,7 +23,7 @@ var mayImport = map[string][]string{
 	"gateway/dispatch":  {"gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "retry"},
 	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
-	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "retry", "webhook"},
+	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
 	"webhook/payload":   {"gateway/mail"},
@@ -36,7 +37,11 @@ var mayImport = map[string][]string{
 
 	"gateway/smtp/reply": {},
 
-	"gateway/mail/htmltext": {},
+	"gateway/mail/charset":   {},
+	"gateway/mail/htmltext":  {},
+	"gateway/mail/replytext": {},
+	"gateway/mail/tnef":      {"gateway/mail/charset"},
+	"gateway/mail/transfer":  {},
 
 	"cmd/internal/config":  {"gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},

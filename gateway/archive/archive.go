@@ -91,6 +91,10 @@ func Envelope(stored []byte) (*mail.Envelope, error) {
 	return env, nil
 }
 
+// inMemory is the size up to which an opened mail's octets are held: reading
+// them once is cheaper than verifying the file and reading it again.
+const inMemory = 256 << 10
+
 // Open opens a stored message by its id, for as long as ctx lives.
 func Open(ctx context.Context, from Messages, messageID string) (*Mail, error) {
 	m, err := Salvage(ctx, from, messageID)
@@ -134,7 +138,7 @@ func OpenLease(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error) {
 		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
 	}
 	m := &Mail{Envelope: env}
-	if l.Body.Size <= mail.DefaultSpoolMemory {
+	if l.Body.Size <= inMemory {
 		m.Data, err = readAll(body, l.Body.Size)
 		err = errors.Join(err, body.Close())
 	} else {

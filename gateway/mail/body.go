@@ -3,7 +3,11 @@ package mail
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
+
+	"postern/gateway/mail/charset"
+	"postern/gateway/mail/replytext"
+	"postern/gateway/mail/transfer"
+	"postern/gateway/text"
 )
 
 // body collects the text of a mail.
@@ -46,7 +50,7 @@ func (p *parser) placeOf(e entity) place {
 		return asAttachment
 	case e.filename() != "" && (p.started() || e.disp.value != "" && e.disp.value != "inline"):
 		return asAttachment
-	case e.enc == uuencoded:
+	case e.enc == transfer.UU:
 		return asAttachment
 	}
 	return to
@@ -78,11 +82,11 @@ func (p *parser) leaf(e entity, off, end int64) {
 		return
 	}
 	raw := p.undo(e.enc, p.bytes(off, end))
-	if end == off && e.filename() != "" || e.enc == base64Encoded && isBinary(raw, e.ctype.get("charset")) {
+	if end == off && e.filename() != "" || e.enc == transfer.Base64 && isBinary(raw, e.ctype.get("charset")) {
 		p.attach(e, off, end)
 		return
 	}
-	if to == asText && e.enc == identity {
+	if to == asText && e.enc == transfer.Identity {
 		raw = p.takeUU(off, raw)
 	}
 	s := p.decodeText(e, raw, to == asHTML)
@@ -105,7 +109,7 @@ const maxUU = 100
 // takeUU makes attachments of the uuencoded files in a text and returns the
 // text without them.
 func (p *parser) takeUU(off int64, raw []byte) []byte {
-	blocks := findUU(raw, min(maxUU, p.lim.Parts-p.parts))
+	blocks := transfer.FindUU(raw, min(maxUU, p.lim.Parts-p.parts))
 	if len(blocks) == 0 {
 		return raw
 	}
@@ -113,10 +117,10 @@ func (p *parser) takeUU(off int64, raw []byte) []byte {
 	var text []byte
 	pos := 0
 	for _, b := range blocks {
-		text = append(text, raw[pos:b.start]...)
-		pos = b.end
-		c, size, _ := p.measure(p.src, off+int64(b.start), off+int64(b.end), uuencoded)
-		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(clean(b.name)), ContentType: "application/octet-stream",
+		text = append(text, raw[pos:b.Start]...)
+		pos = b.End
+		c, size, _ := p.measure(p.src, off+int64(b.Start), off+int64(b.End), transfer.UU)
+		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(clean(charset.ToUTF8(b.Name))), ContentType: "application/octet-stream",
 			Disposition: "attachment", Size: size, Content: c})
 	}
 	return append(text, raw[pos:]...)
@@ -125,80 +129,34 @@ func (p *parser) takeUU(off int64, raw []byte) []byte {
 // isBinary says whether octets labelled text are none: they hold NUL without
 // being UTF-16.
 func isBinary(b []byte, label string) bool {
-	unicode := strings.HasPrefix(normalizeLabel(label), "utf-")
-	return !unicode && bytes.IndexByte(b, 0) >= 0 && !looksUTF16(b[:len(b)&^1])
+	unicode := strings.HasPrefix(charset.Normalize(label), "utf-")
+	return !unicode && bytes.IndexByte(b, 0) >= 0 && !charset.LooksUTF16(b[:len(b)&^1])
 }
 
 // decodeText undoes the charset of a text.
 func (p *parser) decodeText(e entity, b []byte, html bool) string {
 	label := e.ctype.get("charset")
-	if html && needsMeta(label, b) {
-		if m := metaCharset(b); m != "" {
-			label = m
-		}
+	if html {
+		label = charset.OfHTML(b, label)
 	}
-	s, used := decodeCharset(b, label)
+	s, used := charset.Decode(b, label)
 	if used != "" {
 		if label == "" {
 			p.defectf("text without a charset is read as %s", used)
 		} else {
-			p.defectf("text labelled %s is read as %s", clip(clean(label), 40), used)
+			p.defectf("text labelled %s is read as %s", text.Shorten(clean(label), 40), used)
 		}
 	}
 	return p.tidy(s)
 }
 
-// undo decodes a transfer encoding; base64 that is none is taken as it is.
-func (p *parser) undo(enc transfer, raw []byte) []byte {
-	if enc == base64Encoded {
-		var m base64Size
-		m.feed(raw)
-		digits := m.digits + m.size/3*4
-		if base64Footer(raw) == 0 && m.stray*10 > digits || digits > 0 && looksPlain(raw) {
-			p.defect("text labelled base64 is none")
-			return raw
-		}
-		if m.stray == 0 {
-			return enc.decodeAll(raw)
-		}
-		if i := base64Footer(raw); i > 0 {
-			p.defect("text below base64 is taken as it is")
-			return append(append(enc.decodeAll(raw[:i]), '\n'), raw[i:]...)
-		}
-		p.defect("stray octets in base64 are dropped")
+// undo decodes the transfer encoding of a text.
+func (p *parser) undo(enc transfer.Encoding, raw []byte) []byte {
+	b, defect := enc.DecodeText(raw)
+	if defect != "" {
+		p.defect(defect)
 	}
-	return enc.decodeAll(raw)
-}
-
-// base64Footer returns where the plain text starts that a list's software
-// appended to a base64 body, 0 when there is none.
-func base64Footer(raw []byte) int {
-	start := 0
-	for pos := 0; pos < len(raw); {
-		line, next := cutLine(raw, pos)
-		text := bytes.TrimSpace(line)
-		switch {
-		case len(text) == 0:
-		case cleanBase64(bytes.TrimRight(text, "=")) && (start == 0 || len(text) >= 60):
-			start = 0 // still, or again, base64
-		case start == 0:
-			start = pos
-		}
-		pos = next
-	}
-	return start
-}
-
-// looksPlain says whether a body labelled base64 is words: spaces between them.
-func looksPlain(raw []byte) bool {
-	words := strings.Fields(string(raw[:min(len(raw), 512)]))
-	short := 0
-	for _, w := range words {
-		if len(w) < 16 {
-			short++
-		}
-	}
-	return len(words) > 3 && short*4 > len(words)*3
+	return b
 }
 
 // tidy gives decoded text the form that every consumer can take: LF line ends,
@@ -229,13 +187,6 @@ func (p *parser) tidy(s string) string {
 			out.WriteByte('\n')
 		}
 	}
-}
-
-// needsMeta says whether the label of an HTML part can't be trusted more than
-// its <meta>.
-func needsMeta(label string, b []byte) bool {
-	l := normalizeLabel(label)
-	return l == "" || (l == "utf-8" || l == "windows-1252") && !utf8.Valid(b)
 }
 
 // attach passes a leaf on as an attachment.
@@ -299,5 +250,5 @@ func (p *parser) compose() {
 	if strings.TrimSpace(m.Text) == "" && m.HTML != "" && p.book(int64(len(m.HTML))*perReadHTML) {
 		m.Text = p.textOf(m.HTML)
 	}
-	m.Reply = splitReply(m.Text)
+	m.Reply = replytext.Split(m.Text)
 }

@@ -1,6 +1,10 @@
 package mail
 
-import "bytes"
+import (
+	"bytes"
+
+	"postern/gateway/mail/transfer"
+)
 
 // delimiter is a multipart boundary line found in the mail (RFC 2046 5.1.1),
 // or the end of the mail.
@@ -99,7 +103,7 @@ func (s *splitter) before(off, start int64) int64 {
 	if !bytes.HasSuffix(tail, []byte("\n")) {
 		return start
 	}
-	return start - int64(len(tail)-len(trimEOL(tail)))
+	return start - int64(len(tail)-len(transfer.TrimEOL(tail)))
 }
 
 // dashedLine returns the index of the first "--" in w that follows a line

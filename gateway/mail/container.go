@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sort"
+
+	"postern/gateway/mail/transfer"
 )
 
 // containerPiece is how much of a container is decoded at once, and so about
@@ -23,14 +25,14 @@ type container struct {
 // checkpoint is a place at which decoding can go on.
 type checkpoint struct {
 	encoded, decoded int64
-	step             transferDecoder
+	step             transfer.Decoder
 }
 
 func (c *container) piece() int { return min(containerPiece, pieceOf(c.end-c.off)) }
 
 // scan reads the container from its start and leaves checkpoints.
 func (c *container) scan() (io.ReadCloser, error) {
-	if c.enc == identity {
+	if c.enc == transfer.Identity {
 		return c.Open()
 	}
 	src, err := c.encoded()
@@ -38,16 +40,16 @@ func (c *container) scan() (io.ReadCloser, error) {
 		return nil, err
 	}
 	c.checkpoints = c.checkpoints[:0]
-	note := func(encoded, decoded int64, d transferDecoder) {
-		c.checkpoints = append(c.checkpoints, checkpoint{encoded, decoded, d.clone()})
+	note := func(encoded, decoded int64, d transfer.Decoder) {
+		c.checkpoints = append(c.checkpoints, checkpoint{encoded, decoded, d.Clone()})
 	}
-	return &decodingReader{src: src, step: c.enc.decoder(), in: make([]byte, c.piece()), seen: note}, nil
+	return &decodingReader{src: src, step: c.enc.Decoder(), in: make([]byte, c.piece()), seen: note}, nil
 }
 
 // openAt reads from a decoded offset that scan has passed.
 func (c *container) openAt(off int64) (io.ReadCloser, error) {
 	from := *c.leafContent
-	if c.enc == identity {
+	if c.enc == transfer.Identity {
 		from.off = min(from.off+off, from.end)
 		return from.Open()
 	}
@@ -61,7 +63,7 @@ func (c *container) openAt(off int64) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &decodingReader{src: src, step: at.step.clone(), in: make([]byte, c.piece())}
+	r := &decodingReader{src: src, step: at.step.Clone(), in: make([]byte, c.piece())}
 	if _, err := io.CopyN(io.Discard, r, off-at.decoded); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("skip to an attachment in its container: %w", err)

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+
+	"postern/gateway/mail/transfer"
 )
 
 // leafContent is the content of one leaf: a stretch of the source and how it
@@ -13,27 +15,27 @@ type leafContent struct {
 	src   Source
 	off   int64
 	end   int64
-	enc   transfer
+	enc   transfer.Encoding
 	clean bool // canonical base64 but for its line ends
 }
 
 // measure makes the content of [off, end) and counts its decoded octets.
-func (o *octets) measure(src Source, off, end int64, enc transfer) (*leafContent, int64, base64Size) {
+func (o *octets) measure(src Source, off, end int64, enc transfer.Encoding) (*leafContent, int64, transfer.Meter) {
 	c := &leafContent{src: src, off: off, end: end, enc: enc}
-	if enc == identity {
-		return c, end - off, base64Size{}
+	if enc == transfer.Identity {
+		return c, end - off, transfer.Meter{}
 	}
-	if enc == base64Encoded {
-		var m base64Size
+	if enc == transfer.Base64 {
+		var m transfer.Meter
 		for pos := off; pos < end; {
 			w := o.span(pos, end)
 			if len(w) == 0 {
 				break
 			}
-			m.feed(w)
+			m.Feed(w)
 			pos += int64(len(w))
 		}
-		size, clean := m.done()
+		size, clean := m.Done()
 		c.clean = clean
 		return c, size, m
 	}
@@ -41,7 +43,7 @@ func (o *octets) measure(src Source, off, end int64, enc transfer) (*leafContent
 	if err != nil && o.err == nil {
 		o.err = err
 	}
-	return c, size, base64Size{}
+	return c, size, transfer.Meter{}
 }
 
 // count decodes the content as its readers will: what a decoder does with
@@ -57,14 +59,14 @@ func (c *leafContent) count() (int64, error) {
 
 // Open implements Content.
 func (c *leafContent) Open() (io.ReadCloser, error) {
-	if b, ok := c.src.(Bytes); ok && c.enc == identity {
+	if b, ok := c.src.(Bytes); ok && c.enc == transfer.Identity {
 		return nopCloser{bytes.NewReader(b[c.off:c.end])}, nil
 	}
 	r, err := c.encoded()
-	if err != nil || c.enc == identity {
+	if err != nil || c.enc == transfer.Identity {
 		return r, err
 	}
-	return &decodingReader{src: r, step: c.enc.decoder(), in: make([]byte, pieceOf(c.end-c.off))}, nil
+	return &decodingReader{src: r, step: c.enc.Decoder(), in: make([]byte, pieceOf(c.end-c.off))}, nil
 }
 
 // encoded reads the stretch as it is stored.
@@ -213,12 +215,12 @@ func (s *section) Close() error { return s.f.Close() }
 // decodingReader undoes a transfer encoding piece by piece.
 type decodingReader struct {
 	src  io.ReadCloser
-	step transferDecoder
+	step transfer.Decoder
 	in   []byte
 	buf  []byte // decoded, the unread part in out
 	out  []byte
 	err  error
-	seen func(encoded, decoded int64, d transferDecoder) // told before each piece; nil: nobody asks
+	seen func(encoded, decoded int64, d transfer.Decoder) // told before each piece; nil: nobody asks
 
 	encoded, decoded int64 // octets of the pieces so far
 }
@@ -237,7 +239,7 @@ func (r *decodingReader) Read(p []byte) (int, error) {
 			r.err = io.EOF
 		}
 		if r.err == nil || r.err == io.EOF {
-			r.buf = r.step.decode(r.buf[:0], r.in[:n], r.err == io.EOF)
+			r.buf = r.step.Decode(r.buf[:0], r.in[:n], r.err == io.EOF)
 			r.out = r.buf
 			r.encoded, r.decoded = r.encoded+int64(n), r.decoded+int64(len(r.buf))
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	gomail "github.com/emersion/go-message/mail"
+
+	"postern/gateway/text"
 )
 
 // fill reads the top header into the message.
@@ -114,7 +116,7 @@ func (p *parser) date(raw []byte) time.Time {
 	if t, ok := parseDate(s); ok {
 		return t
 	}
-	p.defectf("unreadable Date %q", clip(s, 60))
+	p.defectf("unreadable Date %q", text.Shorten(s, 60))
 	return time.Time{}
 }
 

@@ -1,6 +1,10 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+
+	"postern/gateway/text"
+)
 
 // Head is what is kept of a message while others think about it: who sent it,
 // what it is about, and, where they are few octets, its header fields. It has
@@ -30,7 +34,7 @@ const (
 // cloned is the message with strings of their own, so that they keep nothing
 // else in memory.
 func (m Message) cloned() *Message {
-	short := func(s string) string { return strings.Clone(clip(s, headString)) }
+	short := func(s string) string { return strings.Clone(text.Shorten(s, headString)) }
 	m.MessageID, m.Subject = short(m.MessageID), short(m.Subject)
 	addresses := func(list []Address) []Address {
 		own := make([]Address, len(list))

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"postern/gateway/mail/charset"
+	"postern/gateway/mail/transfer"
+	"postern/gateway/text"
 )
 
 // field is one header field as received.
@@ -64,12 +68,12 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 	pos := 0
 	shut := func() { // completes the last field at pos
 		if open >= 0 {
-			h.fields[len(h.fields)-1].raw = trimEOL(b[open:pos])
+			h.fields[len(h.fields)-1].raw = transfer.TrimEOL(b[open:pos])
 			open = -1
 		}
 	}
 	for pos < len(b) {
-		line, next := cutLine(b, pos)
+		line, next := transfer.CutLine(b, pos)
 		switch {
 		case len(line) == 0:
 			shut()
@@ -120,7 +124,7 @@ func (r headerReader) skip(h *header, b, line []byte, next int) bool {
 	}
 	others := 0
 	for range 50 { // over its continuation lines
-		l, n := cutLine(b, next)
+		l, n := transfer.CutLine(b, next)
 		switch {
 		case len(l) == 0:
 			return false
@@ -134,7 +138,7 @@ func (r headerReader) skip(h *header, b, line []byte, next int) bool {
 			if others > 0 && !structural(name) {
 				return false
 			}
-			r.defect(fmt.Sprintf("header line that is no field skipped: %q", clip(toUTF8Lossy(line), 120)))
+			r.defect(fmt.Sprintf("header line that is no field skipped: %q", text.Shorten(charset.ToUTF8(line), 120)))
 			if !wellKnown(name) {
 				h.loose = append(append(h.loose, line...), '\n')
 			}
@@ -213,27 +217,9 @@ func wellKnown(name string) bool {
 	return structural(n) || strings.Contains(n, "-") || n == "received" || n == "bcc" || n == "references" || n == "organization"
 }
 
-// cutLine returns the line at pos without its line end, and where the next one
-// starts.
-func cutLine(b []byte, pos int) ([]byte, int) {
-	i := bytes.IndexByte(b[pos:], '\n')
-	if i < 0 {
-		return b[pos:], len(b)
-	}
-	return trimCR(b[pos : pos+i]), pos + i + 1
-}
-
-func trimEOL(b []byte) []byte { return trimCR(bytes.TrimSuffix(b, []byte("\n"))) }
-
-// trimCR drops the carriage returns before a line feed: some systems send two.
-func trimCR(line []byte) []byte {
-	for len(line) > 0 && line[len(line)-1] == '\r' {
-		line = line[:len(line)-1]
-	}
-	return line
-}
-
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // unfold joins the lines of a folded value and trims it. Without folding it is
 // a slice of raw.
@@ -263,8 +249,8 @@ func unfold(raw []byte) []byte {
 
 // fieldName makes a name fit for any consumer; raw 8-bit ones exist.
 func fieldName(name []byte) string {
-	if isASCII(name) {
+	if text.IsASCII(name) {
 		return clean(string(name))
 	}
-	return clean(toUTF8Lossy(name))
+	return clean(charset.ToUTF8(name))
 }

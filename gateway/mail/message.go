@@ -3,6 +3,8 @@ package mail
 import (
 	"io"
 	"time"
+
+	"postern/gateway/mail/replytext"
 )
 
 // Message is what a mail says, in the shape that applications want: decoded,
@@ -47,14 +49,8 @@ type Header struct {
 	Raw   []byte // the field's octets after the colon as received, folding kept, final line end dropped
 }
 
-// Reply is Message.Text taken apart: what the author wrote now, what they quote,
-// and how they sign. Message.Text always stays whole. A signature directly above
-// "On … wrote:" stays in Reply.Text.
-type Reply struct {
-	Text      string
-	Quoted    string
-	Signature string
-}
+// Reply is Message.Text taken apart.
+type Reply = replytext.Reply
 
 // Automatic says why nobody should be answered; "" for mail that a person wrote.
 type Automatic string

@@ -5,6 +5,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"postern/gateway/mail/transfer"
 )
 
 // parameters are a structured field's value: "value; name=value; …", read with
@@ -223,7 +225,7 @@ func unpercent(v []byte) []byte {
 	out := make([]byte, 0, len(v))
 	for i := 0; i < len(v); i++ {
 		if v[i] == '%' && i+2 < len(v) {
-			if h, l := unhex(v[i+1]), unhex(v[i+2]); h >= 0 && l >= 0 {
+			if h, l := transfer.Unhex(v[i+1]), transfer.Unhex(v[i+2]); h >= 0 && l >= 0 {
 				out = append(out, byte(h<<4|l))
 				i += 2
 				continue
@@ -232,19 +234,6 @@ func unpercent(v []byte) []byte {
 		out = append(out, v[i])
 	}
 	return out
-}
-
-// unhex returns the value of a hexadecimal digit, -1 for anything else.
-func unhex(c byte) int {
-	switch {
-	case c >= '0' && c <= '9':
-		return int(c - '0')
-	case c >= 'A' && c <= 'F':
-		return int(c-'A') + 10
-	case c >= 'a' && c <= 'f':
-		return int(c-'a') + 10
-	}
-	return -1
 }
 
 // stripComments removes RFC 5322 comments; an unclosed one stays.

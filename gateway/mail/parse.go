@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"postern/gateway/mail/charset"
+	"postern/gateway/mail/transfer"
+	"postern/gateway/text"
 )
 
 // Defaults of Limits.
@@ -102,7 +106,7 @@ type entity struct {
 	header header
 	ctype  parameters
 	disp   parameters
-	enc    transfer
+	enc    transfer.Encoding
 	body   int64
 	parent string // subtype of the multipart around it, "" at the top
 }
@@ -258,8 +262,8 @@ func (p *parser) newEntity(h header, parent string) entity {
 	}
 	var known bool
 	if cte := h.get("Content-Transfer-Encoding"); cte != nil {
-		if e.enc, known = p.dec.parseTransfer(cte); !known {
-			p.defectf("unknown Content-Transfer-Encoding %q; the part is passed on as it is", clip(clean(toUTF8Lossy(unfold(cte))), 40))
+		if e.enc, known = p.dec.transfer(cte); !known {
+			p.defectf("unknown Content-Transfer-Encoding %q; the part is passed on as it is", text.Shorten(clean(charset.ToUTF8(unfold(cte))), 40))
 		}
 	}
 	p.settleType(&e)
@@ -282,9 +286,9 @@ func (p *parser) settleType(e *entity) {
 	case e.ctype.value == "multipart":
 		e.ctype.value = "multipart/mixed"
 	case !ok || major == "" || minor == "":
-		p.defectf("unusable Content-Type %q", clip(e.ctype.value, 60))
+		p.defectf("unusable Content-Type %q", text.Shorten(e.ctype.value, 60))
 		e.ctype.value = "text/plain"
-		if e.filename() != "" || e.disp.value == "attachment" || e.enc == base64Encoded {
+		if e.filename() != "" || e.disp.value == "attachment" || e.enc == transfer.Base64 {
 			e.ctype.value = "application/octet-stream"
 		}
 	}

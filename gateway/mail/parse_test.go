@@ -330,7 +330,7 @@ func TestNothingLost(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(crlf("Content-Type: multipart/mixed; boundary=b\n\n" + part("Content-Type: text/plain; charset=koi8-r", "t") + part("Content-Type: image/gif\nContent-Transfer-Encoding: base64", "R0lG") + "--b--\n")))
 	f.Add([]byte("Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n<p>=C3=A9"))
-	f.Add([]byte("From: a\r\nContent-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString(testTNEF())))
+	f.Add([]byte("From: a\r\nContent-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64.StdEncoding.EncodeToString(winmail(winmailText, "text", winmailFile, "", winmailTitle, "a.txt\x00", winmailData, "first file"))))
 	f.Add([]byte("\r\rx\r"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Parse(Bytes(b), Limits{})

@@ -1,6 +1,10 @@
 package mail
 
-import "fmt"
+import (
+	"fmt"
+
+	"postern/gateway/mail/charset"
+)
 
 // Room is the memory that a mail may take while it is read and rendered.
 type Room interface {
@@ -61,7 +65,7 @@ func (r *room) book(n int64) bool {
 
 // textWeight is the memory that n octets of a text take.
 func (e *entity) textWeight(n int64) int64 {
-	switch normalizeLabel(e.ctype.get("charset")) {
+	switch charset.Normalize(e.ctype.get("charset")) {
 	case "", "utf-8", "us-ascii":
 		return n * perTextOctet
 	}

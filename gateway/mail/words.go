@@ -5,6 +5,10 @@ import (
 	"encoding/base64"
 	"strings"
 	"unicode/utf8"
+
+	"postern/gateway/mail/charset"
+	"postern/gateway/mail/transfer"
+	"postern/gateway/text"
 )
 
 // decoder turns header octets into text. hint finds the charset that the
@@ -50,7 +54,7 @@ func (d *decoder) header(v []byte) string {
 
 // raw decodes octets that are no encoded word.
 func (d *decoder) raw(v []byte) string {
-	if isASCII(v) {
+	if text.IsASCII(v) {
 		return clean(string(v))
 	}
 	return clean(d.charset(v, ""))
@@ -62,11 +66,11 @@ func (d *decoder) charset(v []byte, label string) string {
 		if d.hint != nil {
 			label = d.hint()
 		}
-		if l := normalizeLabel(label); l == "" || l == "utf-8" {
-			label = sniff(v)
+		if l := charset.Normalize(label); l == "" || l == "utf-8" {
+			label = charset.Sniff(v)
 		}
 	}
-	s, _ := decodeCharset(v, label)
+	s, _ := charset.Decode(v, label)
 	return s
 }
 
@@ -158,7 +162,7 @@ func decodeB(b []byte) []byte {
 	if n, err := base64.StdEncoding.Decode(out, b); err == nil {
 		return out[:n]
 	}
-	return decodeBase64(b)
+	return transfer.DecodeBase64(b)
 }
 
 // decodeQ decodes the Q encoding: quoted-printable with "_" for a space.
@@ -168,14 +172,23 @@ func decodeQ(b []byte) []byte {
 		switch c := b[i]; {
 		case c == '_':
 			out = append(out, ' ')
-		case c == '=' && i+2 < len(b) && unhex(b[i+1]) >= 0 && unhex(b[i+2]) >= 0:
-			out = append(out, byte(unhex(b[i+1])<<4|unhex(b[i+2])))
+		case c == '=' && i+2 < len(b) && transfer.Unhex(b[i+1]) >= 0 && transfer.Unhex(b[i+2]) >= 0:
+			out = append(out, byte(transfer.Unhex(b[i+1])<<4|transfer.Unhex(b[i+2])))
 			i += 2
 		default:
 			out = append(out, c)
 		}
 	}
 	return out
+}
+
+// transfer reads a Content-Transfer-Encoding as sent; false when nobody knows it.
+func (d *decoder) transfer(raw []byte) (transfer.Encoding, bool) {
+	s := string(stripComments(unfold(raw)))
+	if strings.Contains(s, "=?") {
+		s = d.header([]byte(s))
+	}
+	return transfer.Parse(s)
 }
 
 // clean makes a header string fit for any consumer: valid UTF-8, no NUL, no
@@ -197,26 +210,6 @@ func cleanRune(r rune) rune {
 		return -1
 	}
 	return r // an invalid octet arrives, and leaves, as U+FFFD
-}
-
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-// clip shortens a string for a defect.
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n] + "…"
 }
 
 // hasPrefixFold is bytes.HasPrefix without regard to the case of ASCII.

@@ -10,13 +10,13 @@ import (
 	"postern/gateway"
 	"postern/gateway/content"
 	"postern/gateway/dispatch"
-	"postern/gateway/mail"
 	"postern/gateway/ops"
+	"postern/gateway/spool"
 	"postern/webhook"
 )
 
 // meters makes the registry and all series; the page's memory comes with them.
-func (a *App) meters(router *webhook.Router, spooler *mail.Spooler) *ops.Recent {
+func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) *ops.Recent {
 	recent := ops.NewRecent(time.Now)
 	a.registry = prometheus.NewRegistry()
 	var names []string

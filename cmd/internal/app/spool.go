@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
-	"postern/gateway/mail"
+	"postern/gateway/spool"
 )
 
 // spooler puts spools into the store's folder, so that queueing a spooled body
 // is a link.
-func (a *App) spooler() (*mail.Spooler, error) {
+func (a *App) spooler() (*spool.Spooler, error) {
 	dir := a.cfg.Process.SpoolDir
 	own := false
 	if dir == "" {
@@ -27,7 +27,7 @@ func (a *App) spooler() (*mail.Spooler, error) {
 			a.onClose("the spool", func() error { return os.RemoveAll(made) })
 		}
 	}
-	s, err := mail.NewSpooler(dir, mail.DefaultSpoolMemory, int64(a.cfg.Process.SpoolMaxBytes))
+	s, err := spool.New(dir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -9,9 +9,9 @@ import (
 	"postern/gateway/content"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
-	"postern/gateway/mail"
 	"postern/gateway/reload"
 	"postern/gateway/report"
+	"postern/gateway/spool"
 	"postern/gateway/turn"
 	"postern/retry"
 	"postern/webhook"
@@ -48,7 +48,7 @@ func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, link
 }
 
 // newGateway makes what answers the engine and the queue.
-func (a *App) newGateway(router *webhook.Router, spooler *mail.Spooler, who *directory.Directory) (*gateway.Gateway, error) {
+func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *directory.Directory) (*gateway.Gateway, error) {
 	deps := gateway.Deps{
 		Router: router, Dispatch: a.dispatch, Breakers: a.breakers, Spooler: spooler, Directory: who,
 		Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault,

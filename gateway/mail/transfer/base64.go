@@ -1,4 +1,4 @@
-package mail
+package transfer
 
 import (
 	"bytes"
@@ -28,10 +28,10 @@ func newBase64Values() (t [256]byte) {
 	return t
 }
 
-// base64Size measures a base64 body as it is fed in pieces: how many octets it
+// Meter measures a base64 body as it is fed in pieces: how many octets it
 // decodes to when everything outside the alphabet is dropped and padding ends a
 // group, and whether it is clean, so that its octets can be passed on as they are.
-type base64Size struct {
+type Meter struct {
 	size    int64 // decoded, of the groups already closed
 	digits  int64 // alphabet octets of the open stretch
 	stray   int64 // octets that have no business in base64
@@ -41,8 +41,8 @@ type base64Size struct {
 	lineLen int   // of the lines so far, line feed included: a guess for the fast path
 }
 
-// feed takes the next piece of the body.
-func (m *base64Size) feed(b []byte) {
+// Feed takes the next piece of the body.
+func (m *Meter) Feed(b []byte) {
 	for len(b) > 0 {
 		if n := m.cleanLines(b); n > 0 {
 			b = b[n:]
@@ -60,7 +60,7 @@ func (m *base64Size) feed(b []byte) {
 
 // cleanLines takes as many whole lines of the length seen last as are clean
 // and returns how many octets that were.
-func (m *base64Size) cleanLines(b []byte) int {
+func (m *Meter) cleanLines(b []byte) int {
 	n := m.lineLen
 	if n < 6 || len(b) < n || m.pads > 0 {
 		return 0
@@ -111,7 +111,7 @@ func newStdDigits() (t [256]byte) {
 }
 
 // line takes octets one by one.
-func (m *base64Size) line(b []byte) {
+func (m *Meter) line(b []byte) {
 	for _, c := range b {
 		switch v := base64Value[c]; {
 		case v < 64:
@@ -133,7 +133,7 @@ func (m *base64Size) line(b []byte) {
 	}
 }
 
-func (m *base64Size) closeGroup() {
+func (m *Meter) closeGroup() {
 	m.size += decodedLen(m.digits)
 	m.digits, m.pads = 0, 0
 }
@@ -141,9 +141,9 @@ func (m *base64Size) closeGroup() {
 // decodedLen is the octets that n base64 digits hold: a lone digit holds none.
 func decodedLen(n int64) int64 { return n/4*3 + [4]int64{0, 0, 1, 2}[n%4] }
 
-// done returns the decoded size and whether the body, stripped of its line
+// Done returns the decoded size and whether the body, stripped of its line
 // ends, is already canonical base64.
-func (m *base64Size) done() (size int64, clean bool) {
+func (m *Meter) Done() (size int64, clean bool) {
 	want := (4 - m.digits%4) % 4
 	clean = !m.unclean && m.size == 0 && want < 3 && m.pads == want
 	if clean && want > 0 { // the bits behind the last octet must be zero
@@ -152,20 +152,20 @@ func (m *base64Size) done() (size int64, clean bool) {
 	return m.size + decodedLen(m.digits), clean
 }
 
-// base64Decoder decodes as base64Size measures. It keeps a group that a piece
+// base64Decoder decodes as Meter measures. It keeps a group that a piece
 // cuts.
 type base64Decoder struct {
 	bits  uint32
 	count int // digits in bits
 }
 
-func (d *base64Decoder) clone() transferDecoder {
+func (d *base64Decoder) Clone() Decoder {
 	c := *d
 	return &c
 }
 
-// decode appends the octets of src to dst.
-func (d *base64Decoder) decode(dst, src []byte, last bool) []byte {
+// Decode appends the octets of src to dst.
+func (d *base64Decoder) Decode(dst, src []byte, last bool) []byte {
 	bits, count := d.bits, d.count
 	for _, c := range src {
 		v := base64Value[c]
@@ -200,12 +200,12 @@ func appendGroup(dst []byte, bits uint32, count int) []byte {
 	return dst
 }
 
-// decodeBase64 decodes a whole body, dropping what doesn't belong there.
-func decodeBase64(b []byte) []byte {
+// DecodeBase64 decodes a whole body, dropping what doesn't belong there.
+func DecodeBase64(b []byte) []byte {
 	out := make([]byte, base64.StdEncoding.DecodedLen(len(b))+3)
 	if n, err := base64.StdEncoding.Decode(out, b); err == nil {
 		return out[:n]
 	}
 	var d base64Decoder
-	return d.decode(out[:0], b, true)
+	return d.Decode(out[:0], b, true)
 }

@@ -1,4 +1,4 @@
-package mail
+package spool
 
 import (
 	"crypto/sha256"
@@ -12,15 +12,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"postern/gateway/mail"
 )
 
-// ErrSpoolFull is returned when the bytes of all messages in flight reach the
+// ErrFull is returned when the bytes of all messages in flight reach the
 // spool's bound: answer 452 and let the sender come back.
-var ErrSpoolFull = errors.New("mail: the spool is full")
+var ErrFull = errors.New("spool: full")
 
-// DefaultSpoolMemory is how much of a message stays in memory: above it a
+// DefaultMemory is how much of a message stays in memory: above it a
 // file is cheaper than the garbage (256 KiB, measured).
-const DefaultSpoolMemory = 256 << 10
+const DefaultMemory = 256 << 10
 
 // Spooler hands out spools that share a folder and a bound on their bytes.
 type Spooler struct {
@@ -35,16 +37,16 @@ type Spooler struct {
 // smallSpool holds most mail that people write.
 const smallSpool = 8 << 10
 
-// NewSpooler returns a spooler that keeps up to memory octets of a message in
+// New returns a spooler that keeps up to memory octets of a message in
 // memory and the rest in an unlinked-on-close file under dir (created, 0700),
 // max octets in all (0: no bound).
-func NewSpooler(dir string, memory, maxBytes int64) (*Spooler, error) {
+func New(dir string, memory, maxBytes int64) (*Spooler, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("mail: can't make the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
+		return nil, fmt.Errorf("spool: can't make the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
 	}
 	f, err := os.CreateTemp(dir, ".probe-*")
 	if err != nil {
-		return nil, fmt.Errorf("mail: can't write to the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
+		return nil, fmt.Errorf("spool: can't write to the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
 	}
 	f.Close()
 	os.Remove(f.Name())
@@ -97,7 +99,7 @@ type Spool struct {
 	err   error
 }
 
-// Write implements io.Writer. ErrSpoolFull, or a write error of the file,
+// Write implements io.Writer. ErrFull, or a write error of the file,
 // leaves the spool unusable but for Close.
 func (p *Spool) Write(b []byte) (int, error) {
 	if p.err != nil {
@@ -106,7 +108,7 @@ func (p *Spool) Write(b []byte) (int, error) {
 	n := int64(len(b))
 	if used := p.owner.used.Add(n); p.owner.max > 0 && used > p.owner.max {
 		p.owner.used.Add(-n)
-		p.err = ErrSpoolFull
+		p.err = ErrFull
 		return 0, p.err
 	}
 	p.size += n
@@ -143,17 +145,17 @@ func (p *Spool) spill(b []byte) error {
 	if p.file == nil {
 		f, err := os.CreateTemp(p.owner.dir, spoolPrefix+"*")
 		if err != nil {
-			return fmt.Errorf("mail: spool: %w", err)
+			return fmt.Errorf("spool: %w", err)
 		}
 		p.file = f
 		if _, err := f.Write(*p.buf); err != nil {
-			return fmt.Errorf("mail: spool: %w", err)
+			return fmt.Errorf("spool: %w", err)
 		}
 		p.owner.put(p.buf)
 		p.buf = nil
 	}
 	if _, err := p.file.Write(b); err != nil {
-		return fmt.Errorf("mail: spool: %w", err)
+		return fmt.Errorf("spool: %w", err)
 	}
 	return nil
 }
@@ -169,11 +171,11 @@ func (p *Spool) Sum() [sha256.Size]byte {
 }
 
 // Source returns the octets: Bytes in memory, or a *File. It is good until Close.
-func (p *Spool) Source() Source {
+func (p *Spool) Source() mail.Source {
 	if p.file != nil {
 		return &File{path: p.file.Name(), size: p.size}
 	}
-	return Bytes(*p.buf)
+	return mail.Bytes(*p.buf)
 }
 
 // Close frees the memory and removes the file.
@@ -203,16 +205,16 @@ func (s *Spooler) put(b *[]byte) {
 	}
 }
 
-// File is a Source on disk.
+// File is a mail.Source on disk.
 type File struct {
 	path string
 	size int64
 }
 
-// Open implements Source.
+// Open implements mail.Source.
 func (f *File) Open() (io.ReadSeekCloser, error) { return os.Open(f.path) }
 
-// Size implements Source.
+// Size implements mail.Source.
 func (f *File) Size() int64 { return f.size }
 
 // Path is the file's name; its bytes never change, so that a store may

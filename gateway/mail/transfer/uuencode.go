@@ -1,8 +1,8 @@
-package mail
+package transfer
 
 import "bytes"
 
-// uuDecoder decodes uuencoded lines. Lines before "begin" and after "end" are
+// uuDecoder decodes UU lines. Lines before "begin" and after "end" are
 // no data; a line that is none is dropped.
 type uuDecoder struct {
 	held  []byte // a line that a piece cuts
@@ -17,9 +17,9 @@ const (
 	uuAfter
 )
 
-func (d *uuDecoder) clone() transferDecoder { return &uuDecoder{bytes.Clone(d.held), d.state} }
+func (d *uuDecoder) Clone() Decoder { return &uuDecoder{bytes.Clone(d.held), d.state} }
 
-func (d *uuDecoder) decode(dst, src []byte, last bool) []byte {
+func (d *uuDecoder) Decode(dst, src []byte, last bool) []byte {
 	if len(d.held) > 0 {
 		src = append(d.held, src...)
 		d.held = nil
@@ -30,7 +30,7 @@ func (d *uuDecoder) decode(dst, src []byte, last bool) []byte {
 			d.held = append([]byte(nil), src...)
 			return dst
 		}
-		line, next := cutLine(src, 0)
+		line, next := CutLine(src, 0)
 		dst = d.line(dst, line)
 		src = src[next:]
 	}
@@ -99,23 +99,23 @@ func uuBegin(line []byte) (name []byte, ok bool) {
 	return name, len(name) > 0
 }
 
-// uuBlock is a uuencoded file inside a text: from its "begin" line to behind
+// UUFile is a UU file inside a text: from its "begin" line to behind
 // its "end" line.
-type uuBlock struct {
-	name       string
-	start, end int
+type UUFile struct {
+	Name       []byte // as sent
+	Start, End int
 }
 
-// findUU finds the uuencoded files in a text, most of them at the most.
-func findUU(b []byte, most int) []uuBlock {
-	var blocks []uuBlock
+// FindUU finds the UU files in a text, most of them at the most.
+func FindUU(b []byte, most int) []UUFile {
+	var blocks []UUFile
 	for pos := 0; pos < len(b) && len(blocks) < most; {
 		i := bytes.Index(b[pos:], []byte("begin "))
 		if i < 0 {
 			break
 		}
 		start := pos + i
-		line, next := cutLine(b, start)
+		line, next := CutLine(b, start)
 		name, ok := uuBegin(line)
 		if !ok || start > 0 && b[start-1] != '\n' {
 			pos = start + 6
@@ -126,17 +126,17 @@ func findUU(b []byte, most int) []uuBlock {
 			pos = next
 			continue
 		}
-		blocks = append(blocks, uuBlock{toUTF8Lossy(name), start, end})
+		blocks = append(blocks, UUFile{name, start, end})
 		pos = end
 	}
 	return blocks
 }
 
 // uuEnd returns the offset behind the "end" line of the data at pos, -1 when
-// the lines before it are no uuencoded data.
+// the lines before it are no UU data.
 func uuEnd(b []byte, pos int) int {
 	for lines := 0; pos < len(b); lines++ {
-		line, next := cutLine(b, pos)
+		line, next := CutLine(b, pos)
 		if bytes.Equal(bytes.TrimSpace(line), []byte("end")) {
 			if lines == 0 {
 				return -1

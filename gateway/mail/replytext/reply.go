@@ -1,4 +1,4 @@
-package mail
+package replytext
 
 import (
 	"math/bits"
@@ -25,7 +25,7 @@ const (
 	maxCloseLook = 2000      // lines that look like an attribution or a header block
 )
 
-// splitReply takes a text apart into what the author wrote now, what they
+// Split takes a text apart into what the author wrote now, what they
 // quote, and how they sign. It is linear in the text.
 //
 // Lines that begin with ">" are quoted wherever they stand, so that answers
@@ -33,7 +33,7 @@ const (
 // ("-----Original Message-----") or a block of header lines is quoted to the
 // end. A signature that an attribution follows is above the quote and thus in
 // Text, too: it can't be told from a closing line there.
-func splitReply(text string) Reply {
+func Split(text string) Reply {
 	if text == "" {
 		return Reply{}
 	}

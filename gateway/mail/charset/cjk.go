@@ -1,4 +1,4 @@
-package mail
+package charset
 
 import "unicode/utf8"
 

@@ -1,4 +1,4 @@
-package mail
+package charset
 
 import (
 	"bytes"
@@ -8,16 +8,16 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// sniff names the charset of octets that nobody labelled: UTF-8, UTF-16 and
+// Sniff names the charset of octets that nobody labelled: UTF-8, UTF-16 and
 // ISO-2022-JP by their form, Cyrillic by the letters and pairs of letters that
 // it would make, CJK by the pairs of octets, windows-1252 for the rest.
-func sniff(b []byte) string {
+func Sniff(b []byte) string {
 	switch {
 	case bytes.Contains(b, []byte("\x1b$)C")):
 		return "iso-2022-kr"
 	case bytes.Contains(b, []byte("\x1b$")):
 		return "iso-2022-jp"
-	case looksUTF16(b):
+	case LooksUTF16(b):
 		return "utf-16"
 	case utf8.Valid(b):
 		return "utf-8"
@@ -50,8 +50,8 @@ func sample(b []byte) []byte {
 	return b[:min(len(b), sampleSize)]
 }
 
-// looksUTF16 wants a byte order mark or zeros in every other octet.
-func looksUTF16(b []byte) bool {
+// LooksUTF16 wants a byte order mark or zeros in every other octet.
+func LooksUTF16(b []byte) bool {
 	if len(b) < 4 || len(b)%2 != 0 {
 		return false
 	}

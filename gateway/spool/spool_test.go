@@ -1,4 +1,4 @@
-package mail
+package spool
 
 import (
 	"bytes"
@@ -9,12 +9,14 @@ import (
 	"os"
 	"testing"
 	"testing/iotest"
+
+	"postern/gateway/mail"
 )
 
 func TestSpoolKeepsEveryOctet(t *testing.T) {
 	for _, size := range []int{0, 1, smallSpool - 1, smallSpool, smallSpool + 1, 100_000, 256 << 10, 256<<10 + 1, 1 << 20} {
 		dir := t.TempDir()
-		sp, err := NewSpooler(dir, DefaultSpoolMemory, 0)
+		sp, err := New(dir, DefaultMemory, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +30,7 @@ func TestSpoolKeepsEveryOctet(t *testing.T) {
 			b = b[n:]
 		}
 		head := "Received: here\r\n"
-		src := Prepend(head, p.Source())
+		src := mail.Prepend(head, p.Source())
 		r, err := src.Open()
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +60,7 @@ func sum(from string, data []byte) [32]byte {
 }
 
 func TestSpoolBound(t *testing.T) {
-	sp, err := NewSpooler(t.TempDir(), 10, 100)
+	sp, err := New(t.TempDir(), 10, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,8 +68,8 @@ func TestSpoolBound(t *testing.T) {
 	if _, err := a.Write(make([]byte, 90)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Write(make([]byte, 20)); !errors.Is(err, ErrSpoolFull) {
-		t.Fatalf("got %v, want ErrSpoolFull", err)
+	if _, err := b.Write(make([]byte, 20)); !errors.Is(err, ErrFull) {
+		t.Fatalf("got %v, want ErrFull", err)
 	}
 	if err := errors.Join(a.Close(), b.Close()); err != nil {
 		t.Fatal(err)
@@ -80,11 +82,11 @@ func TestSpoolBound(t *testing.T) {
 }
 
 func TestJoinedCopy(t *testing.T) {
-	sp, _ := NewSpooler(t.TempDir(), 4, 0)
+	sp, _ := New(t.TempDir(), 4, 0)
 	p := sp.New("")
 	defer p.Close()
 	p.Write([]byte("body octets"))
-	r, err := Prepend("head ", p.Source()).Open()
+	r, err := mail.Prepend("head ", p.Source()).Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package mail
+package transfer
 
 import "bytes"
 
@@ -10,11 +10,11 @@ type quotedDecoder struct {
 	held []byte // an escape or white space at the end of a piece
 }
 
-func (d *quotedDecoder) clone() transferDecoder { return &quotedDecoder{held: bytes.Clone(d.held)} }
+func (d *quotedDecoder) Clone() Decoder { return &quotedDecoder{held: bytes.Clone(d.held)} }
 
-// decode appends the decoded octets of src to dst. At the last piece nothing
+// Decode appends the decoded octets of src to dst. At the last piece nothing
 // is held back.
-func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {
+func (d *quotedDecoder) Decode(dst, src []byte, last bool) []byte {
 	if len(d.held) > 0 {
 		src = append(d.held, src...)
 		d.held = nil
@@ -23,7 +23,7 @@ func (d *quotedDecoder) decode(dst, src []byte, last bool) []byte {
 		i := bytes.IndexByte(src, '\n')
 		line, eol := src, []byte(nil)
 		if i >= 0 {
-			line = trimCR(src[:i])
+			line = TrimCR(src[:i])
 			eol = src[len(line) : i+1]
 		} else if !last {
 			keep := heldTail(src)
@@ -75,7 +75,7 @@ func decodeQuotedText(dst, b []byte) []byte {
 		dst = append(dst, b[:i]...)
 		b = b[i:]
 		if len(b) > 2 {
-			if h, l := unhex(b[1]), unhex(b[2]); h >= 0 && l >= 0 {
+			if h, l := Unhex(b[1]), Unhex(b[2]); h >= 0 && l >= 0 {
 				dst = append(dst, byte(h<<4|l))
 				b = b[3:]
 				continue

@@ -1,0 +1,275 @@
+package tnef
+
+import (
+	"encoding/binary"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+
+	"postern/gateway/mail/charset"
+)
+
+const (
+	signature = 0x223e9f78
+
+	body        = 0x0002800c // plain text
+	codepage    = 0x00069007
+	message     = 0x00069003 // MAPI properties of the message
+	attachStart = 0x00069002 // a new attachment
+	attachTitle = 0x00018010
+	attachData  = 0x0006800f
+	attachProps = 0x00069005 // MAPI properties of the attachment
+
+	mapiBody        = 0x1000
+	mapiBodyHTML    = 0x1013
+	mapiAttachLong  = 0x3707 // file name
+	mapiAttachShort = 0x3704
+	mapiAttachMIME  = 0x370e
+	mapiAttachCID   = 0x3712
+	maxProperty     = 1 << 20 // of a property block that is read
+	maxAttributes   = 10_000  // attributes of one file
+)
+
+// File is what a winmail.dat holds.
+type File struct {
+	Text        string // valid UTF-8
+	HTML        string
+	Attachments []Attachment
+	codepage    string
+}
+
+// Attachment is a file inside.
+type Attachment struct {
+	Name      string // as sent, valid UTF-8; "" without
+	Type      string // media type; "" without
+	ContentID string
+	Offset    int64 // of its data in the winmail.dat
+	Size      int64 // octets
+}
+
+// reader reads attributes and knows how far it got.
+type reader struct {
+	io.Reader
+	pos int64
+}
+
+func (r *reader) take(n int64) ([]byte, bool) {
+	b := make([]byte, n)
+	k, err := io.ReadFull(r, b)
+	r.pos += int64(k)
+	return b, err == nil
+}
+
+func (r *reader) skip(n int64) bool {
+	k, err := io.CopyN(io.Discard, r, n)
+	r.pos += k
+	return err == nil
+}
+
+// Read reads a winmail.dat from its first octet; false when it ends early or is
+// none. Texts of more than limit octets are left out.
+func Read(src io.Reader, limit int64) (File, bool) {
+	var t File
+	r := &reader{Reader: src}
+	if head, ok := r.take(6); !ok || binary.LittleEndian.Uint32(head) != signature {
+		return t, false
+	}
+	for range maxAttributes {
+		head, ok := r.take(9)
+		if !ok {
+			return t, head[0] == 0 // nothing more: the regular end
+		}
+		id, size := binary.LittleEndian.Uint32(head[1:]), int64(binary.LittleEndian.Uint32(head[5:]))
+		if !t.attribute(r, id, size, limit) || !r.skip(2) {
+			return t, false
+		}
+	}
+	return t, false
+}
+
+// attribute takes one attribute's data off the reader.
+func (t *File) attribute(r *reader, id uint32, size, limit int64) bool {
+	switch id {
+	case attachStart:
+		t.Attachments = append(t.Attachments, Attachment{})
+		return r.skip(size)
+	case attachData:
+		if n := len(t.Attachments); n > 0 {
+			t.Attachments[n-1].Offset, t.Attachments[n-1].Size = r.pos, size
+		}
+		before := r.pos
+		ok := r.skip(size)
+		if n := len(t.Attachments); !ok && n > 0 { // cut off: what is there is there
+			t.Attachments[n-1].Size = r.pos - before
+		}
+		return ok
+	case body, codepage, attachTitle, message, attachProps:
+	default:
+		return r.skip(size)
+	}
+	if size > max(maxProperty, limit) {
+		return r.skip(size)
+	}
+	data, ok := r.take(size)
+	if !ok {
+		return false
+	}
+	t.property(id, data)
+	return true
+}
+
+// property takes the data of an attribute that was read whole.
+func (t *File) property(id uint32, data []byte) {
+	switch id {
+	case codepage:
+		if len(data) >= 4 {
+			t.codepage = codepageLabel(int(binary.LittleEndian.Uint32(data)))
+		}
+	case body:
+		t.Text = t.decode(data)
+	case attachTitle:
+		if n := len(t.Attachments); n > 0 && t.Attachments[n-1].Name == "" {
+			t.Attachments[n-1].Name = t.decode(data)
+		}
+	case message:
+		mapiProperties(data, func(id, kind uint16, v []byte) {
+			switch id {
+			case mapiBody:
+				t.Text = t.mapiString(kind, v)
+			case mapiBodyHTML:
+				t.HTML = t.mapiString(kind, v)
+			}
+		})
+	case attachProps:
+		if n := len(t.Attachments); n > 0 {
+			t.attachProperties(&t.Attachments[n-1], data)
+		}
+	}
+}
+
+func (t *File) attachProperties(f *Attachment, data []byte) {
+	mapiProperties(data, func(id, kind uint16, v []byte) {
+		switch s := t.mapiString(kind, v); {
+		case s == "":
+		case id == mapiAttachLong, id == mapiAttachShort && f.Name == "":
+			f.Name = s
+		case id == mapiAttachMIME:
+			f.Type = s
+		case id == mapiAttachCID:
+			f.ContentID = s
+		}
+	})
+}
+
+// decode reads 8-bit text in the file's code page.
+func (t *File) decode(b []byte) string {
+	s, _ := charset.Decode([]byte(strings.TrimRight(string(b), "\x00")), t.codepage)
+	return s
+}
+
+func codepageLabel(n int) string {
+	if n == 65001 {
+		return "utf-8"
+	}
+	return "cp" + strconv.Itoa(n)
+}
+
+// mapiString decodes a property: UTF-16 or 8-bit.
+func (t *File) mapiString(kind uint16, v []byte) string {
+	if kind != mapiUnicode {
+		return t.decode(v)
+	}
+	u := make([]uint16, len(v)/2)
+	for i := range u {
+		u[i] = binary.LittleEndian.Uint16(v[2*i:])
+	}
+	return strings.TrimRight(string(utf16.Decode(u)), "\x00")
+}
+
+const (
+	mapiString8 = 0x1e
+	mapiUnicode = 0x1f
+	mapiObject  = 0x0d
+	mapiBinary  = 0x102
+)
+
+// mapiSizes are the octets of the property types of fixed size, padding included.
+func mapiSize(kind uint16) int {
+	switch kind {
+	case 0x02, 0x03, 0x04, 0x0a, 0x0b:
+		return 4
+	case 0x05, 0x06, 0x07, 0x14, 0x40:
+		return 8
+	case 0x48:
+		return 16
+	}
+	return 0
+}
+
+// mapiReader cuts little-endian values off a property block.
+type mapiReader struct {
+	b  []byte
+	ok bool
+}
+
+func (r *mapiReader) bytes(n int) []byte {
+	if n < 0 || n > len(r.b) {
+		r.ok = false
+		return nil
+	}
+	v := r.b[:n]
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *mapiReader) u32() int {
+	if v := r.bytes(4); v != nil {
+		return int(binary.LittleEndian.Uint32(v))
+	}
+	return 0
+}
+
+// padded reads n octets and the padding to a multiple of four behind them.
+func (r *mapiReader) padded(n int) []byte {
+	v := r.bytes(n)
+	r.bytes(min((4-n%4)%4, len(r.b)))
+	return v
+}
+
+// mapiProperties hands every string and binary property of a block to f.
+func mapiProperties(block []byte, f func(id, kind uint16, v []byte)) {
+	r := &mapiReader{b: block, ok: true}
+	for n := r.u32(); n > 0 && r.ok && len(r.b) >= 4; n-- {
+		tag := r.u32()
+		kind, id := uint16(tag), uint16(tag>>16)
+		if id >= 0x8000 { // a named property
+			r.bytes(16)
+			if r.u32() == 0 {
+				r.u32()
+			} else {
+				r.padded(r.u32())
+			}
+		}
+		values := 1
+		multi := kind&0x1000 != 0
+		kind &^= 0x1000
+		variable := kind == mapiString8 || kind == mapiUnicode || kind == mapiObject || kind == mapiBinary
+		if multi || variable {
+			values = r.u32()
+		}
+		size := mapiSize(kind)
+		if !variable && size == 0 {
+			return // a type nobody knows: no way to go on
+		}
+		for ; values > 0 && r.ok; values-- {
+			if !variable {
+				r.bytes(size)
+				continue
+			}
+			if v := r.padded(r.u32()); r.ok && !multi {
+				f(id, kind, v)
+			}
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package mail
+
+import (
+	"bufio"
+	"strings"
+
+	"postern/gateway/mail/tnef"
+)
+
+// isTNEF says whether a part is a winmail.dat.
+func isTNEF(e entity) bool {
+	switch e.ctype.value {
+	case "application/ms-tnef", "application/vnd.ms-tnef":
+		return true
+	}
+	return strings.EqualFold(e.filename(), "winmail.dat")
+}
+
+// openTNEF adds the body and the attachments of a winmail.dat to the message.
+func (p *parser) openTNEF(c *leafContent) {
+	in := &container{leafContent: c}
+	r, err := in.scan()
+	if err != nil {
+		p.err = err
+		return
+	}
+	defer r.Close()
+	t, ok := tnef.Read(bufio.NewReaderSize(r, in.piece()), p.lim.TextBytes)
+	if !ok {
+		p.defect("a winmail.dat could not be read to its end")
+	}
+	if t.Text != "" && len(p.body.text) == 0 {
+		p.body.text = append(p.body.text, p.tidy(t.Text))
+	}
+	if t.HTML != "" && len(p.body.html) == 0 {
+		p.body.html = append(p.body.html, p.tidy(t.HTML))
+	}
+	for _, f := range t.Attachments {
+		if p.parts++; p.parts > p.lim.Parts {
+			p.defectf("more than %d parts; the rest is in winmail.dat only", p.lim.Parts)
+			return
+		}
+		a := Attachment{Filename: p.safeName(clean(f.Name)), ContentType: strings.ToLower(clean(f.Type)), Disposition: "attachment", ContentID: contentID(clean(f.ContentID)),
+			Size: f.Size, Content: &partContent{in: in, off: f.Offset, size: f.Size}}
+		if a.ContentType == "" {
+			a.ContentType = "application/octet-stream"
+		}
+		p.msg.Attachments = append(p.msg.Attachments, a)
+	}
+}
