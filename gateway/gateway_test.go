@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -511,3 +512,40 @@ func messageKey(from, data string) string {
 
 var _ smtp.Handler = (*gateway.Gateway)(nil)
 var _ retry.Deliverer = (*gateway.Gateway)(nil)
+
+// TestBrokenLineEnds: a message whose lines end in CR CR LF or LF keeps its
+// header whole, and says what was done to it; a retry says the same.
+func TestBrokenLineEnds(t *testing.T) {
+	h := newHarness(t, setting{worker: true, endpoints: []webhook.Config{{Name: "main", Defer: true}}})
+	fails := true
+	h.answers(func(w http.ResponseWriter, p post) {
+		if fails {
+			w.WriteHeader(503)
+		}
+		fails = false
+	})
+	k := h.dial(h.addr, "EHLO")
+	for _, line := range []string{"MAIL FROM:<sender@client.example>", "RCPT TO:<a@in.example>"} {
+		k.say(line, 250)
+	}
+	k.say("DATA", 354)
+	fmt.Fprint(k.c, "From: a@x.example\r\r\nSubject: all\r\r\nX-Two: 2\n\r\r\nbody\r\n.\r\n")
+	k.want(250)
+	for _, p := range h.waitFor(2) {
+		var got struct {
+			Message struct {
+				Subject, Text string
+				Defects       []string
+				Headers       []struct{ Name, Value string }
+			}
+		}
+		h.must(json.Unmarshal(p.Body, &got))
+		m := got.Message
+		if m.Subject != "all" || strings.TrimSpace(m.Text) != "body" || m.Headers[len(m.Headers)-1].Name != "X-Two" {
+			t.Errorf("%+v", m)
+		}
+		if !slices.Contains(m.Defects, "line ends that were not CRLF became CRLF") {
+			t.Errorf("defects %q", m.Defects)
+		}
+	}
+}

@@ -211,6 +211,9 @@ func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool) *mail.Envelope {
 		Verb:     mail.Verb(t.Verb), From: t.From.String(), UTF8: t.UTF8, Body: t.Body, Size: p.Size(), RequireTLS: t.RequireTLS,
 		TLS: tlsOf(c.TLS), To: make([]mail.Recipient, 0, len(t.Recipients)),
 	}
+	if t.BareLF {
+		e.Repaired = []string{"line ends that were not CRLF became CRLF"}
+	}
 	if t.Ret != "" || t.EnvID != "" || t.By != "" {
 		e.DSN = &mail.DSN{Ret: t.Ret, EnvID: t.EnvID, By: t.By}
 	}

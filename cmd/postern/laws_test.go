@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"gateway/report":    {"gateway/archive", "gateway/mail", "retry", "webhook", "webhook/call"},
 	"gateway/content":   {"gateway/archive", "gateway/mail"},
 	"gateway/dispatch":  {"gateway/mail", "retry", "webhook", "webhook/payload"},
-	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "retry"},
+	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
 	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
@@ -33,9 +33,10 @@ var mayImport = map[string][]string{
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 
-	"gateway/smtp": {"gateway/smtp/reply"},
+	"gateway/smtp": {"gateway/smtp/address", "gateway/smtp/reply"},
 
-	"gateway/smtp/reply": {},
+	"gateway/smtp/reply":   {},
+	"gateway/smtp/address": {},
 
 	"gateway/mail/charset":   {},
 	"gateway/mail/htmltext":  {},

@@ -39,6 +39,7 @@ type Envelope struct {
 	Body       string          `json:"body,omitempty"` // 7BIT, 8BITMIME, BINARYMIME or ""
 	Size       int64           `json:"size"`           // octets of DATA as received
 	RequireTLS bool            `json:"require_tls,omitempty"`
+	Repaired   []string        `json:"repaired,omitempty"` // what was wrong with the octets and isn't any more, in words
 	DSN        *DSN            `json:"dsn,omitempty"`
 	Trace      string          `json:"trace"`                    // the header lines that we put before DATA, CRLF included; frozen at receipt
 	Removed    []Span          `json:"removed,omitempty"`        // of DATA: header fields that pretend to be ours, left out of what is shown; frozen at receipt

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+
+	"postern/gateway/smtp/address"
 )
 
 // Labels of replies that answer no command of the table.
@@ -61,6 +63,9 @@ func (s *session) dispatch(line []byte) Reply {
 		return replyBadLine
 	}
 	line = bytes.TrimRight(line, " \t")
+	if !s.srv.cfg.Strict {
+		line = bytes.TrimLeft(line, " \t")
+	}
 	verb, arg := line, []byte(nil)
 	if i := bytes.IndexAny(line, " \t"); i >= 0 {
 		verb, arg = line[:i], bytes.TrimLeft(line[i:], " \t")
@@ -179,7 +184,7 @@ func (s *session) limitMessages(r Reply) Reply {
 // hello answers HELO, EHLO and LHLO, and resets (RFC 5321 section 4.1.4).
 func (s *session) hello(arg []byte) Reply {
 	name, _, _ := bytes.Cut(arg, []byte(" "))
-	if len(name) > maxDomain || bytes.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+	if len(name) > address.MaxDomain || bytes.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return replySyntax
 	}
 	s.reset()

@@ -5,18 +5,22 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"postern/gateway/smtp/address"
 )
 
 // BareLF says what becomes of a message whose DATA holds a CR or LF that is
-// not part of a CRLF. Neither ends a message, whatever stands around it, so
-// that nothing can be smuggled past a server that reads line ends differently.
+// not part of a CRLF, or CRs before one. None of them ends a message, whatever
+// stands around it, so that nothing can be smuggled past a server that reads
+// line ends differently.
 type BareLF uint8
 
 const (
+	// BareLFNormalize makes one CRLF of each broken line end, and says so in
+	// Transaction.BareLF.
+	BareLFNormalize BareLF = iota
 	// BareLFReject reads to the true end of data and answers 550 5.5.2 (RFC 5321 section 2.3.8).
-	BareLFReject BareLF = iota
-	// BareLFNormalize turns each lone CR and LF into CRLF.
-	BareLFNormalize
+	BareLFReject
 )
 
 // TLSMode says what STARTTLS is to a plain listener.
@@ -61,6 +65,7 @@ type Config struct {
 	GreetDelay     time.Duration // how long the greeting waits for early talkers; 0: only what came already is looked at
 	AllowEarlyTalk bool          // a client that speaks before the greeting is 554 5.5.0 unless true
 	BareLF         BareLF
+	Strict         bool // refuse what Lenient paths, a blank before a command and AUTH= without AUTH are
 
 	TLS          TLSMode
 	AuthRequired bool // MAIL needs AUTH, else 530 5.7.0; not on a unix socket
@@ -111,6 +116,14 @@ const (
 	minRecipients  = 100
 )
 
+// manners is what the clients' paths are held to.
+func (c *Config) manners() address.Manners {
+	if c.Strict {
+		return address.Strict
+	}
+	return address.Lenient
+}
+
 // validate names every setting that can't work.
 func (c *Config) validate() error {
 	var errs []error
@@ -119,7 +132,7 @@ func (c *Config) validate() error {
 			errs = append(errs, fmt.Errorf("smtp: "+format, args...))
 		}
 	}
-	bad(!validHostname(c.Domain), "Domain %q is not a host name", c.Domain)
+	bad(!address.ValidHostname(c.Domain), "Domain %q is not a host name", c.Domain)
 	bad(c.MaxSize < 0 || c.MaxHeader < 0, "MaxSize and MaxHeader must not be negative")
 	bad(c.MaxRecipients > 0 && c.MaxRecipients < minRecipients, "MaxRecipients must be at least %d or 0", minRecipients)
 	bad(c.MaxCommandLine < minCommandLine || c.MaxCommandLine > maxCommandLine, "MaxCommandLine must be %d to %d", minCommandLine, maxCommandLine)

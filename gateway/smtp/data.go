@@ -11,16 +11,21 @@ import "bytes"
 //	            ^                   |
 //	            |              any other octet: the dot is dropped
 //	            |                   v
-//	            +----- CRLF --- [in line] --- CR or LF alone: bare
+//	            +---- CR+ LF --- [in line] --- CR or LF alone: bare
 //
-// Only CRLF begins a line, so only CRLF "." CRLF ends the data. A CR or LF
-// alone marks the message, or becomes a CRLF; it is never a line's end to the
-// state machine.
+// Only a line end whose last octets are CRLF begins a line, so only CRLF "."
+// CRLF ends the data. More than one CR before an LF is one broken line end,
+// and bare as well. A CR or LF alone marks the message, or becomes a CRLF; it
+// is never a line's end to the state machine.
 type dataScanner struct {
 	inLine    bool // the last octet consumed did not end a line
-	normalize bool // lone CR and LF become CRLF
-	bare      bool // a lone CR or LF was seen
+	normalize bool // each broken line end becomes one CRLF
+	bare      bool // there was one
 }
+
+// maxCRs is how many CRs before an LF belong to it: no broken client makes
+// more, and a window's last octets wait for what follows them.
+const maxCRs = 8
 
 var (
 	crlf      = []byte("\r\n")
@@ -49,25 +54,23 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 		if lf < n {
 			lf = indexLF(p, n)
 		}
-		end, lone := nextEnd(p[n:], lf-n)
-		if end < 0 { // no line end: all but a last CR, whose LF may follow
-			held := 0
-			if p[len(p)-1] == '\r' {
-				held = 1
-			}
-			d.inLine = d.inLine || len(p)-held > n
-			n = len(p) - held
+		at, end, kind := nextEnd(p, n, lf)
+		d.inLine = d.inLine || at > n
+		if kind == endUnknown {
+			n = at
 			break
 		}
-		n += end
-		d.inLine = lone
-		if lone {
-			d.bare = true
-			if d.normalize {
-				out.write(p[start : n-1])
+		n, d.inLine = end, kind == endLone
+		if kind == endCRLF {
+			continue
+		}
+		d.bare = true
+		if d.normalize {
+			out.write(p[start:at])
+			for range kind.lines(end - at) {
 				out.write(crlf)
-				start = n
 			}
+			start = end
 		}
 	}
 	out.write(p[start:n])
@@ -85,17 +88,46 @@ func indexLF(p []byte, from int) int {
 	return len(p)
 }
 
-// nextEnd is the index behind the first CRLF, or behind the first lone CR or
-// LF where that comes earlier, or -1; lf is where p's first LF is, or its
-// length. A CR at the end of p is neither yet.
-func nextEnd(p []byte, lf int) (end int, lone bool) {
-	cr := bytes.IndexByte(p[:lf], '\r')
-	switch {
-	case cr >= 0 && cr+1 < lf:
-		return cr + 1, true
-	case lf == len(p):
-		return -1, false
-	default:
-		return lf + 1, cr < 0
+// lineEnd is what stands where a line may end.
+type lineEnd uint8
+
+const (
+	endUnknown lineEnd = iota // none yet; CRs at the end of the window, whose LF may follow
+	endCRLF
+	endBroken // more than one CR and an LF
+	endLone   // CRs or an LF alone
+)
+
+// lines is how many lines so many octets end.
+func (e lineEnd) lines(octets int) int {
+	if e == endLone {
+		return octets
 	}
+	return 1
+}
+
+// nextEnd finds the first of them at or behind from: p[at:end]. lf is where
+// the first LF is, or the end of p.
+func nextEnd(p []byte, from, lf int) (at, end int, kind lineEnd) {
+	cr := bytes.IndexByte(p[from:lf], '\r')
+	switch {
+	case cr < 0 && lf == len(p):
+		return lf, lf, endUnknown
+	case cr < 0:
+		return lf, lf + 1, endLone
+	}
+	if at = from + cr; at+1 == lf && lf < len(p) {
+		return at, lf + 1, endCRLF
+	}
+	for end = at; end < lf && p[end] == '\r'; end++ {
+	}
+	switch {
+	case end < lf:
+		return at, end, endLone
+	case end-at > maxCRs:
+		return at, end - maxCRs, endLone
+	case end == len(p):
+		return at, at, endUnknown
+	}
+	return at, end + 1, endBroken
 }

@@ -29,6 +29,15 @@ func naiveData(in []byte, normalize bool) (out []byte, bare bool, n int) {
 			out = append(out, '\r', '\n')
 			i++
 			lineStart = true
+		case brokenEnd(rest) > 0:
+			n := brokenEnd(rest)
+			bare, lineStart = true, true
+			if normalize {
+				out = append(out, '\r', '\n')
+			} else {
+				out = append(out, rest[:n]...)
+			}
+			i += n - 1
 		case c == '\r' || c == '\n':
 			bare, lineStart = true, false
 			if normalize {
@@ -42,6 +51,18 @@ func naiveData(in []byte, normalize bool) (out []byte, bare bool, n int) {
 		}
 	}
 	return out, bare, -1
+}
+
+// brokenEnd is how many octets of CRs and an LF stand here, 0 where they don't.
+func brokenEnd(in []byte) int {
+	n := 0
+	for n < len(in) && in[n] == '\r' {
+		n++
+	}
+	if n == 0 || n > maxCRs || n == len(in) || in[n] != '\n' {
+		return 0
+	}
+	return n + 1
 }
 
 // scanPieces feeds the scanner as the wire does: cut anywhere, what it didn't
@@ -81,7 +102,7 @@ func compareData(t *testing.T, in []byte, normalize bool, next func() int) {
 // TestDataDifferential walks random strings of the octets that matter.
 func TestDataDifferential(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	alphabet := []byte("\r\n\r\n..\r\nab\x00")
+	alphabet := []byte("\r\n\r\n..\r\n\r\r\rab\x00")
 	for range 100_000 {
 		in := make([]byte, rnd.IntN(24))
 		for i := range in {
@@ -136,7 +157,7 @@ func TestDataShape(t *testing.T) {
 }
 
 func FuzzData(f *testing.F) {
-	for _, s := range []string{"", ".\r\n", "a\r\n.\r\n", "\n.\n", "\r\n.\n", "\r.\r\n", "a\r\r\n.\r\nx", "..\r\n...\r\n.\r\n", "\r\n.\r", "\x00.\r\n"} {
+	for _, s := range []string{"", ".\r\n", "a\r\n.\r\n", "\n.\n", "\r\n.\n", "\r.\r\n", "a\r\r\n.\r\nx", "..\r\n...\r\n.\r\n", "\r\n.\r", "\x00.\r\n", "a\r\r\n.\r\n", strings.Repeat("\r", maxCRs+2) + "\n.\r\n"} {
 		f.Add([]byte(s), uint8(3), true)
 		f.Add([]byte(s), uint8(0), false)
 	}

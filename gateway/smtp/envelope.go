@@ -1,5 +1,7 @@
 package smtp
 
+import "postern/gateway/smtp/address"
+
 // mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
 func (s *session) mail(arg []byte) Reply {
 	if s.srv.closing.Load() {
@@ -12,11 +14,11 @@ func (s *session) mail(arg []byte) Reply {
 	if !ok {
 		return replyFrom
 	}
-	from, params, f := parsePath(rest)
-	if f != faultNone {
+	from, params, f := address.ParsePath(rest, s.srv.cfg.manners())
+	if f != address.FaultNone {
 		return pathReply(f, replySenderBad)
 	}
-	if from.Domain == "" && from.Local != "" {
+	if from.Domain == "" && from.Local != "" && s.srv.cfg.Strict {
 		return replySenderBad
 	}
 	t := &Transaction{Client: &s.client, Verb: s.verb, From: from}
@@ -47,11 +49,11 @@ func cutKeyword(b []byte, word string) (rest []byte, ok bool) {
 }
 
 // pathReply answers a path that can't be read.
-func pathReply(f fault, syntax Reply) Reply {
+func pathReply(f address.Fault, syntax Reply) Reply {
 	switch f {
-	case faultBrackets:
+	case address.FaultBrackets:
 		return replyPath
-	case faultLong:
+	case address.FaultLong:
 		return replyPathLong
 	}
 	return syntax
@@ -112,6 +114,8 @@ func (s *session) mailParam(t *Transaction, p param) (bit uint, r Reply) {
 		bit = 1 << 7
 		t.AuthParam, ok = decodeXtext(p.value)
 		ok = ok && p.hasValue && printable(t.AuthParam)
+	case p.is("AUTH") && !cfg.Strict: // many clients send AUTH=<> to everybody
+		bit = 1 << 7
 	default:
 		return 0, replyNoParam
 	}
@@ -157,7 +161,7 @@ func (s *session) rcpt(arg []byte) Reply {
 	if limit := s.srv.cfg.MaxRecipients; limit > 0 && len(s.t.Recipients) >= limit {
 		return replyTooManyRcpt
 	}
-	to, params, f := parsePath(rest)
+	to, params, f := address.ParsePath(rest, s.srv.cfg.manners())
 	if r := s.checkRecipient(to, f); !r.Zero() {
 		s.t.Refused++
 		return r
@@ -182,13 +186,13 @@ func (s *session) rcpt(arg []byte) Reply {
 }
 
 // checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
-func (s *session) checkRecipient(to Address, f fault) Reply {
+func (s *session) checkRecipient(to Address, f address.Fault) Reply {
 	switch {
-	case f != faultNone:
+	case f != address.FaultNone:
 		return pathReply(f, replyAddress)
 	case to.Local == "" && to.Domain == "":
 		return replyNullRcpt
-	case to.Domain == "" && (to.Quoted || !fold([]byte(to.Local), "POSTMASTER")), to.oddDots():
+	case to.Domain == "" && (to.Quoted || !fold([]byte(to.Local), "POSTMASTER")), s.srv.cfg.Strict && to.OddDots():
 		return replyAddress
 	case !s.t.UTF8 && !to.ASCII():
 		return replyNoUTF8

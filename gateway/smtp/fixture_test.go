@@ -143,12 +143,14 @@ var fixtureKeys = map[string]func(*fixture, string){
 	"turn":   func(f *fixture, _ string) { f.cfg.Turn = true },
 	"lookup": func(f *fixture, _ string) { f.cfg.Verify, f.cfg.Expand = true, true },
 	"dsn":    func(f *fixture, _ string) { f.cfg.DSN, f.cfg.DeliverBy = true, true },
-	"lf":     func(f *fixture, _ string) { f.cfg.BareLF = smtp.BareLFNormalize },
+	"reject": func(f *fixture, _ string) { f.cfg.BareLF = smtp.BareLFReject },
+	"strict": func(f *fixture, _ string) { f.cfg.Strict = true },
 	"silent": func(f *fixture, _ string) { f.silent = true },
 	"notls":  func(f *fixture, _ string) { f.auth = true },
 	"proxy": func(f *fixture, _ string) {
 		f.cfg.ProxyFrom, f.silent = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true
 	},
+	"talk":     func(f *fixture, _ string) { f.cfg.AllowEarlyTalk = true },
 	"size":     func(f *fixture, v string) { f.cfg.MaxSize = int64(number(v)) },
 	"header":   func(f *fixture, v string) { f.cfg.MaxHeader = int64(number(v)) },
 	"hops":     func(f *fixture, v string) { f.cfg.MaxReceived = number(v) },

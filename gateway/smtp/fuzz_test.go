@@ -82,9 +82,9 @@ func converse(t testing.TB, srv *Server, in []byte, step int) (replies []string)
 	return replies
 }
 
-func fuzzServer(t testing.TB) (*Server, *taker) {
+func fuzzServer(t testing.TB, b BareLF) (*Server, *taker) {
 	cfg := DefaultConfig("mx.here.example")
-	cfg.ErrorDelay, cfg.MaxSize, cfg.AllowEarlyTalk = 0, 4096, true
+	cfg.ErrorDelay, cfg.MaxSize, cfg.AllowEarlyTalk, cfg.BareLF = 0, 4096, true, b
 	cfg.HardErrors, cfg.MaxJunk, cfg.MaxRefused = 0, 0, 0
 	cfg.Legacy, cfg.DSN, cfg.DeliverBy, cfg.Verify, cfg.Expand = true, true, true, true, true
 	h := &taker{}
@@ -107,7 +107,7 @@ func FuzzSession(f *testing.F) {
 		f.Add([]byte(s), uint8(0))
 		f.Add([]byte(s), uint8(7))
 	}
-	srv, h := fuzzServer(f)
+	srv, h := fuzzServer(f, BareLFNormalize)
 	f.Fuzz(func(t *testing.T, in []byte, step uint8) {
 		h.bodies = nil
 		whole := converse(t, srv, in, len(in))
@@ -139,7 +139,7 @@ func behindMatters(in []byte) bool {
 func FuzzBDAT(f *testing.F) {
 	f.Add([]byte("Subject: x\r\n\r\n.\r\nNOOP\r\n"), uint8(3), uint8(9))
 	f.Add([]byte("\x00\n\r."), uint8(0), uint8(1))
-	srv, h := fuzzServer(f)
+	srv, h := fuzzServer(f, BareLFNormalize)
 	f.Fuzz(func(t *testing.T, body []byte, chunk, step uint8) {
 		if len(body) > 4096 {
 			return
@@ -170,22 +170,30 @@ func FuzzSmuggle(f *testing.F) {
 	for _, s := range []string{"a\n.\nMAIL FROM:<>", "a\r.\r", "\r\n.\r", ".", "\r\n.\n", "\n", "x\r"} {
 		f.Add([]byte(s), uint8(3))
 	}
-	srv, h := fuzzServer(f)
+	normalizing, taken := fuzzServer(f, BareLFNormalize)
+	rejecting, kept := fuzzServer(f, BareLFReject)
 	f.Fuzz(func(t *testing.T, body []byte, step uint8) {
 		if len(body) > 2000 {
 			return
 		}
 		in := []byte("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.c>\r\nDATA\r\n")
+		start := len(in)
 		in = append(in, body...)
 		in = bytes.ReplaceAll(in, []byte("\r\n."), []byte("\r\n..")) // dots stuffed
 		in = append(in, "\r\n.\r\nNOOP\r\nQUIT\r\n"...)
-		h.bodies = nil
-		replies := converse(t, srv, in, int(step))
-		if len(replies) != 8 || !strings.HasPrefix(replies[7], "221") || len(h.bodies) > 1 {
-			t.Fatalf("%q: %q", body, replies)
+		want, bare, _ := naiveData(in[start:], true)
+		taken.bodies, kept.bodies = nil, nil
+		for _, srv := range []*Server{normalizing, rejecting} {
+			replies := converse(t, srv, in, int(step))
+			if len(replies) != 8 || !strings.HasPrefix(replies[7], "221") {
+				t.Fatalf("%q: %q", body, replies)
+			}
 		}
-		if len(h.bodies) == 1 && !bytes.Equal(bytes.TrimSuffix(h.bodies[0], crlf), body) {
-			t.Fatalf("%q became %q", body, h.bodies[0])
+		if len(taken.bodies) != 1 || !bytes.Equal(taken.bodies[0], want) {
+			t.Fatalf("%q became %q, want %q", body, taken.bodies, want)
+		}
+		if got := len(kept.bodies); bare && got > 0 || !bare && (got != 1 || !bytes.Equal(kept.bodies[0], want)) {
+			t.Fatalf("%q became %q", body, kept.bodies)
 		}
 	})
 }

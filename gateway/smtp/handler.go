@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+
+	"postern/gateway/smtp/address"
 )
 
 // Handler decides what the engine can't: who is welcome, who is a recipient,
@@ -34,8 +36,8 @@ type Handler interface {
 	// Answered says whether the replies to Message reached the socket; gone is
 	// true where the client had hung up before.
 	Answered(t *Transaction, gone bool)
-	// Verify and Expand answer VRFY and EXPN when they are on; the engine's own
-	// answer is 252.
+	// Verify and Expand answer VRFY and EXPN when they are on; arg is an address
+	// or a user's name. The engine's own answer is 252.
 	Verify(ctx context.Context, c *Client, arg string) Reply
 	Expand(ctx context.Context, c *Client, arg string) Reply
 	// Status answers HELP STATUS; the engine's own answer is 211.
@@ -56,6 +58,9 @@ type Sink interface {
 	// refused for a fault of its form. It is not called after Message.
 	Abort()
 }
+
+// Address is a path of the envelope.
+type Address = address.Address
 
 // Client is the peer of one session.
 type Client struct {
@@ -82,6 +87,7 @@ type Transaction struct {
 	Size       int64  // of SIZE=, 0 not given (RFC 1870)
 	Body       string // 7BIT, 8BITMIME, BINARYMIME or "" (RFC 6152, 3030)
 	Chunked    bool   // the message came by BDAT: its line ends are as they are
+	BareLF     bool   // a line end of DATA was no CRLF and became one
 	UTF8       bool   // SMTPUTF8 (RFC 6531)
 	RequireTLS bool   // RFC 8689
 	Ret, EnvID string // RFC 3461

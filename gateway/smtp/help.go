@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 
+	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/reply"
 )
 
@@ -27,18 +28,23 @@ func (s *session) expn(arg []byte) Reply {
 	return sane(s.srv.handler.Expand(s.ctx(), &s.client, name)).Or(replyCannot)
 }
 
-// lookupArg is the argument of VRFY and EXPN without its parameter SMTPUTF8
-// (RFC 6531 section 3.7.4.2), which it needs where it is not ASCII.
+// lookupArg reads the argument of VRFY and EXPN: an address or a name, without
+// its parameter SMTPUTF8 (RFC 6531 section 3.7.4.2), which it needs where it is
+// not ASCII.
 func (s *session) lookupArg(arg []byte) (string, Reply) {
 	const utf8 = "SMTPUTF8"
 	if i := bytes.LastIndexByte(arg, ' '); i > 0 && fold(arg[i+1:], utf8) {
 		s.utf8 = true
-		return string(bytes.TrimRight(arg[:i], " ")), Reply{}
+		arg = bytes.TrimRight(arg[:i], " ")
 	}
-	if !ascii(string(arg)) {
+	who, ok := address.ParseLookup(arg, s.srv.cfg.manners())
+	switch {
+	case !ok:
+		return "", replyAddress
+	case !s.utf8 && !ascii(who):
 		return "", replyNoUTF8
 	}
-	return string(arg), Reply{}
+	return who, Reply{}
 }
 
 // help says what is on, one command's syntax, or how the server does.

@@ -61,7 +61,9 @@ func (s *session) receive() Reply {
 			s.body.fault = replyBareLF
 		}
 		if done {
-			s.note(scanner.bare)
+			if s.t.BareLF = scanner.bare; scanner.bare {
+				s.noted(EventBareLFMessage)
+			}
 			return Reply{}
 		}
 		if s.body.flood() {
@@ -70,12 +72,6 @@ func (s *session) receive() Reply {
 		if err := clock.fill(); err != nil {
 			return s.cutOff(err)
 		}
-	}
-}
-
-func (s *session) note(bare bool) {
-	if bare {
-		s.noted(EventBareLFMessage)
 	}
 }
 

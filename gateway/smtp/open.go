@@ -1,8 +1,10 @@
 package smtp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -73,9 +75,10 @@ func (s *session) earlyTalk() Reply {
 	return s.ended(EndRefused, replyEarly)
 }
 
-// secure makes the handshake, with its own clock.
+// secure makes the handshake, with its own clock. What was read before it, as
+// behind a PROXY header, is its beginning.
 func (s *session) secure() bool {
-	conn := tls.Server(s.raw, s.srv.tls)
+	conn := tls.Server(s.under(), s.srv.tls)
 	ctx, cancel := context.WithTimeout(s.ctx(), s.srv.cfg.HandshakeTimeout)
 	defer cancel()
 	_ = s.raw.SetDeadline(time.Time{})
@@ -88,4 +91,33 @@ func (s *session) secure() bool {
 	state := conn.ConnectionState()
 	s.conn, s.client.TLS = conn, &state
 	return true
+}
+
+// under is the socket with what was read of it and not consumed in front: the
+// next layer reads on where this one stopped.
+func (s *session) under() net.Conn {
+	if s.r == s.w {
+		return s.raw
+	}
+	c := &continued{Conn: s.raw, first: bytes.Clone(s.buffered())}
+	s.release()
+	return c
+}
+
+// continued is a connection whose first octets were read already.
+type continued struct {
+	net.Conn
+	first []byte
+}
+
+// Read implements net.Conn.
+func (c *continued) Read(p []byte) (int, error) {
+	if len(c.first) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.first)
+	if c.first = c.first[n:]; len(c.first) == 0 {
+		c.first = nil
+	}
+	return n, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // Lengths of RFC 3461 section 4.
@@ -190,4 +191,19 @@ func parseORcpt(b []byte) (string, bool) {
 	}
 	text, ok := decodeXtext(addr)
 	return string(kind) + ";" + text, ok && printable(text)
+}
+
+func alnum(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+}
+
+func blank(c byte) bool { return c == ' ' || c == '\t' }
+
+func ascii(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }

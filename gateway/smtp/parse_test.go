@@ -9,35 +9,6 @@ import (
 	"postern/gateway/smtp/reply"
 )
 
-// FuzzPath: whatever parses renders into a path that parses to the same.
-func FuzzPath(f *testing.F) {
-	for _, s := range []string{"<>", "<a@b.example>", `<"a b"@c.example> SIZE=1`, "<@a,@b:c@d>", "<a@[IPv6:::1]>", "<\"\\\"\\\\\"@x>", "<postmaster>",
-		"<ü@例.example>", "<a@b>>", "<a b@c>", `<"x> y"@z>`, "<@[IPv6:1::2]:a@b>", "<a@[1.2.3.4]>"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		a, rest, fault := parsePath(in)
-		if fault != faultNone {
-			return
-		}
-		if len(rest) > 0 && !blank(rest[0]) {
-			t.Fatalf("%q: rest %q", in, rest)
-		}
-		s := a.String()
-		if !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00") {
-			t.Fatalf("%q renders as %q", in, s)
-		}
-		again, rest, fault := parsePath([]byte("<" + s + ">"))
-		again.Quoted, a.Quoted = false, false
-		if fault == faultLong {
-			return // quoting may make it longer
-		}
-		if fault != faultNone || len(rest) > 0 || again != a {
-			t.Fatalf("%q -> %q -> %+v, fault %d; was %+v", in, s, again, fault, a)
-		}
-	})
-}
-
 // FuzzParams: parameters never hold blanks or control characters, and what
 // was decoded can go into a report.
 func FuzzParams(f *testing.F) {

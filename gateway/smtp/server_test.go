@@ -322,6 +322,7 @@ func (e *ending) SessionEnded(_ *smtp.Client, end smtp.End) {
 // TestObserver: every reply is counted under a verb, every session has its end.
 func TestObserver(t *testing.T) {
 	f := &fixture{cfg: smtp.DefaultConfig("mx.here.example"), rec: &recorder{}, hello: "EHLO", vars: map[string]string{}}
+	f.cfg.BareLF = smtp.BareLFReject
 	o := &ending{ends: make(chan smtp.End, 1)}
 	f.opts = []smtp.Option{smtp.WithObserver(o)}
 	f.start(t)

@@ -41,7 +41,7 @@ func TestShape(t *testing.T) {
 	for _, c := range shapes {
 		t.Run(c.name, func(t *testing.T) {
 			sink := &counter{}
-			f := newFixture(t, "lf", "size=0")
+			f := newFixture(t, "size=0")
 			f.rec.onData = func() (smtp.Sink, smtp.Reply) { return sink, smtp.Reply{} }
 			n := size / len(c.unit)
 			body := []byte("Subject: x\r\n\r\n" + strings.Repeat(c.unit, n))

@@ -17,6 +17,7 @@ import (
 
 	"postern/gateway/archive"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/reply"
 	"postern/retry"
 )
@@ -153,12 +154,12 @@ func describe(l retry.Lease, m *archive.Mail) (w *smtp.Waiting, err error) {
 	env, raw := m.Envelope, m.Raw()
 	w = &smtp.Waiting{Size: raw.Size(), Binary: env.Body == "BINARYMIME", RequireTLS: env.RequireTLS}
 	var ok bool
-	if w.From, ok = smtp.ParseAddress(env.From); !ok {
+	if w.From, ok = address.Parse(env.From); !ok {
 		return nil, fmt.Errorf("turn: reverse-path %q", env.From)
 	}
 	w.UTF8 = env.UTF8 || !w.From.ASCII()
 	for _, r := range l.Recipients {
-		to, ok := smtp.ParseAddress(r)
+		to, ok := address.Parse(r)
 		if !ok {
 			return nil, fmt.Errorf("turn: forward-path %q", r)
 		}

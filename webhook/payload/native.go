@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"slices"
 	"time"
 
 	"postern/gateway/mail"
@@ -288,7 +289,7 @@ func (n *nativeBody) message(m *mail.Message) error {
 	}
 	n.close(']')
 	n.key("defects")
-	n.strs(m.Defects)
+	n.strs(slices.Concat(n.d.Envelope.Repaired, m.Defects))
 	n.close('}')
 	return nil
 }

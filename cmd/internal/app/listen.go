@@ -33,7 +33,7 @@ func (a *App) listen() error {
 		if want.addr == "" {
 			continue
 		}
-		l, err := listen(want.addr)
+		l, err := listen(want.addr, os.FileMode(a.cfg.Listen.LMTPMode))
 		if err != nil {
 			return fmt.Errorf("%s%s: %w", config.Prefix, want.name, err)
 		}
@@ -43,7 +43,7 @@ func (a *App) listen() error {
 	if a.cfg.Listen.HTTPAddr == "" {
 		return nil
 	}
-	l, err := listen(a.cfg.Listen.HTTPAddr)
+	l, err := listen(a.cfg.Listen.HTTPAddr, 0)
 	if err != nil {
 		return fmt.Errorf("%sHTTP_ADDR: %w", config.Prefix, err)
 	}
@@ -53,8 +53,9 @@ func (a *App) listen() error {
 }
 
 // listen opens a TCP or unix listener; a socket file that nobody listens on
-// any more is replaced.
-func listen(addr config.Addr) (net.Listener, error) {
+// any more is replaced, and the new one gets the mode, whatever the umask is:
+// who may come near is up to its folder.
+func listen(addr config.Addr, mode os.FileMode) (net.Listener, error) {
 	path, unix := strings.CutPrefix(string(addr), "unix:")
 	if !unix {
 		return net.Listen("tcp", string(addr))
@@ -68,7 +69,14 @@ func listen(addr config.Addr) (net.Listener, error) {
 			return nil, err
 		}
 	}
-	return net.Listen("unix", path)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
 }
 
 func ignoreClosed(err error) error {

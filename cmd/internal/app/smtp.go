@@ -39,8 +39,9 @@ func smtpConfig(c *config.Config) smtp.Config {
 	s.MaxHeader, s.MaxReceived, s.MaxMessages = int64(c.SMTP.MaxHeader), c.SMTP.MaxReceived, c.SMTP.MaxMessages
 	s.HardErrors, s.SoftErrors = c.SMTP.MaxErrors, min(s.SoftErrors, c.SMTP.MaxErrors)
 	s.MaxRefused, s.MaxJunk, s.MaxAuthFailures = c.SMTP.MaxRefused, c.SMTP.MaxJunk, c.SMTP.MaxAuthFailures
-	if c.SMTP.BareLF == "normalize" {
-		s.BareLF = smtp.BareLFNormalize
+	s.Strict = c.SMTP.Strict
+	if c.SMTP.BareLF == "reject" {
+		s.BareLF = smtp.BareLFReject
 	}
 	switch c.TLS.Mode {
 	case "offer":

@@ -32,6 +32,7 @@ type Listen struct {
 	SMTPAddr  Addr     `env:"SMTP_ADDR" envDefault:":2525" doc:"SMTP listener, host:port; off for none"`
 	SMTPSAddr Addr     `env:"SMTPS_ADDR" doc:"SMTP listener with TLS from the first octet"`
 	LMTPAddr  Addr     `env:"LMTP_ADDR" doc:"LMTP listener, host:port or unix:/path"`
+	LMTPMode  FileMode `env:"LMTP_MODE" envDefault:"0666" doc:"permissions of a unix socket, in octal: any local process may deliver, its folder decides who gets there"`
 	HTTPAddr  Addr     `env:"HTTP_ADDR" envDefault:":8080" doc:"health, metrics, API, operator's page and attachments; off for none"`
 	ProxyFrom Networks `env:"PROXY_FROM" doc:"networks whose connections begin with a PROXY protocol header (v1 or v2)"`
 }
@@ -63,7 +64,8 @@ type SMTP struct {
 	MaxJunk                 int           `env:"MAX_JUNK" envDefault:"100" min:"1" doc:"commands without a message between, then 421"`
 	MaxAuthFailures         int           `env:"MAX_AUTH_FAILURES" envDefault:"3" min:"1" doc:"failed sign-ins of one session, then 421"`
 	GreetDelay              time.Duration `env:"GREET_DELAY" envDefault:"0s" min:"0" doc:"how long the greeting waits for clients that talk first, which are answered 554"`
-	BareLF                  string        `env:"BARE_LF" oneof:"reject normalize" envDefault:"reject" doc:"a line end without CR inside DATA: reject the message, or take it as a line end"`
+	BareLF                  string        `env:"BARE_LF" oneof:"normalize reject" envDefault:"normalize" doc:"a line end inside DATA that isn't CRLF: make it one, or reject the message; only CRLF.CRLF ends DATA in either mode"`
+	Strict                  bool          `env:"STRICT" envDefault:"false" doc:"refuse what devices send and nobody can misunderstand: paths without brackets or with blanks inside them, a sender without a domain, a dot behind a domain, odd dots in a recipient, AUTH= where AUTH is off, a blank before a command"`
 	Legacy                  bool          `env:"LEGACY" envDefault:"false" doc:"SEND, SOML and SAML (RFC 821)"`
 	Turn                    bool          `env:"TURN" envDefault:"false" doc:"TURN (RFC 821) for users who may collect"`
 	Vrfy                    bool          `env:"VRFY" envDefault:"false" doc:"VRFY asks the directory"`

@@ -92,6 +92,8 @@ func (s setting) want() string {
 		return "networks such as 10.0.0.0/8,192.0.2.7"
 	case Addr:
 		return "host:port such as :2525 or 127.0.0.1:25, unix:/path for LMTP, or off"
+	case FileMode:
+		return "permissions such as 0666"
 	case URL:
 		return "an http or https URL"
 	case Store:

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -100,6 +101,21 @@ func (n Networks) String() string {
 	}
 	return strings.Join(words, ",")
 }
+
+// FileMode is a file's permissions, written in octal: 0666.
+type FileMode os.FileMode
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *FileMode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || n > 0o777 {
+		return errors.New("not permissions")
+	}
+	*m = FileMode(n)
+	return nil
+}
+
+func (m FileMode) String() string { return fmt.Sprintf("%04o", uint32(m)) }
 
 // Addr is a listener's address: host:port, or unix:/path. "" is no listener;
 // in the environment that is written "off", since an empty variable counts as
