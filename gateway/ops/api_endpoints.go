@@ -18,14 +18,19 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	if err := s.deps.Ready(ctx); err != nil {
 		ready, why = false, err.Error()
 	}
+	degraded := ""
+	if err := s.deps.Degraded(ctx); err != nil {
+		degraded = err.Error()
+	}
 	answer(w, http.StatusOK, struct {
-		Version string    `json:"version"`
-		Started time.Time `json:"started"`
-		Now     time.Time `json:"now"`
-		Ready   bool      `json:"ready"`
-		Why     string    `json:"why,omitempty"`
-		Queue   bool      `json:"queue"`
-	}{s.cfg.Version, s.started, s.deps.Now(), ready, why, s.deps.Queue != nil})
+		Version  string    `json:"version"`
+		Started  time.Time `json:"started"`
+		Now      time.Time `json:"now"`
+		Ready    bool      `json:"ready"`
+		Why      string    `json:"why,omitempty"`
+		Queue    bool      `json:"queue"`
+		Degraded string    `json:"degraded,omitempty"` // what is wrong with the store
+	}{s.cfg.Version, s.started, s.deps.Now(), ready, why, s.deps.Queue != nil, degraded})
 }
 
 // recent lists the last arrivals and answers, newest first.

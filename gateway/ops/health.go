@@ -14,12 +14,17 @@ const readyTimeout = 3 * time.Second
 // queue in trouble must not have the process restarted.
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }
 
-// ready says whether mail can be taken now, and why not.
+// ready says whether mail can be taken now, and why not. A degraded store is no
+// reason to send the mail elsewhere, as long as it isn't needed.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	if err := s.deps.Ready(ctx); err != nil {
 		plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+		return
+	}
+	if err := s.deps.Degraded(ctx); err != nil {
+		plain(w, http.StatusOK, "ready, but degraded: "+err.Error())
 		return
 	}
 	plain(w, http.StatusOK, "ready")

@@ -177,7 +177,7 @@ postern_retry_queue_deliveries{endpoint="other",state="leased"} 0
 		}
 		q.broken = errors.New("disk on fire")
 		time.Sleep(statsFresh)
-		down := "# HELP postern_retry_queue_up 1 while the queue's store can be read and written.\n# TYPE postern_retry_queue_up gauge\npostern_retry_queue_up 0\n"
+		down := "# HELP postern_retry_queue_up 1 while the queue's store can be read and written, 0 while the gateway is degraded: what must wait is left with its sender.\n# TYPE postern_retry_queue_up gauge\npostern_retry_queue_up 0\n"
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(down)); err != nil {
 			t.Error(err)
 		}

@@ -3,7 +3,6 @@ package ops
 import (
 	"embed"
 	"html/template"
-	"io/fs"
 	"net/http"
 )
 
@@ -25,11 +24,11 @@ func (s *Server) page(mux *http.ServeMux) {
 			s.deps.Logger.Debug("the page was cut short", "error", err)
 		}
 	}))
-	files, err := fs.Sub(assets, "assets")
-	if err != nil {
-		panic(err) // the folder is compiled in
+	for _, name := range []string{"page.css", "page.js"} { // each by its name: there is no listing
+		mux.HandleFunc("GET /assets/"+name, s.whileOn(func(w http.ResponseWriter, r *http.Request) {
+			http.ServeFileFS(w, r, assets, "assets/"+name)
+		}))
 	}
-	mux.HandleFunc("GET /assets/", s.whileOn(http.StripPrefix("/assets/", http.FileServerFS(files)).ServeHTTP))
 }
 
 // whileOn answers 404 while there is no token.

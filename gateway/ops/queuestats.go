@@ -54,7 +54,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descUp          = desc("queue_up", "1 while the queue's store can be read and written.")
+	descUp          = desc("queue_up", "1 while the queue's store can be read and written, 0 while the gateway is degraded: what must wait is left with its sender.")
 	descMessages    = desc("queue_messages", "Messages stored.")
 	descMaxMessages = desc("queue_max_messages", "Messages at which the queue is full.")
 	descBytes       = desc("queue_bytes", "Octets stored.")

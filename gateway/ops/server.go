@@ -50,9 +50,11 @@ type Deps struct {
 	Queue     Queue // nil: there is no queue
 	Endpoints []Endpoint
 	Breakers  interface{ Snapshot() []retry.BreakerInfo } // nil: none
-	// Ready is nil while mail can be taken: the listener is up, the queue is
-	// open and healthy, and we aren't draining.
-	Ready    func(ctx context.Context) error
+	// Ready is nil while mail can be taken.
+	Ready func(ctx context.Context) error
+	// Degraded is why mail that must wait can't, while other mail is taken; nil:
+	// nothing is wrong, or there is no store.
+	Degraded func(ctx context.Context) error
 	Gatherer prometheus.Gatherer
 	Content  http.Handler // of /content/, nil: no content by url
 	Recent   *Recent      // may be nil
@@ -72,6 +74,9 @@ type Server struct {
 func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Ready == nil || deps.Gatherer == nil {
 		return nil, errors.New("ops: a readiness check and a metrics gatherer are needed")
+	}
+	if deps.Degraded == nil {
+		deps.Degraded = func(context.Context) error { return nil }
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
@@ -120,7 +125,7 @@ func guard(next http.Handler) http.Handler {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: answerTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes, ConnState: newConnections(maxConnections, s.deps.Now).watch,
 		ErrorLog: slog.NewLogLogger(s.deps.Logger.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)

@@ -82,23 +82,33 @@ func get(t *testing.T, srv *httptest.Server, path string, header ...string) (*ht
 }
 
 func TestProbes(t *testing.T) {
-	var trouble error
-	srv := newTestServer(t, nil, func(_ *Config, d *Deps) { d.Ready = func(context.Context) error { return trouble } })
+	var trouble, store error
+	srv := newTestServer(t, nil, func(_ *Config, d *Deps) {
+		d.Ready = func(context.Context) error { return trouble }
+		d.Degraded = func(context.Context) error { return store }
+	})
+	draining, full := errors.New("draining"), errors.New("the disk is full")
 	for _, c := range []struct {
-		path    string
-		trouble error
-		status  int
-		says    string
+		path           string
+		trouble, store error
+		status         int
+		says           string
 	}{
-		{"/livez", nil, 200, "ok"},
-		{"/readyz", nil, 200, "ready"},
-		{"/livez", errors.New("draining"), 200, "ok"},
-		{"/readyz", errors.New("draining"), 503, "not ready: draining"},
+		{"/livez", nil, nil, 200, "ok"},
+		{"/readyz", nil, nil, 200, "ready"},
+		{"/livez", draining, full, 200, "ok"},
+		{"/readyz", draining, nil, 503, "not ready: draining"},
+		{"/readyz", nil, full, 200, "ready, but degraded: the disk is full"},
+		{"/readyz", draining, full, 503, "not ready: draining"},
 	} {
-		trouble = c.trouble
+		trouble, store = c.trouble, c.store
 		if resp, text := get(t, srv, c.path); resp.StatusCode != c.status || strings.TrimSpace(text) != c.says {
-			t.Errorf("%s with %v: %d %q", c.path, c.trouble, resp.StatusCode, text)
+			t.Errorf("%s with %v, %v: %d %q", c.path, c.trouble, c.store, resp.StatusCode, text)
 		}
+	}
+	trouble = nil
+	if _, status := ask(t, srv, "GET", "/api/v1/status", ""); status["ready"] != true || status["degraded"] != "the disk is full" {
+		t.Errorf("status: %v", status)
 	}
 }
 
@@ -120,6 +130,11 @@ func TestToken(t *testing.T) {
 	}
 	if resp, _ := get(t, srv, "/api/v1/no/such"); resp.StatusCode != 401 {
 		t.Errorf("an unknown path tells strangers %d", resp.StatusCode)
+	}
+	for path, want := range map[string]int{"/assets/": 404, "/assets": 404, "/assets/page.html": 404, "/assets/page.js": 200, "/assets/page.css": 200} {
+		if resp, _ := get(t, srv, path); resp.StatusCode != want {
+			t.Errorf("%s answers %d, want %d: no folder is listed", path, resp.StatusCode, want)
+		}
 	}
 	token = "" // taken out of its file
 	for _, path := range []string{"/api/v1/status", "/", "/assets/page.js"} {

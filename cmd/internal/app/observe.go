@@ -57,7 +57,7 @@ func (a *App) links(ctx context.Context) (*content.Links, error) {
 
 // opsServer wires probes, metrics, API, page and content.
 func (a *App) opsServer(router *webhook.Router, links *content.Links, recent *ops.Recent) error {
-	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Gatherer: a.registry, Recent: recent, Logger: a.deps.Logger}
+	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Recent: recent, Logger: a.deps.Logger}
 	if a.queue != nil {
 		deps.Queue = a.queue
 	}

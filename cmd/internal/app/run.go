@@ -33,6 +33,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(func(ctx context.Context) error { a.dispatch.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
+	run(a.watchStore)
 	run(a.watchMemory)
 	if a.worker != nil {
 		run(func(context.Context) error { return a.worker.Run(working) })
@@ -80,18 +81,6 @@ func (a *App) drain(ctx context.Context) {
 	if err := a.smtp.Shutdown(grace); err != nil {
 		a.deps.Logger.Warn("sessions were cut off at the end of the grace; their senders keep the mail", "error", err)
 	}
-}
-
-// ready is the readiness probe's answer. Webhooks and what waits have no say:
-// a restart would mend neither.
-func (a *App) ready(ctx context.Context) error {
-	if a.draining.Load() {
-		return errors.New("shutting down")
-	}
-	if a.queue == nil {
-		return nil
-	}
-	return a.queue.Health(ctx)
 }
 
 // wait returns nil when ctx ends, or what makes going on pointless.

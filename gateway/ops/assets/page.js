@@ -69,8 +69,8 @@ function tile(label, value, cls) {
 }
 
 function showTiles(status, stats) {
-  $("state").textContent = status.ready ? "ready" : "not ready: " + status.why;
-  $("state").className = "badge " + (status.ready ? "good" : "bad");
+  $("state").textContent = !status.ready ? "not ready: " + status.why : status.degraded ? "ready, but degraded: " + status.degraded : "ready";
+  $("state").className = "badge " + (!status.ready ? "bad" : status.degraded ? "wait" : "good");
   if (!stats) {
     $("tiles").replaceChildren(tile("retry store", "off"));
     return;
