@@ -29,6 +29,8 @@ type Config struct {
 	Attachments payload.Where
 	Raw         payload.Where
 	InlineLimit int64 // octets of body above which content goes by url; negative: never
+	Markdown    bool  // the native format tells the mail as Markdown, too
+	Signals     bool  // and what it hides or disguises
 
 	Secret   SecretSource // signs each POST; during rotation two, separated by white space
 	Token    SecretSource // Authorization: Bearer

@@ -27,6 +27,8 @@ func (s *Sender) Render(ep *Endpoint, d payload.Delivery) (*Request, error) {
 		Attachments: ep.cfg.Attachments,
 		Raw:         ep.cfg.Raw,
 		InlineLimit: max(ep.cfg.InlineLimit, 0),
+		Markdown:    ep.cfg.Markdown,
+		Signals:     ep.cfg.Signals,
 		URL:         ep.cfg.URL,
 		Secret:      ep.cfg.Secret.now(),
 		At:          s.opts.Now(),

@@ -248,7 +248,7 @@ func (p *parser) compose() {
 	m.Text = strings.Join(p.body.text, "\n")
 	m.HTML = strings.Join(p.body.html, "\n")
 	if strings.TrimSpace(m.Text) == "" && m.HTML != "" && p.book(int64(len(m.HTML))*perReadHTML) {
-		m.Text = p.textOf(m.HTML)
+		m.Text, m.textFromHTML = p.textOf(m.HTML), true
 	}
 	m.Reply = replytext.Split(m.Text)
 }

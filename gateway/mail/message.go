@@ -33,6 +33,8 @@ type Message struct {
 	Attachments []Attachment
 	Headers     []Header // all, in order
 	Defects     []string // in words, for people
+
+	textFromHTML bool // the mail has no text of its own
 }
 
 // Address is a mailbox of a header field. Address is "" where only a name

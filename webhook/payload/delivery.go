@@ -46,6 +46,8 @@ type Options struct {
 	Attachments Where
 	Raw         Where
 	InlineLimit int64     // octets of body above which content turns into urls, where Links allows; 0 never
+	Markdown    bool      // the native format tells the mail as Markdown, too
+	Signals     bool      // and what it hides or disguises
 	URL         string    // as configured: some formats sign it or read a mode from it
 	Secret      string    // for formats that sign inside the body
 	At          time.Time // of the attempt, for signatures

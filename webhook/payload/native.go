@@ -24,7 +24,7 @@ func (Native) PerRecipient() bool { return false }
 // Render implements Format. Above o.InlineLimit all content turns into urls,
 // where d.Links allows.
 func (Native) Render(d Delivery, o Options) (Body, error) {
-	n := nativeBody{d: &d, attachments: place(o.Attachments, Inline, d.Links), raw: place(o.Raw, Omit, d.Links)}
+	n := nativeBody{d: &d, o: &o, attachments: place(o.Attachments, Inline, d.Links), raw: place(o.Raw, Omit, d.Links)}
 	b, err := n.render()
 	if err != nil || o.InlineLimit <= 0 || b.Length <= o.InlineLimit || d.Links == nil || !n.inlines() {
 		return b, err
@@ -47,6 +47,7 @@ func place(wish, otherwise Where, l Links) Where {
 type nativeBody struct {
 	composer
 	d                *Delivery
+	o                *Options
 	attachments, raw Where
 	usesLinks        bool
 }
@@ -58,7 +59,7 @@ func (n *nativeBody) inlines() bool {
 
 // linked is the same delivery with all inline content by url.
 func (n *nativeBody) linked() *nativeBody {
-	l := &nativeBody{d: n.d, attachments: n.attachments, raw: n.raw}
+	l := &nativeBody{d: n.d, o: n.o, attachments: n.attachments, raw: n.raw}
 	if l.attachments == Inline {
 		l.attachments = URL
 	}
@@ -264,6 +265,7 @@ func (n *nativeBody) message(m *mail.Message) error {
 	n.addresses("bcc", m.Bcc)
 	n.field("text", m.Text)
 	n.field("html", m.HTML)
+	n.wanted(m)
 	n.key("reply")
 	n.open('{')
 	n.field("text", m.Reply.Text)
@@ -292,6 +294,29 @@ func (n *nativeBody) message(m *mail.Message) error {
 	n.strs(slices.Concat(n.d.Envelope.Repaired, m.Defects))
 	n.close('}')
 	return nil
+}
+
+// wanted writes what an endpoint must ask for; null says that it didn't.
+func (n *nativeBody) wanted(m *mail.Message) {
+	n.key("markdown")
+	if n.o.Markdown {
+		n.str(m.Markdown())
+	} else {
+		n.null()
+	}
+	n.key("signals")
+	if !n.o.Signals {
+		n.null()
+		return
+	}
+	n.open('[')
+	for _, s := range m.Signals() {
+		n.open('{')
+		n.field("kind", string(s.Kind))
+		n.field("detail", s.Detail)
+		n.close('}')
+	}
+	n.close(']')
 }
 
 func (n *nativeBody) addresses(key string, list []mail.Address) {

@@ -168,7 +168,7 @@ func TestSchema(t *testing.T) {
 	for name, d := range deliveries {
 		d.Links = fakeLinks{}
 		for _, where := range []Where{Inline, URL, Omit} {
-			_, got := written(t, Native{}, d, Options{Attachments: where, Raw: where})
+			_, got := written(t, Native{}, d, Options{Attachments: where, Raw: where, Markdown: where == Inline, Signals: where != Omit})
 			var value any
 			if err := json.Unmarshal(got, &value); err != nil {
 				t.Fatal(err)

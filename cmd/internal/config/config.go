@@ -101,6 +101,8 @@ type Webhook struct {
 	Attachments  string        `env:"ATTACHMENTS" oneof:"inline url omit" envDefault:"inline" doc:"how their content travels"`
 	Raw          string        `env:"RAW" oneof:"omit inline url" envDefault:"omit" doc:"how the raw message travels"`
 	InlineLimit  Size          `env:"INLINE_LIMIT" envDefault:"5MiB" doc:"request body above which content turns into urls, where PUBLIC_URL is set; 0 never"`
+	Markdown     bool          `env:"MARKDOWN" envDefault:"false" doc:"message.markdown: the mail as Markdown, for agents and search"`
+	Signals      bool          `env:"SIGNALS" envDefault:"false" doc:"message.signals: what the mail hides or disguises"`
 	CAFile       string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM; read again when it changes"`
 	CertFile     string        `env:"CERT_FILE" doc:"our client certificate, PEM; read again when it changes"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key, PEM"`

@@ -82,6 +82,8 @@ const (
 	attrMedia
 	attrSize
 	attrReversed
+	attrName
+	attrDir
 )
 
 // attrOf knows the attributes that matter.
@@ -133,6 +135,10 @@ func attrOf(key []byte) attrKey {
 		return attrSize
 	case "reversed":
 		return attrReversed
+	case "name":
+		return attrName
+	case "dir":
+		return attrDir
 	}
 	return attrNone
 }

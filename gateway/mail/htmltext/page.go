@@ -4,7 +4,7 @@ package htmltext
 // says where it stopped (Page.Cut).
 const (
 	maxOctets = 4 << 20 // of HTML
-	maxNodes  = 1 << 18 // elements and runs of text
+	maxNodes  = 1 << 17 // elements and runs of text
 	maxDepth  = 512     // of open elements, as browsers have it: deeper ones are siblings
 )
 
@@ -45,6 +45,7 @@ const (
 	tight                         // a paragraph without margins
 	noMarks                       // a list without marks
 	noQuote                       // a blockquote that only indents
+	elsewhere                     // not shown here, but on a phone or in another light
 	spacer                        // an image that shows nothing: a tracking pixel, a gap
 )
 

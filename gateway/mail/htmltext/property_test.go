@@ -10,36 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// Characters is what the visible tree says, in the order of the page: the
-// measure of both outputs.
-func (p *Page) Characters() string {
-	var out strings.Builder
-	var walk func(int32)
-	walk = func(i int32) {
-		for c := range p.children(i) {
-			n := &p.nodes[c]
-			switch {
-			case n.why != Shown:
-				continue
-			case textTag == n.tag:
-				out.Write(p.text(n))
-			case strings.HasPrefix(n.tag.String(), "im"):
-				if n.flags&spacer == 0 {
-					out.Write(p.get(n, attrAlt))
-				}
-			case n.tag.String() == "input":
-				r := renderer{Page: p}
-				r.w.start = -1
-				r.input(n)
-				out.Write(r.w.out)
-			}
-			walk(c)
-		}
-	}
-	walk(0)
-	return out.String()
-}
-
 // Bare is an output with nothing added.
 func (p *Page) Bare(markdown bool) string {
 	r := renderer{Page: p, markdown: markdown, bare: true}

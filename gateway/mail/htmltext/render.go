@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/text"
 )
 
 // Text is the page as plain text.
@@ -173,7 +175,7 @@ func (r *renderer) image(n *node) {
 		if src := r.get(n, attrSrc); r.markdown && !r.w.oneLine && strings.HasPrefix(string(src), "cid:") {
 			r.w.raw("![")
 			escapeMarkdown(&r.w, []byte(alt))
-			r.w.tightly("](" + markdownURL(clip(string(src), maxTarget)) + ")")
+			r.w.tightly("](" + markdownURL(text.Clip(string(src), maxTarget)) + ")")
 			return
 		}
 		r.w.words([]byte(alt))
@@ -182,11 +184,18 @@ func (r *renderer) image(n *node) {
 
 // input writes what a form's field shows.
 func (r *renderer) input(n *node) {
-	switch t := strings.ToLower(string(r.get(n, attrType))); t {
-	case "checkbox", "radio", "image", "file", "password", "color", "range":
-	default:
+	if showsValue(r.get(n, attrType)) {
 		r.w.words(r.get(n, attrValue))
 	}
+}
+
+// showsValue says whether a kind of field shows its value.
+func showsValue(kind []byte) bool {
+	switch strings.ToLower(string(kind)) {
+	case "checkbox", "radio", "image", "file", "password", "color", "range", "hidden":
+		return false
+	}
+	return true
 }
 
 // quote writes a blockquote.

@@ -3,8 +3,6 @@ package htmltext
 import (
 	"bytes"
 	"slices"
-
-	"golang.org/x/net/html/atom"
 )
 
 // Bounds of the style sheets of one page: what lies beyond styles nothing.
@@ -12,10 +10,8 @@ const (
 	maxSheet   = 512 << 10 // octets
 	maxRules   = 4096
 	maxMatches = 4 << 20 // comparisons of a selector with an element
+	maxAtRules = 4       // nested
 )
-
-// pageWidth is the width, in pixels, that media queries are asked for.
-const pageWidth = 1000
 
 // sheet is the style sheets of a page: a small part of CSS, selectors of tags,
 // classes and ids and the combinators between them.
@@ -24,6 +20,7 @@ type sheet struct {
 	rules  []rule
 	byKey  map[string][]int32 // "#id", ".class" or "tag" of the last compound, "*" for any
 	tries  int
+	other  *sheet // what applies elsewhere: on a phone, in the dark
 }
 
 // rule is one selector with its declarations.
@@ -35,14 +32,25 @@ type rule struct {
 
 // read takes the text of a style element.
 func (s *sheet) read(text, media []byte) {
-	if s.octets += len(text); s.octets > maxSheet || !mediaApplies(media) {
+	if s.octets += len(text); s.octets > maxSheet {
 		return
 	}
 	text = dropComments(text)
 	for _, mark := range []string{"<!--", "-->"} {
 		text = bytes.ReplaceAll(text, []byte(mark), nil)
 	}
-	s.block(text, 0)
+	if mediaApplies(media) {
+		s.block(text, 0)
+	} else {
+		s.elsewhere().block(text, 0)
+	}
+}
+
+func (s *sheet) elsewhere() *sheet {
+	if s.other == nil {
+		s.other = &sheet{}
+	}
+	return s.other
 }
 
 // block reads rules, those of at-rules that apply included.
@@ -66,8 +74,11 @@ func (s *sheet) block(text []byte, depth int) {
 		switch {
 		case len(head) == 0 || head[0] != '@':
 			s.add(head, inside)
-		case depth < 4 && atRuleApplies(head):
+		case depth >= maxAtRules:
+		case atRuleApplies(head):
 			s.block(inside, depth+1)
+		case hasFold(head, "@media"):
+			s.elsewhere().block(inside, depth+1)
 		}
 	}
 }
@@ -87,53 +98,6 @@ func closingBrace(b []byte) int {
 		}
 	}
 	return len(b)
-}
-
-func atRuleApplies(head []byte) bool {
-	name, rest := word(head[1:])
-	switch {
-	case is(name, "media"):
-		return mediaApplies(rest)
-	case is(name, "supports"), is(name, "layer"):
-		return true
-	}
-	return false
-}
-
-// mediaApplies says whether one of the queries is true of a mail reader's
-// window on a screen.
-func mediaApplies(queries []byte) bool {
-	if len(trim(queries)) == 0 {
-		return true
-	}
-	for q := range bytes.SplitSeq(queries, []byte(",")) {
-		if queryApplies(trim(q)) {
-			return true
-		}
-	}
-	return false
-}
-
-func queryApplies(q []byte) bool {
-	for len(q) > 0 {
-		var w []byte
-		w, q = word(q)
-		switch {
-		case len(w) == 0 || is(w, "and") || is(w, "only") || is(w, "screen") || is(w, "all"):
-		case w[0] == '(':
-			name, value, _ := bytes.Cut(bytes.Trim(w, "()"), []byte(":"))
-			px, ok := parseLength(trim(value), defaultSize, pageWidth)
-			switch name = trim(name); {
-			case ok && is(name, "min-width") && px <= pageWidth:
-			case ok && is(name, "max-width") && px >= pageWidth:
-			default:
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return true
 }
 
 // add takes a rule: its selectors and what it declares.
@@ -203,164 +167,22 @@ func (s *sheet) matching(p *Page, i int32, f func(*rule)) {
 	}
 }
 
-// selector is compounds, the element itself last.
-type selector []compound
-
-// compound is what one element must be: "p#id.a.b".
-type compound struct {
-	tag     tag // 0: any
-	id      string
-	classes []string
-	child   bool // of the element that the compound before names, not only below it
-}
-
-// parseSelector reads a selector; false for what isn't known.
-func parseSelector(b []byte) (selector, bool) {
-	var s selector
-	child := false
-	for len(b) > 0 && len(s) < 8 {
-		n := bytes.IndexAny(b, " \t\n\r\f>")
-		if n < 0 {
-			n = len(b)
-		}
-		if n > 0 {
-			c, ok := parseCompound(b[:n])
-			if !ok {
-				return nil, false
-			}
-			c.child = child
-			s, child = append(s, c), false
-		}
-		for n < len(b) && (blank(b[n]) || b[n] == '>') {
-			child = child || b[n] == '>'
-			n++
-		}
-		b = b[n:]
-	}
-	return s, len(s) > 0 && len(b) == 0 && !child
-}
-
-func parseCompound(b []byte) (c compound, ok bool) {
-	b = lower(bytes.Clone(unescapeCSS(b)))
-	for len(b) > 0 {
-		n := 1
-		for n < len(b) && b[n] != '.' && b[n] != '#' {
-			n++
-		}
-		part := b[:n]
-		b = b[n:]
-		if bytes.ContainsAny(part, ":[]()+~&@") {
-			return c, false
-		}
-		switch part[0] {
-		case '.':
-			c.classes = append(c.classes, string(part[1:]))
-		case '#':
-			c.id = string(part[1:])
-		case '*':
-		default:
-			if c.tag = atom.Lookup(part); c.tag == 0 {
-				return c, false
-			}
-		}
-	}
-	return c, true
-}
-
-// key is under which a compound is found.
-func (c *compound) key() string {
-	switch {
-	case c.id != "":
-		return "#" + c.id
-	case len(c.classes) > 0:
-		return "." + c.classes[0]
-	case c.tag != 0:
-		return c.tag.String()
-	}
-	return "*"
-}
-
-func (s selector) specificity() uint64 {
-	var sum uint64
-	for _, c := range s {
-		sum += uint64(len(c.classes)) << 10
-		if c.id != "" {
-			sum += 1 << 20
-		}
-		if c.tag != 0 {
-			sum++
-		}
-	}
-	return sum
-}
-
-// matches says whether the selector names node i.
-func (s selector) matches(p *Page, i int32) bool {
-	last := len(s) - 1
-	if !s[last].matches(p, i) {
+// shows says whether a rule of a sheet that applies elsewhere undoes there what
+// hides an element here.
+func (s *sheet) shows(p *Page, i int32) bool {
+	shows := false
+	if s == nil {
 		return false
 	}
-	child := s[last].child
-	for k := last - 1; k >= 0; k-- {
-		for i = p.nodes[i].parent; i != 0 && !s[k].matches(p, i); i = p.nodes[i].parent {
-			if child {
-				return false
+	s.matching(p, i, func(r *rule) {
+		for _, d := range r.decls {
+			switch d.prop {
+			case propDisplay:
+				shows = displayOf(d.value) != displayNone
+			case propMaxHeight, propHeight, propWidth, propMaxWidth, propVisibility, propOpacity, propFontSize:
+				shows = true
 			}
 		}
-		if i == 0 {
-			return false
-		}
-		child = s[k].child
-	}
-	return true
-}
-
-func (c *compound) matches(p *Page, i int32) bool {
-	n := &p.nodes[i]
-	if c.tag != 0 && c.tag != n.tag || c.id != "" && !equalFold(trim(p.get(n, attrID)), c.id) {
-		return false
-	}
-	for _, want := range c.classes {
-		found := false
-		for class := range fields(p.get(n, attrClass)) {
-			found = found || equalFold(class, want)
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
-}
-
-func equalFold(b []byte, s string) bool {
-	return len(b) == len(s) && bytes.EqualFold(b, []byte(s))
-}
-
-// lower changes b.
-func lower(b []byte) []byte {
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c | 0x20
-		}
-	}
-	return b
-}
-
-// fields yields the words of an attribute.
-func fields(b []byte) func(func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for {
-			for len(b) > 0 && blank(b[0]) {
-				b = b[1:]
-			}
-			n := 0
-			for n < len(b) && !blank(b[n]) {
-				n++
-			}
-			if n == 0 || !yield(b[:n]) {
-				return
-			}
-			b = b[n:]
-		}
-	}
+	})
+	return shows
 }

@@ -1,10 +1,6 @@
 package htmltext
 
 import (
-	"bytes"
-	"unicode"
-	"unicode/utf8"
-
 	"golang.org/x/net/html/atom"
 )
 
@@ -40,6 +36,9 @@ func (p *Page) resolveElement(c int32, n *node, in *style, s *sheet) {
 	b.attributes(p, n)
 	b.cascade(p, c, n, s)
 	n.why = b.hides(class&(block|void) == 0 && b.display <= displayInline && !b.placed)
+	if n.why != Shown && s.other.shows(p, c) {
+		n.flags |= elsewhere
+	}
 	if n.tag == atom.Img && n.why == Shown && b.style.invisible {
 		n.why = Invisible
 	}
@@ -148,101 +147,8 @@ func (p *Page) selectOne(list int32) {
 	}
 }
 
-// Hidden is text that a mail hides.
-type Hidden struct {
-	Text   string // its beginning
-	Why    Reason
-	Length int  // letters and digits in all
-	First  bool // nothing visible precedes it: a preheader stands there
-}
-
-// maxSample bounds the text of a Hidden, in octets.
-const maxSample = 120
-
-// Hidden tells what text is not in the outputs, but for what no mail shows
-// (scripts, styles): one entry for each stretch without visible text between.
-func (p *Page) Hidden() []Hidden {
-	h := hiddenWalk{Page: p}
-	h.walk(0, Shown)
-	h.flush()
-	return h.found
-}
-
-type hiddenWalk struct {
-	*Page
-	found []Hidden
-	now   Hidden
-	text  []byte
-	seen  bool
-}
-
-func (h *hiddenWalk) walk(i int32, why Reason) {
-	for c := range h.children(i) {
-		n := &h.nodes[c]
-		w := why
-		if w == Shown {
-			w = n.why
-		}
-		switch {
-		case w == Unrendered:
-		case n.tag == textTag:
-			h.take(h.Page.text(n), w)
-		default:
-			h.walk(c, w)
-		}
-	}
-}
-
-func (h *hiddenWalk) take(s []byte, why Reason) {
-	letters := countLetters(s)
-	switch {
-	case letters == 0:
-	case why == Shown:
-		h.flush()
-		h.seen = true
-	default:
-		if h.now.Length == 0 {
-			h.now.Why = why
-			h.now.First = !h.seen
-		}
-		h.now.Length += letters
-		if len(h.text) < maxSample {
-			h.text = append(append(h.text, ' '), bytes.Join(bytes.Fields(s), []byte(" "))...)
-		}
-	}
-}
-
-func (h *hiddenWalk) flush() {
-	if h.now.Length > 0 {
-		h.now.Text = clip(string(bytes.TrimSpace(h.text)), maxSample)
-		h.found = append(h.found, h.now)
-	}
-	h.now, h.text = Hidden{}, h.text[:0]
-}
-
 // tiny says whether an image's width or height is that of nothing to see.
 func tiny(v []byte) bool {
 	x, ok := parseLength(trim(v), defaultSize, pageWidth)
 	return ok && x <= 2
-}
-
-// countLetters counts letters and digits.
-func countLetters(s []byte) (n int) {
-	for _, c := range string(s) {
-		if unicode.IsLetter(c) || unicode.IsDigit(c) {
-			n++
-		}
-	}
-	return n
-}
-
-// clip cuts a string at most so many octets long.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most]
 }
