@@ -14,6 +14,7 @@ func (w *Worker) start(attempts context.Context, l Lease, do func(context.Contex
 	w.mu.Lock()
 	w.inFlight[l.ID] = &flight{lease: l, until: w.o.Now().Add(leaseTTL), cancel: cancel}
 	w.perEnd[l.Endpoint]++
+	w.octets += l.Size
 	w.mu.Unlock()
 	w.wg.Add(1)
 	go func() {
@@ -27,6 +28,12 @@ func (w *Worker) start(attempts context.Context, l Lease, do func(context.Contex
 func (w *Worker) finish(l Lease) {
 	w.mu.Lock()
 	delete(w.inFlight, l.ID)
+	w.octets -= l.Size
+	if w.limit > 0 {
+		if w.limit++; w.limit > leaseBatch {
+			w.limit = 0
+		}
+	}
 	if w.perEnd[l.Endpoint]--; w.perEnd[l.Endpoint] <= 0 {
 		delete(w.perEnd, l.Endpoint)
 	}
@@ -40,6 +47,14 @@ func (w *Worker) finish(l Lease) {
 func (w *Worker) expire(ctx context.Context, l Lease) { w.die(ctx, l, ReasonExpired, Attempt{}) }
 
 func (w *Worker) attempt(ctx context.Context, l Lease) {
+	if w.o.Budget != nil {
+		release, err := w.o.Budget.Acquire(ctx, l.Size)
+		if err != nil {
+			w.settle(ctx, l, Outcome{Kind: Skip})
+			return
+		}
+		defer release()
+	}
 	if err := w.verify(ctx, l); err != nil {
 		w.unreadable(ctx, l, err)
 		return

@@ -2,6 +2,7 @@ package retry
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -18,10 +19,14 @@ const (
 
 // When a breaker opens and how it recovers.
 const (
-	breakerConsecutive = 5                // failures in a row that open it
-	breakerRate        = 0.5              // or this share of failures …
+	breakerRate        = 0.5              // share of failures that opens it …
 	breakerSample      = 20               // … of at least so many attempts …
 	breakerWindow      = 60 * time.Second // … within this time
+	breakerConsecutive = 5                // or failures in a row, while there is less traffic …
+	breakerLongRun     = 10 * time.Second // … or where they last so long …
+	breakerShortRun    = time.Second      // … or so long, and such a row is no chance:
+	breakerChance      = 1e-9             // at the share of failures before it less likely than this
+	breakerNoise       = 0.1              // a share of failures that is taken for usual
 	breakerFirstProbe  = 10 * time.Second // from opening to the first probe
 	breakerMaxProbe    = 5 * time.Minute  // the wait doubles up to this
 	breakerSlowStart   = 64               // in flight at once that count as recovered
@@ -37,7 +42,8 @@ type Breaker struct {
 	Wait     time.Duration `json:"wait_ns"`   // open: how long this time
 	Limit    int           `json:"limit"`     // half-open: in flight at most
 	Good     int           `json:"good"`      // half-open: successes at this limit
-	Failures int           `json:"failures"`  // closed: failures in a row
+	Failures int           `json:"failures"`  // closed: failures in a row …
+	FailedAt time.Time     `json:"failed_at"` // … and when the first of them was
 	InFlight int           `json:"in_flight"` // half-open: under way
 	// Epoch changes with every opening and closing: an attempt that began in
 	// an earlier one says nothing about this one.
@@ -67,6 +73,15 @@ func (b *Breaker) Room(now time.Time) int {
 	}
 }
 
+// HalfOpen lets an open breaker's probe go at once; false where it isn't open.
+func (b *Breaker) HalfOpen(now time.Time) bool {
+	if b.State != BreakerOpen {
+		return false
+	}
+	b.Until = now
+	return true
+}
+
 // Begin asks for leave to attempt; the epoch goes back to End.
 func (b *Breaker) Begin(now time.Time) (epoch int, allowed bool) {
 	if b.Room(now) == 0 {
@@ -82,19 +97,22 @@ func (b *Breaker) Begin(now time.Time) (epoch int, allowed bool) {
 	return b.Epoch, true
 }
 
-// End records how an attempt ended.
-func (b *Breaker) End(now time.Time, epoch int, ok bool) {
+// End records how an attempt ended. It says whether the endpoint came back: the
+// first probe of an opening was good.
+func (b *Breaker) End(now time.Time, epoch int, ok bool) (back bool) {
 	if epoch != b.Epoch {
-		return
+		return false
 	}
 	if b.State == BreakerHalfOpen {
+		first := b.Limit == 1
 		b.endProbe(now, ok)
-		return
+		return ok && first
 	}
 	b.count(now, ok)
 	if b.tripped(now) {
 		b.open(now, breakerFirstProbe)
 	}
+	return false
 }
 
 func (b *Breaker) endProbe(now time.Time, ok bool) {
@@ -133,20 +151,38 @@ func (b *Breaker) count(now time.Time, ok bool) {
 		return
 	}
 	t.Failures++
-	b.Failures++
+	if b.Failures++; b.Failures == 1 {
+		b.FailedAt = now
+	}
 }
 
 func (b *Breaker) tripped(now time.Time) bool {
-	if b.Failures >= breakerConsecutive {
-		return true
-	}
 	var total, failures int
 	for _, t := range b.Window {
 		if age := slice(now) - t.At; age >= 0 && age < breakerBuckets {
 			total, failures = total+t.Total, failures+t.Failures
 		}
 	}
-	return total >= breakerSample && float64(failures) >= breakerRate*float64(total)
+	return trips(total, failures, b.Failures, now.Sub(b.FailedAt))
+}
+
+// trips says whether a breaker opens: total attempts and failures lie in the
+// window, the last run of them failed one after the other for the time that it
+// lasted. With much traffic a short run happens by chance, so that there the
+// share of failures decides, or a run that can't be chance.
+func trips(total, failures, run int, lasted time.Duration) bool {
+	if total >= breakerSample && float64(failures) >= breakerRate*float64(total) {
+		return true
+	}
+	if run < breakerConsecutive {
+		return false
+	}
+	if total < breakerSample || lasted >= breakerLongRun {
+		return true
+	}
+	before := max(total-run, 1)
+	usual := max(float64(max(failures-run, 0))/float64(before), breakerNoise)
+	return lasted >= breakerShortRun && math.Pow(usual, float64(run)) <= breakerChance
 }
 
 // slice numbers the part of the window that now lies in.

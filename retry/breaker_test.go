@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -151,4 +152,78 @@ func TestBreakersTellChanges(t *testing.T) {
 	if i := s.Snapshot(); len(i) != 1 || i[0].Endpoint != "a" || i[0].State != BreakerHalfOpen {
 		t.Errorf("Snapshot = %+v", i)
 	}
+}
+
+func TestTrips(t *testing.T) {
+	for _, c := range []struct {
+		name                 string
+		total, failures, run int
+		lasted               time.Duration
+		want                 bool
+	}{
+		{"nothing yet", 0, 0, 0, 0, false},
+		{"four in a row and little traffic", 4, 4, 4, time.Minute, false},
+		{"five in a row and little traffic", 5, 5, 5, 0, true},
+		{"five in a row of nineteen", 19, 5, 5, 0, true},
+		{"five in a row of twenty are chance", 20, 5, 5, time.Second, false},
+		{"five in a row of thousands", 3000, 300, 5, time.Second, false},
+		{"five in a row that last", 3000, 300, 5, 10 * time.Second, true},
+		{"nine in a row of thousands within a second", 3000, 300, 9, 999 * time.Millisecond, false},
+		{"ten in a row of thousands are no chance", 3000, 300, 10, time.Second, true},
+		{"nor are they where a quarter fails", 3000, 758, 9, time.Second, false},
+		{"fifteen are", 3000, 760, 15, time.Second, true},
+		{"half of twenty", 20, 10, 1, 0, true},
+		{"less than half of twenty", 20, 9, 1, 0, false},
+		{"half of thousands", 3000, 1500, 1, 0, true},
+		{"all of nineteen, but not in a row", 19, 18, 4, 0, false},
+	} {
+		if got := trips(c.total, c.failures, c.run, c.lasted); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// TestBreakerUnderChance plays traffic whose failures are drawn: a webhook that
+// answers most of it is not cut off, one that is down is, at once.
+func TestBreakerUnderChance(t *testing.T) {
+	const runs = 60_000 // attempts of each
+	for _, rate := range []float64{0.2, 1, 10, 100, 1000} {
+		for _, c := range []struct {
+			share float64
+			opens func(times int, first time.Duration) bool
+		}{
+			{0, func(n int, _ time.Duration) bool { return n == 0 }},
+			{0.1, func(n int, _ time.Duration) bool { return n == 0 || rate < 1 && n < 5 }}, // with little traffic five in a row are all there is
+			{0.25, func(n int, _ time.Duration) bool { return rate < 1 || n < 10 }},
+			{0.5, func(n int, first time.Duration) bool { return n > 0 && first < 3*time.Minute }},
+			{1, func(n int, first time.Duration) bool {
+				return n > 0 && first <= max(time.Second, time.Duration(5/rate*float64(time.Second)))
+			}},
+		} {
+			n, first := chance(rate, c.share, runs)
+			t.Logf("%5.1f/s, %3.0f%% fail: opened %d times in %d attempts, first after %v", rate, 100*c.share, n, runs, first)
+			if !c.opens(n, first) {
+				t.Errorf("%.1f/s, %.0f%% fail: opened %d times in %d attempts, first after %v", rate, 100*c.share, n, runs, first)
+			}
+		}
+	}
+}
+
+// chance has a closed breaker hear of attempts at a rate, each of which fails by
+// chance, and begins anew whenever it opened.
+func chance(rate, share float64, attempts int) (opened int, first time.Duration) {
+	r := rand.New(rand.NewPCG(1, uint64(rate*1000+share*100)))
+	b := Breaker{State: BreakerClosed}
+	for i := range attempts {
+		now := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
+		epoch, _ := b.Begin(now)
+		b.End(now, epoch, r.Float64() >= share)
+		if b.State == BreakerOpen {
+			if opened++; opened == 1 {
+				first = now.Sub(start)
+			}
+			b = Breaker{State: BreakerClosed}
+		}
+	}
+	return opened, first
 }

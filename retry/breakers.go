@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -20,7 +22,9 @@ type Breakers struct {
 	mu      sync.Mutex
 	all     map[string]*Breaker
 	dirty   map[string]bool
-	changed chan struct{} // a hint that a state changed
+	back    map[string]bool  // endpoints that answer again
+	resumed map[string]int64 // the operator's resumes that were heeded
+	changed chan struct{}    // a hint that a state changed
 }
 
 // BreakerChange is a change of state, for the log and the metrics.
@@ -49,7 +53,7 @@ func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
 		onChange = func(BreakerChange) {}
 	}
 	return &Breakers{now: now, onChange: onChange, all: map[string]*Breaker{},
-		dirty: map[string]bool{}, changed: make(chan struct{}, 1)}
+		dirty: map[string]bool{}, back: map[string]bool{}, resumed: map[string]int64{}, changed: make(chan struct{}, 1)}
 }
 
 // Begin asks for leave to send to the endpoint. When allowed, done must be
@@ -77,7 +81,9 @@ func (s *Breakers) end(endpoint string, epoch int, ok bool) {
 	defer s.mu.Unlock()
 	b := s.get(endpoint)
 	before := b.State
-	b.End(s.now(), epoch, ok)
+	if b.End(s.now(), epoch, ok) {
+		s.back[endpoint] = true
+	}
 	s.note(endpoint, before, b)
 	if b.State == BreakerHalfOpen {
 		s.hint() // there is room for the next probe
@@ -117,6 +123,42 @@ func (s *Breakers) limits() (room map[string]int, shut map[string]bool, probe ti
 	return room, shut, probe
 }
 
+// takeBack lists the endpoints that came back since it was asked last.
+func (s *Breakers) takeBack() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Collect(maps.Keys(s.back))
+	clear(s.back)
+	return names
+}
+
+// anyOpen says whether an operator's resume would change anything.
+func (s *Breakers) anyOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, b := range s.all {
+		if b.State == BreakerOpen {
+			return true
+		}
+	}
+	return false
+}
+
+// heed lets the probes of endpoints go that the operator resumed.
+func (s *Breakers) heed(states []EndpointState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range states {
+		if last, known := s.resumed[e.Endpoint]; known && last == e.Resumes || !known && e.Resumes == 0 {
+			continue
+		}
+		s.resumed[e.Endpoint] = e.Resumes
+		if b, ok := s.all[e.Endpoint]; ok && b.HalfOpen(s.now()) {
+			s.dirty[e.Endpoint] = true
+		}
+	}
+}
+
 // Snapshot lists the breakers that have ever failed or changed.
 func (s *Breakers) Snapshot() []BreakerInfo {
 	s.mu.Lock()
@@ -150,6 +192,7 @@ func (s *Breakers) Restore(ctx context.Context, q BreakerStore, log *slog.Logger
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range states {
+		s.resumed[e.Endpoint] = e.Resumes
 		if len(e.Breaker) == 0 {
 			continue
 		}

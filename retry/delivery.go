@@ -63,8 +63,10 @@ type Result struct {
 
 // LeaseRequest says what a worker can take now.
 type LeaseRequest struct {
-	Max int           // deliveries at most
-	TTL time.Duration // how long the lease lasts without Extend
+	Max int // deliveries at most
+	// Octets of their bodies at most, the first delivery aside; 0 is no bound.
+	Octets int64
+	TTL    time.Duration // how long the lease lasts without Extend
 	// Room says how many more an endpoint can take now, 0 none; nil is no bound.
 	Room func(endpoint string) int
 	// Expired takes deliveries past their end instead that nobody can attempt,
@@ -164,6 +166,7 @@ type EndpointState struct {
 	PausedUntil time.Time `json:"paused_until"`
 	Why         string    `json:"why,omitempty"`
 	Breaker     []byte    `json:"-"` // a saved Breaker, opaque to the engine
+	Resumes     int64     `json:"-"` // how often it was resumed: each lets an open breaker's probe go
 }
 
 // Stats counts what waits.

@@ -72,8 +72,9 @@ func TestSteer(t *testing.T) {
 		{"a day back too", -24 * time.Hour, 10 * time.Second, 9 * time.Second},
 		{"no time passed", 24 * time.Hour, 0, 0},
 	} {
-		if got := steer(at, at.Add(c.wall), c.passed).Sub(at); got != c.want {
-			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		now, off := steer(at, at.Add(c.wall), c.passed)
+		if got := now.Sub(at); got != c.want || off != c.wall-c.want {
+			t.Errorf("%s: %v, %v off, want %v", c.name, got, off, c.want)
 		}
 	}
 }

@@ -116,6 +116,8 @@ type Endpoints interface {
 	// Pause keeps an endpoint's deliveries from being leased for so long, 0
 	// until Resume. It is kept over restarts and shared by replicas.
 	Pause(ctx context.Context, endpoint string, d time.Duration, why string) error
+	// Resume ends a pause, and tells whoever has the endpoint's breaker to let
+	// its next probe go.
 	Resume(ctx context.Context, endpoint string) error
 	Endpoints(ctx context.Context) ([]EndpointState, error)
 	// SaveBreaker keeps an endpoint's breaker over restarts.

@@ -17,6 +17,9 @@ const (
 	pollEvery   = 30 * time.Second // looks at the queue even without a hint
 	errorPause  = time.Second      // after the store failed
 	leaseBatch  = 256              // deliveries taken at once at most
+	leaseOctets = 64 << 20         // octets of bodies under way and waiting for memory at most, one giant aside
+	backSpread  = 3 * time.Minute  // over which an endpoint that came back gets what waits
+	cautious    = 2                // attempts under way at first after an unclean end
 	skipRest    = time.Second      // an endpoint rests after a Skip that says no time
 	settleLimit = 30 * time.Second // for writing an attempt's outcome
 	lookLimit   = 30 * time.Second // for finding out what is due: a store may be away
@@ -75,10 +78,14 @@ type WorkerOptions struct {
 	Breakers    *Breakers                 // nil: none
 	Concurrency func(endpoint string) int // attempts under way at most; nil: 64
 	Grace       time.Duration             // for attempts under way when Run is told to end; 0: 30 s
-	Logger      *slog.Logger
-	Now         func() time.Time
-	Rand        func() float64 // in [0,1)
-	Observer    Observer
+	Budget      Budget                    // of memory for the bodies worked on; nil: no bound
+	// Cautious begins with few attempts at once and more with each that ends:
+	// one of the mails that wait may have ended the last process.
+	Cautious bool
+	Logger   *slog.Logger
+	Now      func() time.Time
+	Rand     func() float64 // in [0,1)
+	Observer Observer
 	// DeadLetter is called after a delivery became a dead letter; failure
 	// webhook and DSN hang here. It runs on the attempt's goroutine.
 	DeadLetter func(ctx context.Context, l Lease, reason string, a Attempt)
@@ -109,10 +116,18 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 	return o
 }
 
+// Budget is the memory that attempts draw from.
+type Budget interface {
+	// Acquire waits for room to work on a body of so many octets. release is
+	// called once.
+	Acquire(ctx context.Context, octets int64) (release func(), err error)
+}
+
 // WorkerQueue is the part of the queue that a worker works with.
 type WorkerQueue interface {
 	Leases
 	BreakerStore
+	RetryNow(ctx context.Context, f Filter, spread time.Duration) (int, error)
 }
 
 // Worker takes due deliveries from the queue, has them attempted and settles
@@ -127,6 +142,8 @@ type Worker struct {
 	mu       sync.Mutex
 	inFlight map[string]*flight // by delivery id
 	perEnd   map[string]int     // under way by endpoint
+	octets   int64              // of the bodies under way
+	limit    int                // attempts under way at most while cautious, 0 no more
 	rest     map[string]time.Time
 	wg       sync.WaitGroup
 }
@@ -140,8 +157,12 @@ type flight struct {
 
 // NewWorker returns a worker; Run starts it.
 func NewWorker(q WorkerQueue, d Deliverer, o WorkerOptions) *Worker {
-	return &Worker{q: q, d: d, o: o.withDefaults(), ended: make(chan struct{}, 1),
+	w := &Worker{q: q, d: d, o: o.withDefaults(), ended: make(chan struct{}, 1),
 		inFlight: map[string]*flight{}, perEnd: map[string]int{}, rest: map[string]time.Time{}}
+	if o.Cautious {
+		w.limit = cautious
+	}
+	return w
 }
 
 // Run works until ctx ends; then attempts under way have Grace to finish
@@ -192,17 +213,21 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	w.saveBreakers(ctx)
+	if err := w.heedOperator(ctx); err != nil {
+		return 0, pollEvery, err
+	}
+	w.bringForward(attempts)
 	req, wake := w.request()
-	req.Expired = true
-	expired, err := w.q.Lease(ctx, req)
+	dead := req
+	dead.Max, dead.Octets, dead.Expired = leaseBatch, 0, true
+	expired, err := w.q.Lease(ctx, dead)
 	if err != nil {
 		return 0, wake, err
 	}
 	for _, l := range expired {
 		w.start(attempts, l, w.expire)
 	}
-	req.Expired = false
-	leases, err := w.q.Lease(ctx, req)
+	leases, err := w.leaseDue(ctx, req)
 	if err != nil {
 		return 0, wake, err
 	}
@@ -212,11 +237,50 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	if n := len(expired) + len(leases); n > 0 {
 		return n, wake, nil
 	}
+	if req.Max <= 0 {
+		return 0, wake, nil // until an attempt ends
+	}
 	next, some, err := w.q.NextDue(ctx, req)
 	if some {
 		wake = min(wake, next)
 	}
 	return 0, wake, err
+}
+
+// leaseDue leases what there is room for: in all, and by endpoint.
+func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error) {
+	if req.Max <= 0 {
+		return nil, nil
+	}
+	return w.q.Lease(ctx, req)
+}
+
+// heedOperator lets probes go that an operator's resume asked for.
+func (w *Worker) heedOperator(ctx context.Context) error {
+	if !w.o.Breakers.anyOpen() {
+		return nil
+	}
+	states, err := w.q.Endpoints(ctx)
+	if err == nil {
+		w.o.Breakers.heed(states)
+	}
+	return err
+}
+
+// bringForward makes the waiting mail of endpoints that came back due within
+// the next minutes, beside the work.
+func (w *Worker) bringForward(ctx context.Context) {
+	for _, name := range w.o.Breakers.takeBack() {
+		w.wg.Go(func() {
+			n, err := w.q.RetryNow(ctx, Filter{Endpoint: name}, backSpread)
+			switch {
+			case err != nil:
+				w.o.Logger.Warn("an endpoint came back, but its waiting mail wasn't brought forward", "endpoint", name, "err", err)
+			case n > 0:
+				w.o.Logger.Info("an endpoint came back: its waiting mail goes out over the next minutes", "endpoint", name, "count", n)
+			}
+		})
+	}
 }
 
 // request says what the endpoints can take beside what is under way, which of
@@ -236,7 +300,13 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 		wake = min(wake, until.Sub(now))
 	}
 	busy := maps.Clone(w.perEnd)
-	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL}
+	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Octets: max(leaseOctets-w.octets, 1)}
+	if w.limit > 0 {
+		req.Max = min(req.Max, w.limit-len(w.inFlight))
+	}
+	if w.octets >= leaseOctets {
+		req.Max = 0
+	}
 	req.Room = func(name string) int {
 		n := w.o.Concurrency(name) - busy[name]
 		if limit, ok := free[name]; ok {

@@ -102,12 +102,28 @@ func Made(a retry.Attempt) *retry.Attempt {
 	return &a
 }
 
-// Endpoint is an endpoint's state at a time: a pause that is over is none.
-func Endpoint(e retry.EndpointState, until int64, now time.Time) retry.EndpointState {
-	if e.Paused && until > 0 && until <= Millis(now) {
-		e.Paused, until, e.Why = false, 0, ""
+// EndpointColumns are what EndpointRow reads.
+const EndpointColumns = "name, paused, until_ms, why, breaker, resumes"
+
+// EndpointRow is an endpoint as EndpointColumns give it.
+type EndpointRow struct {
+	e     retry.EndpointState
+	until int64
+}
+
+// Dest is where EndpointColumns are scanned to.
+func (r *EndpointRow) Dest() []any {
+	return []any{&r.e.Endpoint, &r.e.Paused, &r.until, &r.e.Why, &r.e.Breaker, &r.e.Resumes}
+}
+
+// State is the endpoint's at a time: a pause that is over is none.
+func (r *EndpointRow) State(now time.Time) retry.EndpointState {
+	e := r.e
+	if e.Paused && r.until > 0 && r.until <= Millis(now) {
+		e.Paused, e.Why = false, ""
+	} else {
+		e.PausedUntil = FromMillis(r.until)
 	}
-	e.PausedUntil = FromMillis(until)
 	return e
 }
 

@@ -124,7 +124,7 @@ func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why
 
 // Resume implements retry.Queue.
 func (q *Queue) Resume(ctx context.Context, endpoint string) error {
-	return q.setEndpoint(ctx, endpoint, "paused = false, until_ms = 0, why = ''")
+	return q.setEndpoint(ctx, endpoint, "paused = false, until_ms = 0, why = '', resumes = resumes + 1")
 }
 
 // SaveBreaker implements retry.Queue; of replicas the last to write wins.
@@ -150,15 +150,15 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 
 // Endpoints implements retry.Queue.
 func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
-	rows, err := q.pool.Query(ctx, "SELECT name, paused, until_ms, why, breaker FROM postern.endpoint ORDER BY name")
+	rows, err := q.pool.Query(ctx, "SELECT "+engine.EndpointColumns+" FROM postern.endpoint ORDER BY name")
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)
 	}
 	now := q.now()
-	out, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (e retry.EndpointState, err error) {
-		var until int64
-		err = r.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker)
-		return engine.Endpoint(e, until, now), err
+	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (retry.EndpointState, error) {
+		var r engine.EndpointRow
+		err := row.Scan(r.Dest()...)
+		return r.State(now), err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)

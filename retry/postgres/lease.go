@@ -46,13 +46,14 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 			return nil, err
 		}
 		args["held"], args["since"] = held, q.since(req)
-		return q.take(ctx, pickExpired, args)
+		return q.take(ctx, pickExpired, args, 0)
 	}
 	names, rooms, err := q.ready(ctx, req)
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
 	var out []retry.Lease
+	left := req.Octets
 	// First an even share for each, then what is left to those that have more.
 	for share := (req.Max + len(names) - 1) / len(names); len(out) < req.Max && len(names) > 0; share = req.Max {
 		limits := make([]int, len(names))
@@ -60,12 +61,15 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 			limits[i] = min(share, rooms[i], req.Max-len(out))
 		}
 		args["names"], args["limits"], args["limit"] = names, limits, req.Max-len(out)
-		ls, err := q.take(ctx, pickDue, args)
+		ls, err := q.take(ctx, pickDue, args, left)
 		if err != nil {
 			return out, err
 		}
 		out = append(out, ls...)
-		if share == req.Max {
+		if left > 0 {
+			left -= octets(ls)
+		}
+		if share == req.Max || req.Octets > 0 && left <= 0 {
 			break
 		}
 		names, rooms = hungry(names, rooms, limits, ls)
@@ -132,20 +136,50 @@ func (q *Queue) ready(ctx context.Context, req retry.LeaseRequest) (names []stri
 	return names, rooms, nil
 }
 
-// take leases what the query picks.
-func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out []retry.Lease, err error) {
+// octets is what the bodies of leases have.
+func octets(ls []retry.Lease) (n int64) {
+	for _, l := range ls {
+		n += l.Size
+	}
+	return n
+}
+
+// take leases what the query picks, as far as the bodies' octets go, the first
+// one aside; 0 is no bound.
+func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs, limit int64) (out []retry.Lease, err error) {
 	err = q.relaxed(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, fmt.Sprintf(take, pick), args)
 		if err != nil {
 			return err
 		}
-		out, err = pgx.CollectRows(rows, q.scanLease)
-		return err
+		if out, err = pgx.CollectRows(rows, q.scanLease); err != nil || limit <= 0 {
+			return err
+		}
+		n := 0
+		for sum := int64(0); n < len(out) && sum < limit; n++ {
+			sum += out[n].Size
+		}
+		back := out[n:]
+		out = out[:n]
+		return giveBack(ctx, tx, back)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// giveBack undoes leases that nobody was given.
+func giveBack(ctx context.Context, tx pgx.Tx, ls []retry.Lease) error {
+	if len(ls) == 0 {
+		return nil
+	}
+	ids := make([]string, len(ls))
+	for i, l := range ls {
+		ids[i] = l.ID
+	}
+	_, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE id = ANY($1)", ids)
+	return err
 }
 
 func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
@@ -183,7 +217,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 	if err := q.endLeases(ctx); err != nil {
 		return retry.Lease{}, err
 	}
-	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl))})
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl))}, 0)
 	if err != nil {
 		return retry.Lease{}, err
 	}

@@ -16,7 +16,7 @@ const migrationLock = 0x706f737465726e // "postern"
 
 // migrations are applied in order, each in one transaction; a released one is
 // never edited.
-var migrations = [...]string{schema1, schema2}
+var migrations = [...]string{schema1, schema2, schema3}
 
 // usageSlots spread the account over rows, so that commits don't wait for one
 // another; a transaction writes its own backend's row only.
@@ -147,6 +147,9 @@ CREATE TRIGGER delivery_counts AFTER DELETE OR UPDATE OF state ON postern.delive
 
 // schema2 drops what nothing ever set.
 const schema2 = `ALTER TABLE postern.message DROP COLUMN retain_ms`
+
+// schema3 counts resumes, so that whoever has the breaker hears of each.
+const schema3 = `ALTER TABLE postern.endpoint ADD COLUMN resumes bigint NOT NULL DEFAULT 0`
 
 // migrate brings the schema up to date, one replica at a time, or refuses one
 // from the future.

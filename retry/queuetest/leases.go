@@ -246,6 +246,27 @@ func room(h *harness) {
 	}
 }
 
+// leaseOctets bounds a lease by its bodies, one of them aside.
+func leaseOctets(h *harness) {
+	h.start(Bounds{})
+	for i := range 6 {
+		h.put(fmt.Sprint("m", i), "a", "b") // 100 octets each
+	}
+	for _, c := range []struct {
+		octets int64
+		want   int
+	}{{1, 1}, {100, 1}, {101, 2}, {250, 3}, {0, 5}} {
+		ls, err := h.q.Lease(h.ctx(), retry.LeaseRequest{Max: 100, TTL: time.Minute, Octets: c.octets})
+		h.ok(err)
+		if len(ls) != min(c.want, 12) {
+			h.Errorf("%d octets: leased %d, want %d", c.octets, len(ls), c.want)
+		}
+		for _, l := range ls {
+			h.ok(h.q.Ack(h.ctx(), l, h.attempt(200)))
+		}
+	}
+}
+
 func nextDue(h *harness) {
 	h.start(Bounds{})
 	req := retry.LeaseRequest{Room: func(e string) int { return map[string]int{"a": 1}[e] }}

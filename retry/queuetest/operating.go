@@ -32,6 +32,19 @@ func pause(h *harness) {
 	h.leased(10, "m3/a")
 }
 
+// resumes counts, so that whoever has the breaker hears of each.
+func resumes(h *harness) {
+	h.start(Bounds{})
+	for want := range int64(3) {
+		es, err := h.q.Endpoints(h.ctx())
+		h.ok(err)
+		if want > 0 && (len(es) != 1 || es[0].Resumes != want) {
+			h.Fatalf("after %d resumes: %+v", want, es)
+		}
+		h.ok(h.q.Resume(h.ctx(), "a"))
+	}
+}
+
 func replay(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")

@@ -42,6 +42,8 @@ func Run(t *testing.T, open Factory) {
 		{"Expired", expired},
 		{"Fair", fair},
 		{"Room", room},
+		{"Octets", leaseOctets},
+		{"Resumes", resumes},
 		{"Pause", pause},
 		{"Split", split},
 		{"RetryNow", retryNow},

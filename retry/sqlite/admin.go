@@ -110,7 +110,7 @@ func (q *Queue) Pause(ctx context.Context, endpoint string, d time.Duration, why
 
 // Resume implements retry.Queue.
 func (q *Queue) Resume(ctx context.Context, endpoint string) error {
-	return q.setEndpoint(ctx, endpoint, "paused = 0, until_ms = 0, why = ''")
+	return q.setEndpoint(ctx, endpoint, "paused = 0, until_ms = 0, why = '', resumes = resumes + 1")
 }
 
 // SaveBreaker implements retry.Queue.
@@ -133,19 +133,18 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 
 // Endpoints implements retry.Queue.
 func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
-	rows, err := q.read.QueryContext(ctx, "SELECT name, paused, until_ms, why, breaker FROM endpoint ORDER BY name")
+	rows, err := q.read.QueryContext(ctx, "SELECT "+engine.EndpointColumns+" FROM endpoint ORDER BY name")
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)
 	}
 	defer rows.Close()
 	var out []retry.EndpointState
 	for rows.Next() {
-		var e retry.EndpointState
-		var until int64
-		if err := rows.Scan(&e.Endpoint, &e.Paused, &until, &e.Why, &e.Breaker); err != nil {
+		var r engine.EndpointRow
+		if err := rows.Scan(r.Dest()...); err != nil {
 			return nil, fmt.Errorf("listing endpoints: %w", err)
 		}
-		out = append(out, engine.Endpoint(e, until, q.now()))
+		out = append(out, r.State(q.now()))
 	}
 	return out, rows.Err()
 }

@@ -34,12 +34,13 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 			return err
 		}
 		until := engine.LeaseEnd(q.now(), req.TTL)
-		for _, n := range picked {
-			l, err := q.leaseRow(ctx, t, n, until)
+		for octets := int64(0); len(picked) > 0 && (req.Octets <= 0 || octets < req.Octets); picked = picked[1:] {
+			l, err := q.leaseRow(ctx, t, picked[0], until)
 			if err != nil {
 				return err
 			}
 			out = append(out, l)
+			octets += l.Size
 		}
 		return nil
 	})

@@ -8,7 +8,7 @@ import (
 
 // migrations are applied in order, each in one transaction; PRAGMA
 // user_version is how many have been. A released one is never edited.
-var migrations = [...]string{schema1, schema2}
+var migrations = [...]string{schema1, schema2, schema3}
 
 // Accounting lives in triggers so that every process that writes (the owner,
 // and the operator's commands beside it) keeps the same account. The hot path
@@ -131,6 +131,9 @@ END;
 
 // schema2 drops what nothing ever set.
 const schema2 = `ALTER TABLE message DROP COLUMN retain_ms`
+
+// schema3 counts resumes, so that whoever has the breaker hears of each.
+const schema3 = `ALTER TABLE endpoint ADD COLUMN resumes INTEGER NOT NULL DEFAULT 0`
 
 // migrate brings the schema up to date, or refuses one from the future. An
 // operator's command leaves that to the owner, which may be running.

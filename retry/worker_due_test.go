@@ -1,0 +1,291 @@
+package retry_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"postern/retry"
+	"postern/retry/sqlite"
+)
+
+// TestLastAttempt: mail that passed its end while nobody was there is attempted
+// once before it becomes a dead letter.
+func TestLastAttempt(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		outcome retry.OutcomeKind
+		left    retry.State // "": delivered
+	}{{"the webhook is well", retry.Done, ""}, {"the webhook is down", retry.Later, retry.Dead}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := openQueue(t)
+				defer q.Close()
+				for i := range 20 {
+					putFor(t, q, fmt.Sprint("m", i), "a", time.Hour)
+				}
+				putFor(t, q, "paused", "b", time.Hour)
+				must(t, q.Pause(t.Context(), "b", 0, ""))
+				time.Sleep(2 * time.Hour) // nobody is there
+				var mu sync.Mutex
+				attempts := map[string]int{}
+				stop := run(t, q, script(func(_ context.Context, l retry.Lease) retry.Outcome {
+					mu.Lock()
+					defer mu.Unlock()
+					attempts[l.ID]++
+					return retry.Outcome{Kind: c.outcome, Reason: "connect"}
+				}), retry.WorkerOptions{Concurrency: func(string) int { return 2 }})
+				time.Sleep(retry.LastChance / 2)
+				for i := range 20 {
+					id := fmt.Sprint("m", i)
+					if attempts[id] != 1 {
+						t.Errorf("%s was attempted %d times", id, attempts[id])
+					}
+					info, _, err := q.Get(t.Context(), id)
+					if c.left == "" && !errors.Is(err, retry.ErrNotFound) || c.left != "" && (info.State != c.left || info.Reason != retry.ReasonExpired) {
+						t.Errorf("%s: %+v, %v", id, info, err)
+					}
+				}
+				if i, _, err := q.Get(t.Context(), "paused"); err != nil || i.State != retry.Due {
+					t.Errorf("a paused endpoint's mail has no chance of a last attempt: %+v, %v", i, err)
+				}
+				time.Sleep(retry.LastChance)
+				stop()
+				if i, _, err := q.Get(t.Context(), "paused"); err != nil || i.State != retry.Dead || attempts["paused"] != 0 {
+					t.Errorf("a paused endpoint's mail lives on: %+v, %v, %d attempts", i, err, attempts["paused"])
+				}
+			})
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestEndpointThatCameBack: when a breaker's probe is good the waiting mail goes
+// out over the next minutes, not when its own turn would come within the hour.
+func TestEndpointThatCameBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		b := retry.NewBreakers(nil, nil)
+		var mu sync.Mutex
+		down, done := true, 0
+		stop := run(t, q, probing(b, func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			if !down {
+				done++
+			}
+			return !down
+		}), retry.WorkerOptions{Breakers: b})
+		for i := range 300 {
+			put(t, q, fmt.Sprint("m", i), "a")
+		}
+		time.Sleep(6 * time.Hour) // whatever was tried waits for up to an hour now
+		mu.Lock()
+		down = false
+		mu.Unlock()
+		time.Sleep(5 * time.Minute) // a probe goes at least so often
+		time.Sleep(4 * time.Minute)
+		stop()
+		if done != 300 {
+			t.Errorf("%d of 300 delivered a few minutes after the webhook was well", done)
+		}
+	})
+}
+
+// probing asks the breaker as the gateway does.
+func probing(b *retry.Breakers, well func() bool) script {
+	return func(_ context.Context, l retry.Lease) retry.Outcome {
+		done, ok := b.Begin(l.Endpoint)
+		if !ok {
+			return retry.Outcome{Kind: retry.Skip}
+		}
+		good := well()
+		done(good)
+		if !good {
+			return retry.Outcome{Kind: retry.Later, Reason: "connect"}
+		}
+		return retry.Outcome{Kind: retry.Done}
+	}
+}
+
+// TestResumeLetsTheProbeGo: an operator who knows that the webhook is well need
+// not wait for an open breaker.
+func TestResumeLetsTheProbeGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		b := retry.NewBreakers(nil, nil)
+		for i := range 5 {
+			done, _ := b.Begin("a")
+			done(false)
+			if i == 4 { // twice as long as at first
+				time.Sleep(10 * time.Second)
+				done, _ = b.Begin("a")
+				done(false)
+			}
+		}
+		put(t, q, "m", "a")
+		stop := run(t, q, probing(b, func() bool { return true }), retry.WorkerOptions{Breakers: b})
+		time.Sleep(5 * time.Second)
+		if i, _, err := q.Get(t.Context(), "m"); err != nil || i.Attempts != 0 {
+			t.Fatalf("attempted while the breaker is open: %+v, %v", i, err)
+		}
+		must(t, q.Resume(t.Context(), "a"))
+		time.Sleep(2 * time.Second)
+		stop()
+		if _, _, err := q.Get(t.Context(), "m"); !errors.Is(err, retry.ErrNotFound) {
+			t.Errorf("not delivered after resume: %v", err)
+		}
+	})
+}
+
+// TestCautiousBegin: after an unclean end the first mails are attempted a few at
+// a time, and more with each that ends well.
+func TestCautiousBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		for i := range 100 {
+			put(t, q, fmt.Sprint("m", i), fmt.Sprint("e", i%10))
+		}
+		var mu sync.Mutex
+		under, most := 0, []int(nil)
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
+			mu.Lock()
+			under++
+			most = append(most, under)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			under--
+			mu.Unlock()
+			return retry.Outcome{Kind: retry.Done}
+		}), retry.WorkerOptions{Cautious: true})
+		time.Sleep(time.Minute)
+		stop()
+		if len(most) != 100 || slices.Max(most[:2]) > 2 || slices.Max(most[:6]) > 4 || slices.Max(most) < 20 {
+			t.Errorf("under way when each began: %v", most)
+		}
+	})
+}
+
+// budget is octets of memory for one body at a time.
+type budget struct {
+	room chan struct{}
+	mu   sync.Mutex
+	most int64
+}
+
+func (b *budget) Acquire(ctx context.Context, octets int64) (func(), error) {
+	select {
+	case b.room <- struct{}{}:
+		b.mu.Lock()
+		b.most = max(b.most, octets)
+		b.mu.Unlock()
+		return func() { <-b.room }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// TestWorkerDrawsOnABudget: a body is worked on only within the budget, and what
+// waits for it at the end is given back unspent.
+func TestWorkerDrawsOnABudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		for i := range 20 {
+			put(t, q, fmt.Sprint("m", i), "a")
+		}
+		b := &budget{room: make(chan struct{}, 2)}
+		var mu sync.Mutex
+		under, most, ended := 0, 0, 0
+		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
+			mu.Lock()
+			under++
+			most = max(most, under)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			under--
+			ended++
+			mu.Unlock()
+			return retry.Outcome{Kind: retry.Done}
+		}), retry.WorkerOptions{Budget: b, Grace: time.Second})
+		time.Sleep(3500 * time.Millisecond)
+		stop()
+		if most != 2 || ended < 8 || ended > 10 || b.most < 100 || len(b.room) != 0 {
+			t.Errorf("at most %d under way, %d ended, %d octets at most, %d not given back", most, ended, b.most, len(b.room))
+		}
+		list, _, err := q.List(t.Context(), retry.Filter{State: retry.Due}, retry.Page{})
+		if err != nil || len(list) != 20-ended {
+			t.Errorf("%d wait, %v", len(list), err)
+		}
+		for _, i := range list {
+			if i.Attempts != 0 {
+				t.Errorf("%s counts %d attempts that were never made", i.ID, i.Attempts)
+			}
+		}
+	})
+}
+
+// TestClockSteps: whatever the wall clock is set to, deliveries go on, and the
+// clock says that it was set.
+func TestClockSteps(t *testing.T) {
+	for _, step := range []time.Duration{2 * time.Hour, -2 * time.Hour, 24 * time.Hour, -24 * time.Hour} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				off, parted := time.Duration(0), []time.Duration(nil)
+				wall := func() time.Time {
+					mu.Lock()
+					defer mu.Unlock()
+					return time.Now().Add(off)
+				}
+				clock := retry.NewClock(wall, func(d time.Duration) { parted = append(parted, d) })
+				q, err := sqlite.Open(t.Context(), t.TempDir(), sqlite.Options{MinFree: -1, Now: clock.Now})
+				must(t, err)
+				defer q.Close()
+				var done []string
+				first := true
+				stop := run(t, q, script(func(_ context.Context, l retry.Lease) retry.Outcome {
+					mu.Lock()
+					defer mu.Unlock()
+					if l.ID == "waits" && first {
+						first = false
+						return retry.Outcome{Kind: retry.Later, Reason: "connect"}
+					}
+					done = append(done, l.ID)
+					return retry.Outcome{Kind: retry.Done}
+				}), retry.WorkerOptions{Now: clock.Now, Rand: func() float64 { return 0.5 }, Breakers: retry.NewBreakers(clock.Now, nil)})
+				put(t, q, "waits", "a")
+				time.Sleep(time.Second)
+				mu.Lock()
+				off = step
+				mu.Unlock()
+				put(t, q, "fresh", "a")
+				time.Sleep(5 * time.Second)
+				stop()
+				slices.Sort(done)
+				if !slices.Equal(done, []string{"fresh", "waits"}) {
+					t.Errorf("delivered %v within 5 s", done)
+				}
+				if len(parted) == 0 || (parted[0]-step).Abs() > time.Second || (clock.Off()-step).Abs() > time.Minute {
+					t.Errorf("the clock said %v and is off by %v", parted, clock.Off())
+				}
+			})
+		})
+	}
+}
