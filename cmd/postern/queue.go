@@ -24,13 +24,14 @@ without one.
   list               what waits and what died
   show ID            one delivery with its attempts
   export ID ...      the messages as .eml files
+  retry ID ...       what waits is due now
   replay ID ...      dead letters become due again
   delete ID ...      deliveries go for good
   pause ENDPOINT     nothing is delivered there until resume
-  resume ENDPOINT
+  resume ENDPOINT    ends the pause, and lets an open breaker's probe go
   stats              counts by endpoint and reason
 
-In place of ids, replay and delete take list's filters, or --all.
+In place of ids, retry, replay and delete take list's filters, or --all.
 `
 
 // operatorQueue is what the commands ask of the queue.
@@ -51,6 +52,7 @@ type queueCommand struct {
 	json   bool
 	limit  int
 	to     string        // replay: another endpoint
+	spread time.Duration // retry: over how long
 	dir    string        // export
 	pause  time.Duration // pause: for how long
 	why    string
@@ -60,7 +62,7 @@ type queueCommand struct {
 // cmdQueue looks into the retry queue and changes it.
 func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
 	do := map[string]func(*queueCommand, context.Context) error{
-		"list": (*queueCommand).list, "show": (*queueCommand).show, "export": (*queueCommand).export, "replay": (*queueCommand).replay,
+		"list": (*queueCommand).list, "show": (*queueCommand).show, "export": (*queueCommand).export, "retry": (*queueCommand).retry, "replay": (*queueCommand).replay,
 		"delete": (*queueCommand).delete, "pause": (*queueCommand).pauseEndpoint, "resume": (*queueCommand).resume, "stats": (*queueCommand).stats,
 	}
 	name := ""
@@ -135,6 +137,7 @@ var queueArgs = map[string]struct {
 	"list":   {"[filters]", 0, 0},
 	"show":   {"ID", 1, 1},
 	"export": {"[--dir FOLDER] ID ...", 1, 1 << 20},
+	"retry":  {"[--spread TIME] [filters|--all] [ID ...]", 0, 1 << 20},
 	"replay": {"[--to ENDPOINT] [filters|--all] [ID ...]", 0, 1 << 20},
 	"delete": {"[filters|--all] [ID ...]", 0, 1 << 20},
 	"pause":  {"[--for TIME] [--why TEXT] ENDPOINT", 1, 1},
@@ -146,13 +149,16 @@ func (q *queueCommand) parse(args []string) error {
 	takes := queueArgs[q.name]
 	f := newFlags(q.s, "queue "+q.name, takes.usage)
 	switch q.name {
-	case "list", "replay", "delete":
+	case "list", "retry", "replay", "delete":
 		q.filters(f)
 	case "pause":
 		f.DurationVar(&q.pause, "for", 0, "how long (default: until resume)")
 		f.StringVar(&q.why, "why", "paused by the operator", "reason, for the others")
 	case "export":
 		f.StringVar(&q.dir, "dir", ".", "`folder` for the .eml files")
+	}
+	if q.name == "retry" {
+		f.DurationVar(&q.spread, "spread", 0, "not all at once but over so long")
 	}
 	if q.name == "replay" {
 		f.StringVar(&q.to, "to", "", "deliver to this `endpoint` instead")
@@ -181,7 +187,7 @@ func (q *queueCommand) filters(f *flag.FlagSet) {
 		q.filter.Before = time.Now().Add(-d)
 		return err
 	})
-	if q.name != "replay" {
+	if q.name != "replay" && q.name != "retry" {
 		f.Func("state", "only `due`, leased or dead", func(v string) error {
 			q.filter.State = retry.State(v)
 			if v != string(retry.Due) && v != string(retry.Leased) && v != string(retry.Dead) {

@@ -134,6 +134,12 @@ func (q *queueCommand) show(ctx context.Context) error {
 	return w.Flush()
 }
 
+func (q *queueCommand) retry(ctx context.Context) error {
+	q.filter.IDs = q.args
+	n, err := q.queue.RetryNow(ctx, q.filter, q.spread)
+	return q.report(n, "due now", err)
+}
+
 func (q *queueCommand) replay(ctx context.Context) error {
 	q.filter.IDs = q.args
 	n, err := q.queue.Replay(ctx, q.filter, q.to, 0)
@@ -170,11 +176,29 @@ func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
 }
 
 func (q *queueCommand) resume(ctx context.Context) error {
+	states, err := q.queue.Endpoints(ctx)
+	if err != nil {
+		return err
+	}
 	if err := q.queue.Resume(ctx, q.args[0]); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(q.s.Out, "%s goes on\n", q.args[0])
+	note := ""
+	if openBreaker(states, q.args[0]) {
+		note = "; its breaker was open and lets a probe through now"
+	}
+	_, err = fmt.Fprintf(q.s.Out, "%s goes on%s\n", q.args[0], note)
 	return err
+}
+
+func openBreaker(all []retry.EndpointState, name string) bool {
+	for _, e := range all {
+		if e.Endpoint == name {
+			b, err := retry.UnmarshalBreaker(e.Breaker)
+			return err == nil && b.State == retry.BreakerOpen
+		}
+	}
+	return false
 }
 
 func (q *queueCommand) stats(ctx context.Context) error {

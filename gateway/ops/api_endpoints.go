@@ -151,8 +151,24 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	s.deps.Logger.Info("endpoint resumed", "endpoint", r.PathValue("name"))
-	answer(w, http.StatusOK, map[string]any{"paused": false})
+	is := s.breaker(r.PathValue("name"))
+	if is == retry.BreakerOpen { // its worker hears of it within a second
+		is = retry.BreakerHalfOpen
+	}
+	s.deps.Logger.Info("endpoint resumed", "endpoint", r.PathValue("name"), "breaker", is)
+	answer(w, http.StatusOK, map[string]any{"paused": false, "breaker": is})
+}
+
+// breaker is the state of an endpoint's breaker.
+func (s *Server) breaker(endpoint string) retry.BreakerState {
+	if s.deps.Breakers != nil {
+		for _, b := range s.deps.Breakers.Snapshot() {
+			if b.Endpoint == endpoint {
+				return b.State
+			}
+		}
+	}
+	return retry.BreakerClosed
 }
 
 // known says whether the path names an endpoint that is configured or that

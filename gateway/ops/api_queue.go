@@ -97,6 +97,55 @@ func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequ
 	answer(w, http.StatusOK, map[string]int{"replayed": n})
 }
 
+// retryRequest says which waiting deliveries are due now, and over how long
+// they are spread.
+type retryRequest struct {
+	filter
+	Spread string `json:"spread"` // a duration; absent: all at once
+}
+
+func (s *Server) retry(w http.ResponseWriter, r *http.Request) {
+	var req retryRequest
+	if body(w, r, &req) {
+		s.doRetry(w, r, req)
+	}
+}
+
+func (s *Server) retryOne(w http.ResponseWriter, r *http.Request) {
+	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if info.State == retry.Dead {
+		fail(w, http.StatusConflict, "the delivery is a dead letter; replay it")
+		return
+	}
+	s.doRetry(w, r, retryRequest{filter: filter{IDs: []string{info.ID}}})
+}
+
+func (s *Server) doRetry(w http.ResponseWriter, r *http.Request, req retryRequest) {
+	f, err := req.filter.retry()
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	spread := time.Duration(0)
+	if req.Spread != "" {
+		if spread, err = time.ParseDuration(req.Spread); err != nil || spread < 0 {
+			fail(w, http.StatusBadRequest, "spread is a duration such as 30s or 5m")
+			return
+		}
+	}
+	n, err := s.deps.Queue.RetryNow(r.Context(), f, spread)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.deps.Logger.Info("waiting deliveries made due", "count", n, "spread", spread)
+	answer(w, http.StatusOK, map[string]int{"due": n})
+}
+
 func (s *Server) configured(endpoint string) bool {
 	for _, e := range s.deps.Endpoints {
 		if e.Name == endpoint {

@@ -26,6 +26,9 @@ type MetricsOptions struct {
 	SpoolMaxBytes int64
 	// Memory is how the budget of memory for mail stands; nil: no such series.
 	Memory func() budget.Stats
+	// ClockOff is how far the machine's clock is ahead of the program's; nil: no
+	// such series.
+	ClockOff func() time.Duration
 	// CertificateEnd is when the server's certificate ends; nil: no such series.
 	CertificateEnd func() time.Time
 }
@@ -127,6 +130,11 @@ func registerProcess(f promauto.Factory, reg prometheus.Registerer, o MetricsOpt
 	}
 	if o.Memory != nil {
 		registerMemory(f, o.Memory)
+	}
+	if o.ClockOff != nil {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "postern_clock_offset_seconds",
+			Help: "How far the machine's clock was set ahead of the program's own, which follows slowly; 0 while they agree."},
+			func() float64 { return o.ClockOff().Seconds() })
 	}
 	if o.CertificateEnd != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "postern_tls_certificate_not_after_timestamp_seconds", Help: "When the server's certificate ends."},

@@ -26,6 +26,7 @@ func newTestMetrics(t *testing.T) (*Metrics, *prometheus.Registry, *Recent) {
 	m := NewMetrics(reg, MetricsOptions{
 		Version: "1.2.3", Endpoints: []string{"app", "crm"}, SpoolUsed: func() int64 { return 42 }, SpoolMaxBytes: 100,
 		Memory:         func() budget.Stats { return budget.Stats{Total: 1000, Held: 100} },
+		ClockOff:       func() time.Duration { return -2 * time.Hour },
 		CertificateEnd: func() time.Time { return time.Unix(2000000000, 0) },
 	}, recent)
 	return m, reg, recent
@@ -61,6 +62,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 		`postern_retry_queue_deliveries{endpoint="crm",state="dead"} 0`, `postern_retry_dead_letters{reason="expired"} 0`,
 		`postern_retry_enqueued_total{endpoint="app",state="due"} 0`, `postern_retry_attempts_total{endpoint="app",result="retry"} 0`,
 		`postern_reports_total{kind="dsn",result="sent"} 0`, `postern_spool_bytes 42`, `postern_spool_max_bytes 100`,
+		`postern_clock_offset_seconds -7200`,
 		`postern_memory_budget_bytes 1000`, `postern_memory_held_bytes 100`, `postern_memory_taken_bytes 0`, `postern_memory_waiting 0`, `postern_memory_refused_total 0`,
 		`postern_tls_certificate_not_after_timestamp_seconds 2e+09`, `postern_build_info{goversion="`, `go_goroutines`,
 	}

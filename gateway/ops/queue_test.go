@@ -102,6 +102,22 @@ func (q *memQueue) Replay(_ context.Context, f retry.Filter, to string, wait tim
 	return n, nil
 }
 
+func (q *memQueue) RetryNow(_ context.Context, f retry.Filter, spread time.Duration) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if isEmpty(f) {
+		return 0, retry.ErrNoFilter
+	}
+	n := 0
+	for i := range q.infos {
+		if q.selects(f, q.infos[i]) && q.infos[i].State == retry.Due {
+			q.infos[i].DueAt = time.Now().Add(spread)
+			n++
+		}
+	}
+	return n, nil
+}
+
 func (q *memQueue) Delete(_ context.Context, f retry.Filter) (int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

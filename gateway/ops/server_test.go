@@ -212,7 +212,7 @@ func TestShowAndExport(t *testing.T) {
 	}
 }
 
-func TestReplayAndDelete(t *testing.T) {
+func TestChangeDeliveries(t *testing.T) {
 	for _, c := range []struct {
 		method, path, body string
 		status             int
@@ -231,6 +231,13 @@ func TestReplayAndDelete(t *testing.T) {
 		{"POST", "/api/v1/replay", `{"stat":"dead"}`, 400, "error", 0, 4},
 		{"POST", "/api/v1/replay", `{"state":"lost"}`, 400, "error", 0, 4},
 		{"POST", "/api/v1/replay", `nonsense`, 400, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/d1/retry", "", 200, "due", 1, 4},
+		{"POST", "/api/v1/deliveries/d2/retry", "", 409, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/no/retry", "", 404, "error", 0, 4},
+		{"POST", "/api/v1/retry", `{"endpoint":"app","spread":"5m"}`, 200, "due", 1, 4},
+		{"POST", "/api/v1/retry", `{"all":true,"spread":"soon"}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/retry", `{"state":"lost"}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/retry", `{}`, 400, "error", 0, 4},
 		{"POST", "/api/v1/delete", `{}`, 400, "error", 0, 4},
 		{"POST", "/api/v1/delete", `{"reason":"expired"}`, 200, "deleted", 1, 3},
 		{"DELETE", "/api/v1/deliveries/d3", "", 200, "deleted", 1, 3},
@@ -283,6 +290,9 @@ func TestEndpointsPauseResume(t *testing.T) {
 	}
 	if status, _ := ask(t, srv, "POST", "/api/v1/endpoints/app/resume", ""); status != 200 || q.states["app"].Paused {
 		t.Errorf("resume: %d", status)
+	}
+	if _, v := ask(t, srv, "POST", "/api/v1/endpoints/crm/resume", ""); v["breaker"] != "half-open" {
+		t.Errorf("resume of an open breaker says %v", v)
 	}
 	for path, body := range map[string]string{"/api/v1/endpoints/nowhere/pause": "", "/api/v1/endpoints/nowhere/resume": ""} {
 		if status, _ := ask(t, srv, "POST", path, body); status != 404 {

@@ -32,8 +32,9 @@ import (
 
 // App is a gateway with everything around it.
 type App struct {
-	cfg  *config.Config
-	deps Deps
+	cfg   *config.Config
+	deps  Deps
+	clock *retry.Clock // of the whole program
 
 	budget      *budget.Budget // of memory for mail; nil: no bound
 	queue       retry.Queue    // nil: off
@@ -83,6 +84,7 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 		deps.Fault = faults()
 	}
 	a := &App{cfg: cfg, deps: deps, fatal: make(chan error, 1)}
+	a.clock = retry.NewClock(wall(), a.clockParted)
 	if err := a.setup(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -8,7 +8,22 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
+
+// wall is the machine's clock, as far ahead as the file says that FAULT_CLOCK
+// names: "2h", "-24h".
+func wall() func() time.Time {
+	path := os.Getenv("FAULT_CLOCK")
+	return func() time.Time {
+		said, err := os.ReadFile(path)
+		if err != nil {
+			return time.Now()
+		}
+		step, _ := time.ParseDuration(strings.TrimSpace(string(said)))
+		return time.Now().Add(step)
+	}
+}
 
 // faults ends the process as kill -9 would, the n-th time that it reaches the
 // step that FAULT names: "staged:3".

@@ -23,7 +23,8 @@ func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) *ops.Recent
 	for _, ep := range router.Endpoints() {
 		names = append(names, ep.Name())
 	}
-	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes)}
+	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes),
+		ClockOff: a.clock.Off}
 	if a.budget != nil {
 		options.Memory = a.budget.Stats
 	}

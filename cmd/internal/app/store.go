@@ -34,7 +34,7 @@ func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, e
 	}
 	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
 		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.deps.Logger,
-		Fault: a.storeFault(), OnFatal: a.fail,
+		Now: a.clock.Now, Fault: a.storeFault(), OnFatal: a.fail,
 	})
 }
 

@@ -34,7 +34,7 @@ func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
-	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault}
+	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
 	if a.queue != nil {
 		deps.Pauses = a.queue
 	}
@@ -51,13 +51,13 @@ func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, link
 func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *directory.Directory) (*gateway.Gateway, error) {
 	deps := gateway.Deps{
 		Router: router, Dispatch: a.dispatch, Breakers: a.breakers, Spooler: spooler, Directory: who,
-		Observer: a.metrics, Logger: a.deps.Logger, Fault: a.deps.Fault,
+		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
 	}
 	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
 	} else {
 		deps.Queue, deps.Ledger = a.queue, a.queue
-		deps.Turn = turn.New(a.queue, a.deps.Logger, time.Now)
+		deps.Turn = turn.New(a.queue, a.deps.Logger, a.clock.Now)
 	}
 	if a.reporter != nil {
 		deps.Reporter = a.reporter
@@ -74,9 +74,19 @@ func policy(c *config.Config) retry.Policy {
 	return p
 }
 
+// clockParted tells that the machine's clock was set away from the program's,
+// which goes on, or that they agree again.
+func (a *App) clockParted(off time.Duration) {
+	if off == 0 {
+		a.deps.Logger.Info("the machine's clock and the program's agree again")
+		return
+	}
+	a.deps.Logger.Warn("the machine's clock was set; the program goes on by its own and follows slowly", "off", off.Round(time.Second).String())
+}
+
 // restoreBreakers takes up the breakers where the last process left them.
 func (a *App) restoreBreakers(ctx context.Context) error {
-	a.breakers = retry.NewBreakers(nil, func(c retry.BreakerChange) {
+	a.breakers = retry.NewBreakers(a.clock.Now, func(c retry.BreakerChange) {
 		a.metrics.BreakerChanged(c)
 		a.deps.Logger.Warn("an endpoint's breaker changed", "endpoint", c.Endpoint, "from", c.From, "to", c.To, "next_probe", c.Until)
 	})
@@ -93,6 +103,7 @@ func (a *App) restoreBreakers(ctx context.Context) error {
 func (a *App) workerOptions() retry.WorkerOptions {
 	o := retry.WorkerOptions{
 		Policy: policy(a.cfg), Breakers: a.breakers, Logger: a.deps.Logger, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
+		Now:         a.clock.Now,
 		Concurrency: a.dispatch.Share,
 	}
 	if a.reporter != nil {

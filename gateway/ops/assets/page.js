@@ -110,7 +110,7 @@ function showEndpoints(list, queue) {
   options("fendpoint", list.map((e) => e.name));
   fill("endpoints", list.map((e) => {
     const path = "endpoints/" + encodeURIComponent(e.name);
-    const button = !queue ? null : e.paused
+    const button = !queue ? null : e.paused || e.breaker === "open"
       ? el("button", { onclick: () => act(() => post(path + "/resume")) }, "Resume")
       : el("button", { onclick: () => act(() => post(path + "/pause", { why: "by the operator" })) }, "Pause");
     return el("tr", {},
@@ -139,6 +139,7 @@ function deliveryRow(d) {
     el("td", { class: "act" },
       el("button", { onclick: () => act(() => detail(path)) }, "Show"),
       d.state === "dead" ? el("button", { onclick: () => act(() => post(path + "/replay")) }, "Replay") : null,
+      d.state === "due" ? el("button", { onclick: () => act(() => post(path + "/retry")) }, "Try now") : null,
       d.state === "leased" ? null : el("button", { class: "danger", onclick: () => confirm("Delete this delivery? The message is gone then.") && act(() => api(path, { method: "DELETE" })) }, "Delete")));
 }
 
@@ -152,6 +153,7 @@ async function showDeliveries(more) {
   else fill("deliveries", rows, 9, "nothing");
   after = page.next || "";
   $("more").hidden = !after;
+  $("retryall").hidden = $("fstate").value !== "due" || !page.deliveries.length;
   $("replayall").hidden = $("deleteall").hidden = $("fstate").value !== "dead" || !page.deliveries.length;
 }
 
@@ -229,6 +231,7 @@ $("enter").addEventListener("submit", (e) => {
 $("leave").addEventListener("click", leave);
 $("more").addEventListener("click", () => showDeliveries(true).catch((e) => notice(e.message)));
 for (const id of ["fstate", "fendpoint", "freason", "frecipient"]) $(id).addEventListener("change", () => showDeliveries().catch((e) => notice(e.message)));
+$("retryall").addEventListener("click", () => act(() => post("retry", deliveryFilter())));
 $("replayall").addEventListener("click", () => act(() => post("replay", deliveryFilter())));
 $("deleteall").addEventListener("click", () => confirm("Delete all dead letters that this filter selects, on other pages too?") && act(() => post("delete", deliveryFilter())));
 enter();
