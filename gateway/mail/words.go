@@ -60,7 +60,8 @@ func (d *decoder) raw(v []byte) string {
 	return clean(d.charset(v, ""))
 }
 
-// charset decodes v by its label; without one by UTF-8, the hint, or a sniff.
+// charset decodes v by its label, which stands: a few words are no evidence
+// against it. Without a label by UTF-8, the hint, or a sniff.
 func (d *decoder) charset(v []byte, label string) string {
 	if label == "" && !utf8.Valid(v) {
 		if d.hint != nil {
@@ -70,7 +71,7 @@ func (d *decoder) charset(v []byte, label string) string {
 			label = charset.Sniff(v)
 		}
 	}
-	s, _ := charset.Decode(v, label)
+	s, _ := charset.DecodeWord(v, label)
 	return s
 }
 

@@ -9,63 +9,135 @@ import (
 	"golang.org/x/text/encoding/ianaindex"
 )
 
-// Decode turns octets into UTF-8 by a charset label as sent. What is
-// valid UTF-8 and more than ASCII is taken as that whatever single-byte
-// charset the label names, and a label that can't be true makes room for a
+// Decode turns the octets of a body into UTF-8 by a charset label as sent. A
+// label by which they can be read stands, but for overwhelming evidence: octets
+// that are UTF-8 beyond doubt, or a long Russian text that its label makes
+// gibberish of. A label that says nothing, or can't be true, makes room for a
 // sniff. The second result names the charset that was used where it isn't the
 // one labelled, "" else. The string may hold U+FFFD, never an invalid octet.
-func Decode(b []byte, label string) (string, string) {
+func Decode(b []byte, label string) (text, used string) {
 	l := Normalize(label)
-	if l == "" && !bytes.Contains(b, []byte("\x1b$")) || l == "utf-8" || l == "windows-1252" {
-		if utf8.Valid(b) {
-			return string(b), ""
-		}
-	}
-	switch {
-	case l == "":
-		s := Sniff(b)
+	if s, ok := overruled(b, l); ok {
 		return mustDecode(b, s), s
-	case l == "utf-8":
-		if s := brokenUTF8(b); s != "" {
-			return s, ""
-		}
-		s := Sniff(b)
-		return mustDecode(b, s), s
-	case l == "windows-1252":
-		if s := Sniff(b); s == "windows-1251" || s == "koi8-r" {
-			return mustDecode(b, s), s
-		}
-	case certainlyUTF8(b):
-		return string(b), "utf-8"
-	default:
-		if s := cyrillicText.correct(sample(b), l); s != "" {
-			return mustDecode(b, s), s
-		}
 	}
-	if s, ok := convert(b, l); ok {
-		return s, ""
-	}
-	if utf8.Valid(b) {
-		return string(b), "utf-8"
+	return DecodeWord(b, label)
+}
+
+// DecodeWord is Decode for a few words with a label of their own (RFC 2047,
+// 2231), which are never enough to overrule it.
+func DecodeWord(b []byte, label string) (text, used string) {
+	l := Normalize(label)
+	if !sevenBit(l) || isASCII(b) {
+		switch {
+		case l == "utf-8" && !utf8.Valid(b):
+			if mostlyUTF8(b) {
+				return ToUTF8(b), "broken utf-8"
+			}
+		case l == "" && utf8.Valid(b) && !bytes.Contains(b, []byte("\x1b$")):
+			if label != "" && !isASCII(b) {
+				used = "utf-8"
+			}
+			return string(b), used
+		case l != "":
+			if s, ok := convert(b, l); ok {
+				return s, ""
+			}
+			if utf8.Valid(b) {
+				return string(b), "utf-8"
+			}
+		}
 	}
 	s := Sniff(b)
 	return mustDecode(b, s), s
 }
 
-// certainlyUTF8 says whether octets are UTF-8 whatever their label says: text in
-// another charset may be valid UTF-8 when it is short, but hardly with
-// characters of three octets.
-func certainlyUTF8(b []byte) bool {
-	two, three := 0, 0
-	for _, c := range b[:min(len(b), sampleSize)] {
-		switch {
-		case c >= 0xe0:
-			three++
-		case c >= 0xc0:
-			two++
+// sevenBit says whether a charset has no octets above 0x7f.
+func sevenBit(label string) bool {
+	switch label {
+	case "iso-2022-jp", "iso-2022-kr", "utf-7", "hz-gb-2312":
+		return true
+	}
+	return false
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
 		}
 	}
-	return (three > 0 || two >= 8) && two+three >= 3 && utf8.Valid(b)
+	return true
+}
+
+// What it takes to read a long text against its label.
+const (
+	longText    = 60  // letters,
+	longLatin   = 20  // letters, where the label makes accented letters of all of them
+	longVariety = 14  // of them different
+	variety     = 8   // different letters or characters: a word over and over is one word
+	reads       = 0   // evidence of a letter in the right charset, at least
+	gibberish   = -.5 // and at most in the labelled one
+	longSingle  = 8   // characters of UTF-8 that any charset of single octets could mean
+)
+
+// overruled names the charset that certainly was meant instead of the label:
+// only what mailers really mistake for each other.
+func overruled(b []byte, label string) (string, bool) {
+	switch label {
+	case "", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32":
+		return "", false
+	case "windows-1252":
+		if !isASCII(b) && utf8.Valid(b) { // one mailer's default against the other's
+			return "utf-8", true
+		}
+		r, e := alphabets.read(sample(b))
+		certain := r != nil && (r.name == "windows-1251" || r.name == "koi8-r") && e.letters >= longLatin && e.different() >= variety
+		return nameOf(r), certain
+	}
+	if certainlyUTF8(b, label) {
+		return "utf-8", true
+	}
+	labelled := alphabets.named(label)
+	if labelled == nil || labelled.of != alphabets[0].of {
+		return "", false
+	}
+	b = sample(b)
+	if e := labelled.score(b); e.letters < longText || e.different() < longVariety || e.mean() > gibberish {
+		return "", false
+	}
+	r, e := alphabets.read(b)
+	return nameOf(r), r != nil && r != labelled && r.of == labelled.of && e.letters >= longText && e.mean() >= reads
+}
+
+func nameOf(r *reading) string {
+	if r == nil {
+		return ""
+	}
+	return r.name
+}
+
+// certainlyUTF8 says whether octets are UTF-8 whatever their label says: text in
+// another charset may be valid UTF-8 when it is short or one word over and over,
+// but hardly with characters of three octets, which only DOS Cyrillic has words of.
+func certainlyUTF8(b []byte, label string) bool {
+	if !utf8.Valid(b) {
+		return false
+	}
+	two, three, seen := 0, 0, map[rune]struct{}{}
+	for _, r := range string(b[:min(len(b), sampleSize)]) {
+		if r < utf8.RuneSelf {
+			continue
+		}
+		if seen[r] = struct{}{}; r < 0x800 {
+			two++
+		} else {
+			three++
+		}
+	}
+	if three >= 3 && label != "ibm866" {
+		return len(seen) >= 3
+	}
+	return two+three >= longSingle && len(seen) >= variety
 }
 
 // mustDecode decodes by a charset that the sniffer named.

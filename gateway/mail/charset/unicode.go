@@ -50,9 +50,8 @@ func decodeUTF32(b []byte) string {
 	return strings.TrimPrefix(out.String(), "\ufeff")
 }
 
-// brokenUTF8 repairs text that is UTF-8 but for a few octets, which are read as
-// windows-1252; "" when it is no UTF-8 at all.
-func brokenUTF8(b []byte) string {
+// mostlyUTF8 says whether text is UTF-8 but for a few octets.
+func mostlyUTF8(b []byte) bool {
 	good, bad := 0, 0
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
@@ -63,10 +62,7 @@ func brokenUTF8(b []byte) string {
 		}
 		i += n
 	}
-	if good < 4*bad || good == 0 {
-		return ""
-	}
-	return ToUTF8(b)
+	return good >= 4*bad && good > 0
 }
 
 // ToUTF8 makes a valid string; what is no UTF-8 becomes U+FFFD.
