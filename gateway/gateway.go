@@ -75,7 +75,6 @@ type Config struct {
 	AskFor       time.Duration // how long a sender waits for the webhooks in all (DefaultAskFor)
 	EnforceDMARC bool          // 550 to what the sender's domain asks to reject
 	Policy       retry.Policy  // when what waits is tried again
-	ParseLimits  mail.Limits
 	Version      string
 }
 

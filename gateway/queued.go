@@ -93,22 +93,19 @@ func (g *Gateway) tellQueued(m *message, d *dispatch.Delivery) {
 		}
 	}
 	if len(reached) > 0 {
-		g.deps.Reporter.Delivered(m.env, reached, m.parsed, m.raw)
+		g.deps.Reporter.Delivered(m.env, reached, m.mail.Head, archive.Whole(m.env, m.data))
 	}
 }
 
-// load makes a message of a lease: the frozen envelope and trace lines, the
-// stored octets, and what today's parser reads in them.
+// load makes a message of a lease: the frozen envelope and trace lines, and the
+// stored octets. What they say is read when the webhook may have it.
 func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
 	stored, err := archive.OpenLease(ctx, g.deps.Queue, l)
 	if err != nil {
 		return nil, err
 	}
 	m := &message{env: stored.Envelope, data: stored.Data, stored: stored}
-	if err := g.parse(m); err != nil {
-		m.close()
-		return nil, err
-	}
+	g.prepare(m)
 	return m, nil
 }
 

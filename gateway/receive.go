@@ -31,8 +31,6 @@ type message struct {
 	env    *mail.Envelope
 	to     []dispatch.Recipient
 	data   mail.Source // as received
-	raw    mail.Source // our trace lines, then data without what was removed
-	parsed *mail.Message
 	mail   *dispatch.Mail
 	lmtp   bool
 	stored *archive.Mail // it came out of the queue; nil: it is fresh
@@ -99,6 +97,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 		return []smtp.Reply{refusal}
 	}
 	t.Data = m
+	defer m.mail.Release()
 	g.deps.Fault(FaultParsed)
 	parts := g.take(ctx, m, in.booked)
 	g.deps.Observer.Received(m.env, m.reply(parts[0]).Code)
@@ -135,11 +134,15 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 			return nil, replyDMARC
 		}
 	}
-	if err := g.freeze(m); err != nil {
+	switch err := g.freeze(ctx, m); {
+	case errors.Is(err, dispatch.ErrNoMemory):
+		g.log.Warn("a message was left with its sender for want of memory", "message", m.env.ID, "size", m.env.Size, "err", err)
+		return nil, replyNoMemory
+	case err != nil:
 		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
 		return nil, replyLocalError
 	}
-	m.env.Keyed = m.parsed.MessageID != ""
+	m.env.Keyed = m.mail.Head.MessageID != ""
 	if !m.env.Keyed {
 		var random [32]byte
 		rand.Read(random[:])
@@ -150,28 +153,33 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 
 // freeze takes out of the message what a stranger says in our name, puts our
 // header lines before it, and reads the result.
-func (g *Gateway) freeze(m *message) error {
+func (g *Gateway) freeze(ctx context.Context, m *message) error {
 	removed, err := auth.Forged(m.data, g.cfg.Domain)
 	if err != nil {
 		return err
 	}
 	m.env.Removed = removed.Spans
 	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
-	return g.parse(m)
+	g.prepare(m)
+	ctx, cancel := context.WithTimeout(ctx, memoryWait)
+	defer cancel()
+	return g.deps.Dispatch.Open(ctx, m.mail)
 }
 
-// parse reads the message for its webhooks.
-func (g *Gateway) parse(m *message) (err error) {
-	m.raw = archive.Raw(m.env, m.data)
-	if m.parsed, err = mail.Parse(m.raw, g.cfg.ParseLimits); err != nil {
-		return err
-	}
-	m.mail = dispatch.NewMail(m.env, m.raw, m.parsed)
+// memoryWait is how long a sender waits for memory, before the webhooks have
+// their time.
+const memoryWait = 15 * time.Second
+
+// prepare makes the message deliverable; it is read when it is needed.
+func (g *Gateway) prepare(m *message) {
+	m.mail = dispatch.NewMail(m.env, m.raw)
 	if g.store != nil {
 		m.mail.Keep = func(ctx context.Context, until time.Time) error { return g.store.keep(ctx, m, until) }
 	}
-	return nil
 }
+
+// raw makes a source of our trace lines, then data without what was removed.
+func (m *message) raw() mail.Source { return archive.Raw(m.env, m.data) }
 
 // trace is the header lines that we put before the octets of DATA, frozen from
 // here on: the verdict, what was removed, and where the mail came from. Octets that

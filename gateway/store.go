@@ -64,7 +64,7 @@ func (s *store) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery
 
 // stage makes the message's octets durable and returns its record.
 func (s *store) stage(ctx context.Context, m *message, booked retry.Reservation) (retry.Message, error) {
-	record, err := archive.Record(m.env, m.parsed.Subject, s.policy.MaxAge)
+	record, err := archive.Record(m.env, m.mail.Head.Subject, s.policy.MaxAge)
 	if err != nil {
 		return record, s.failed(m.env, "envelope", err)
 	}
@@ -151,7 +151,7 @@ func (s *store) keep(ctx context.Context, m *message, until time.Time) error {
 	var record retry.Message
 	var err error
 	if m.stored != nil || !m.kept.until.IsZero() {
-		record, err = archive.Record(m.env, m.parsed.Subject, s.policy.MaxAge)
+		record, err = archive.Record(m.env, m.mail.Head.Subject, s.policy.MaxAge)
 	} else {
 		record, err = s.stage(ctx, m, nil)
 	}

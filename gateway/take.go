@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"postern/gateway/archive"
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/retry"
@@ -34,6 +35,7 @@ func (p part) endings(ds []*dispatch.Delivery) []ending {
 // tells: a zero reply in a part is acceptance.
 func (g *Gateway) take(ctx context.Context, m *message, booked retry.Reservation) []part {
 	ds := g.ask(ctx, m)
+	m.mail.Release() // whatever was asked: the store may take its time
 	parts := m.parts()
 	for i := range parts {
 		parts[i].decision = g.decide(m, ds, parts[i])
@@ -109,7 +111,7 @@ func (g *Gateway) tellSender(m *message, ds []*dispatch.Delivery, parts []part) 
 		}
 	}
 	if len(reached) > 0 {
-		g.deps.Reporter.Delivered(m.env, reached, m.parsed, m.raw)
+		g.deps.Reporter.Delivered(m.env, reached, m.mail.Head, archive.Whole(m.env, m.data))
 	}
 }
 

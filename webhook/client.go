@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/go-resty/resty/v2"
-
-	"postern/webhook/payload"
 )
 
 const (
@@ -55,22 +53,26 @@ func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *clien
 
 // post makes the POST. A kept connection that broke before an answer says
 // nothing about the webhook: then it is posted once more over a new one, with the
-// same webhook-id.
-func (c *client) post(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) Answer {
-	a, stale := c.try(ctx, header, body, timeout)
-	if stale {
-		c.transport.CloseIdleConnections()
-		a, _ = c.try(ctx, header, body, timeout)
+// same webhook-id. again leaves that to the caller, who has to render it anew.
+func (c *client) post(ctx context.Context, header http.Header, of *Request, timeout time.Duration) (a Answer, again bool) {
+	a, stale := c.try(ctx, header, of, timeout)
+	if !stale {
+		return a, false
 	}
-	return a
+	c.transport.CloseIdleConnections()
+	if _, whole := of.content(); !whole {
+		return a, true
+	}
+	a, _ = c.try(ctx, header, of, timeout)
+	return a, false
 }
 
 // try makes one request; stale says that it failed on a kept connection before
 // the first octet of an answer.
-func (c *client) try(ctx context.Context, header http.Header, body *payload.Body, timeout time.Duration) (a Answer, stale bool) {
+func (c *client) try(ctx context.Context, header http.Header, of *Request, timeout time.Duration) (a Answer, stale bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &request{header: header, body: body, watch: newWatch(cancel, timeout), wrote: make(chan struct{})}
+	r := &request{header: header, of: of, length: of.body.Length, watch: newWatch(cancel, timeout), wrote: make(chan struct{})}
 	defer r.finish()
 	ctx = httptrace.WithClientTrace(context.WithValue(ctx, requestKey{}, r), r.trace())
 	res, err := c.resty.R().SetContext(ctx).Execute(http.MethodPost, c.url)
@@ -120,9 +122,11 @@ func readAnswer(body io.ReadCloser) []byte {
 // one request; it travels in the request's context.
 type request struct {
 	header http.Header
-	body   *payload.Body
+	of     *Request
+	length int64 // of its body
 	watch  *watch
 
+	segment  atomic.Pointer[bytes.Reader] // a body of one segment, until it was sent
 	upload   atomic.Pointer[upload]
 	conn     atomic.Pointer[conn]
 	reused   atomic.Bool
@@ -143,7 +147,7 @@ func install(_ *resty.Client, req *http.Request) error {
 	if host := r.header.Get("Host"); host != "" {
 		req.Host = host
 	}
-	req.ContentLength = r.body.Length
+	req.ContentLength = r.length
 	req.GetBody = r.open
 	body, err := r.open()
 	req.Body = body
@@ -154,13 +158,18 @@ func install(_ *resty.Client, req *http.Request) error {
 // net/http writes together with the header; the rest is rendered while it is
 // sent.
 func (r *request) open() (io.ReadCloser, error) {
-	if r.body.Bytes != nil {
-		return io.NopCloser(bytes.NewReader(r.body.Bytes)), nil
-	}
-	if r.body.Length == 0 {
+	body, whole := r.of.content()
+	switch {
+	case !whole:
+		return nil, errors.New("the request was sent, and its message let go of")
+	case body.Bytes != nil:
+		b := bytes.NewReader(body.Bytes)
+		r.segment.Store(b)
+		return io.NopCloser(b), nil
+	case body.Length == 0:
 		return http.NoBody, nil
 	}
-	u := newUpload(r.body, r.watch)
+	u := newUpload(body.Write, r.watch)
 	if old := r.upload.Swap(u); old != nil {
 		old.end()
 	}
@@ -210,17 +219,26 @@ func (r *request) trace() *httptrace.ClientTrace {
 		},
 		WroteRequest: func(i httptrace.WroteRequestInfo) {
 			if i.Err == nil {
-				r.once.Do(func() { close(r.wrote) })
+				r.once.Do(r.written)
 			}
 			r.watch.sent()
 		},
 		GotFirstResponseByte: func() {
-			if u := r.upload.Load(); u != nil && u.taken.Load() < r.body.Length {
+			if u := r.upload.Load(); u != nil && u.taken.Load() < r.length {
 				r.partial.Store(true)
 			}
 			r.answered.Store(true)
 		},
 		Got1xxResponse: func(int, textproto.MIMEHeader) error { r.hinted.Store(true); return nil },
+	}
+}
+
+// written is called when the last octet is on its way. A body of one segment
+// would stay with net/http until the answer came.
+func (r *request) written() {
+	close(r.wrote)
+	if b := r.segment.Load(); r.of.letGo() && b != nil {
+		b.Reset(nil)
 	}
 }
 

@@ -38,6 +38,7 @@ const (
 	ReasonBreaker       Reason = "breaker_open" // not asked: the endpoint is failing
 	ReasonNoSlot        Reason = "no_slot"      // not asked: CONCURRENCY was taken for the whole time
 	ReasonPaused        Reason = "paused"       // not asked: the operator paused the endpoint
+	ReasonMemory        Reason = "no_memory"    // not asked: no memory for the message came free
 	ReasonRender        Reason = "render"       // the stored message could not be read
 	ReasonInsecure      Reason = "insecure"     // REQUIRETLS and the endpoint is not https
 )
@@ -52,6 +53,7 @@ type Outcome struct {
 	Recipients map[string]reply.Reply // per recipient, on LMTP
 	After      time.Duration          // Retry-After, at most 6 h; 0 none
 	Elapsed    time.Duration
+	Again      bool  // a kept connection broke before it answered: post it once more, as the same attempt
 	Err        error // why, for people; nil when delivered
 }
 

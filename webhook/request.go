@@ -6,18 +6,53 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
+	"postern/gateway/mail"
 	"postern/webhook/payload"
 )
 
 // Request is a delivery rendered for its endpoint. It may be posted many times
-// and says the same each time.
+// and says the same each time, but with OnSent only until it was sent.
 type Request struct {
 	ep   *Endpoint
-	d    payload.Delivery
 	opts payload.Options
+
+	mu   sync.Mutex
+	d    payload.Delivery
 	body payload.Body
+	sent func() // nil: not of interest, and once it was called
+	gone bool   // the message was let go of
+}
+
+// OnSent has f called, at most once, when the request was written to its end
+// and the webhook is left to think: the request holds nothing of the message
+// from then on.
+func (r *Request) OnSent(f func()) { r.sent = f }
+
+// letGo drops the message where somebody wants to know of it, and reports
+// whether it is gone.
+func (r *Request) letGo() bool {
+	r.mu.Lock()
+	f := r.sent
+	if f != nil {
+		r.sent, r.gone = nil, true
+		r.d.Message, r.body.Bytes, r.body.Write = nil, nil, nil
+	}
+	gone := r.gone
+	r.mu.Unlock()
+	if f != nil {
+		f()
+	}
+	return gone
+}
+
+// content is the body, false once the message was let go of.
+func (r *Request) content() (payload.Body, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.body, !r.gone
 }
 
 // Render makes the request of a delivery. Its error is about the message's
@@ -48,13 +83,17 @@ func (r *Request) render() (err error) {
 // durable before it is posted.
 func (r *Request) UsesLinks() bool { return r.body.UsesLinks }
 
-// Smaller renders the request again with all content by url, for a receiver
-// that finds it too large; nil where there is nothing to leave out.
-func (r *Request) Smaller() (*Request, error) {
-	if r.d.Links == nil || r.body.UsesLinks {
+// Shrinks reports whether Smaller is worth a try.
+func (r *Request) Shrinks() bool { return r.d.Links != nil && !r.body.UsesLinks }
+
+// Smaller renders the request of the message again with all content by url, for
+// a receiver that finds it too large; nil where there is nothing to leave out.
+func (r *Request) Smaller(m *mail.Message) (*Request, error) {
+	if !r.Shrinks() {
 		return nil, nil
 	}
 	s := &Request{ep: r.ep, d: r.d, opts: byURL(r.opts)}
+	s.d.Message = m
 	if err := s.render(); err != nil || !s.body.UsesLinks {
 		return nil, err
 	}
@@ -75,7 +114,8 @@ func byURL(o payload.Options) payload.Options {
 // Post makes one attempt and says what came of it; timeout is for the answer's
 // header, from the last octet of the request on. It never panics and never
 // retries but for a case that is one attempt to the outside: a kept connection
-// that the webhook had closed before it answered.
+// that the webhook had closed before it answered. Where the message was let go
+// of by then, Outcome.Again asks for it.
 func (s *Sender) Post(ctx context.Context, r *Request, timeout time.Duration) Outcome {
 	start := s.opts.Now()
 	o := s.post(ctx, r, timeout)
@@ -93,9 +133,11 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 	if err != nil {
 		return NotPosted(headerReason(err), err)
 	}
-	a := c.post(ctx, header, &r.body, timeout)
+	a, again := c.post(ctx, header, r, timeout)
 	a.At = s.opts.Now()
-	return Classify(a, r.ep.rejects)
+	o := Classify(a, r.ep.rejects)
+	o.Again = again
+	return o
 }
 
 // headerReason tells a body that can't be read from a secret that can't be used.

@@ -26,6 +26,7 @@ var standard = map[Reason]reply.Reply{
 	ReasonTLS:           reply.New(451, reply.Enhanced{4, 7, 5}, "TLS with the receiver failed, try again later"),
 	ReasonBreaker:       reply.New(451, reply.Enhanced{4, 4, 1}, "Receiver failing, try again later"),
 	ReasonNoSlot:        reply.New(451, reply.Enhanced{4, 4, 5}, "Receiver busy with other mail, try again later"),
+	ReasonMemory:        reply.New(452, reply.Enhanced{4, 3, 1}, "No memory for the message now, try again later"),
 	ReasonPaused:        reply.New(451, reply.Enhanced{4, 3, 2}, "Receiver paused, try again later"),
 	ReasonRender:        reply.New(451, reply.Enhanced{4, 3, 0}, "Local error, try again later"),
 	ReasonInsecure:      reply.New(550, reply.Enhanced{5, 7, 30}, "REQUIRETLS support required"),
@@ -111,6 +112,7 @@ var errorWords = []struct {
 	{"breaker", ReasonBreaker, "the endpoint kept failing and isn't asked for a while"},
 	{"early", ReasonEarly, "a 2xx came before the message was sent whole: what the webhook has of it is unknown"},
 	{"no-slot", ReasonNoSlot, "CONCURRENCY POSTs were under way for the whole time"},
+	{"memory", ReasonMemory, "no memory for the message came free in time"},
 	{"paused", ReasonPaused, "the operator paused the endpoint"},
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
-
-	"postern/webhook/payload"
 )
 
 // uploadBuffer is the size of the pieces in which a large body is sent.
@@ -23,13 +21,13 @@ type upload struct {
 	err   atomic.Pointer[error] // by which rendering ended, other than by Close
 }
 
-func newUpload(b *payload.Body, w *watch) *upload {
+func newUpload(write func(io.Writer) error, w *watch) *upload {
 	r, pw := io.Pipe()
 	u := &upload{PipeReader: r, watch: w, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
 		buf := bufio.NewWriterSize(pw, uploadBuffer)
-		err := b.Write(buf)
+		err := write(buf)
 		if err == nil {
 			err = buf.Flush()
 		}

@@ -69,6 +69,20 @@ func Raw(env *mail.Envelope, data mail.Source) mail.Source {
 	return mail.Prepend(env.Trace, mail.Without(data, env.Removed))
 }
 
+// Whole is Raw for those who may never open it: nothing is copied before.
+func Whole(env *mail.Envelope, data mail.Source) mail.Source { return whole{env, data} }
+
+type whole struct {
+	env  *mail.Envelope
+	data mail.Source
+}
+
+// Open implements mail.Source.
+func (w whole) Open() (io.ReadSeekCloser, error) { return Raw(w.env, w.data).Open() }
+
+// Size implements mail.Source.
+func (w whole) Size() int64 { return Raw(w.env, w.data).Size() }
+
 // Record is a message as the queue keeps it, its body still to be staged. It
 // waits for the webhooks for life.
 func Record(env *mail.Envelope, subject string, life time.Duration) (retry.Message, error) {

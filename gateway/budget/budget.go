@@ -145,6 +145,28 @@ func (b *Budget) Try(n int64) *Grant {
 	return b.now(max(n, 0))
 }
 
+// Work takes n octets and does with them what do says. Where that ends with an
+// error that Needs more (errors.As), because the grant couldn't grow to it, all
+// is released, the need is waited for as Take does, and do is called again.
+// Without an error the grant is the caller's to release.
+func (b *Budget) Work(ctx context.Context, n int64, do func(*Grant) error) (*Grant, error) {
+	for {
+		g, err := b.Take(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if err = do(g); err == nil {
+			return g, nil
+		}
+		g.Release()
+		var more interface{ Needs() int64 }
+		if !errors.As(err, &more) || more.Needs() <= n {
+			return nil, err
+		}
+		n = more.Needs()
+	}
+}
+
 // leave ends a wait that took too long, unless its turn has just come.
 func (b *Budget) leave(ctx context.Context, line *list.List, place *list.Element, w *waiter) (*Grant, error) {
 	b.mu.Lock()

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 )
 
@@ -28,17 +29,14 @@ const (
 	// maxRanges is the ranges of one request; with more it gets the whole, since
 	// each one may have to be decoded from the start.
 	maxRanges = 8
-	// maxParsing is how many requests read a message's structure at once: each
-	// may hold its decoded text (mail.Limits.TextBytes).
-	maxParsing = 4
+	// memoryWait is how long a request waits for the memory that reading a
+	// message's structure takes.
+	memoryWait = 15 * time.Second
 )
 
 // Handler is a http.Handler for Path. Memory is bounded whatever the size: an
 // attachment is decoded while it is sent.
-type Handler struct {
-	deps    Deps
-	parsing chan struct{}
-}
+type Handler struct{ deps Deps }
 
 // Deps are the parts that a Handler works with.
 type Deps struct {
@@ -47,12 +45,13 @@ type Deps struct {
 	// Limits must be those with which the gateway parses, since a url names an
 	// attachment by its number.
 	Limits mail.Limits
+	Memory *budget.Budget // what messages are read within; nil: no bound
 	Logger *slog.Logger
 	Now    func() time.Time
 }
 
 // NewHandler returns the handler.
-func NewHandler(d Deps) *Handler { return &Handler{d, make(chan struct{}, maxParsing)} }
+func NewHandler(d Deps) *Handler { return &Handler{d} }
 
 // ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -77,6 +76,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) failed(w http.ResponseWriter, id string, err error) {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled):
+	case errors.Is(err, budget.ErrShort):
+		w.Header().Set("Retry-After", "10")
+		plain(w, http.StatusServiceUnavailable, "there is no memory to read the message now, try again")
 	case errors.Is(err, archive.ErrNotFound):
 		plain(w, http.StatusGone, "the content is not kept any more")
 	default:
@@ -90,10 +92,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, m *archive.Mail,
 	if part == rawPart {
 		return SendRaw(w, r, m)
 	}
-	a, err := h.attachment(r.Context(), m.Raw(), part)
+	a, grant, err := h.attachment(r.Context(), m.Raw(), part)
 	if err != nil {
 		return err
 	}
+	defer grant.Release()
 	content := &decoded{content: a.Content, size: a.Size}
 	defer content.Close()
 	file{a.Filename, typeOf(a), m.Envelope.ID + "-" + part, m.Envelope.Received, content}.send(w, r)
@@ -111,28 +114,30 @@ func SendRaw(w http.ResponseWriter, r *http.Request, m *archive.Mail) error {
 	return nil
 }
 
-// attachment finds an attachment by its number.
-func (h *Handler) attachment(ctx context.Context, raw mail.Source, part string) (*mail.Attachment, error) {
-	select {
-	case h.parsing <- struct{}{}:
-		defer func() { <-h.parsing }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+// attachment finds an attachment by its number. The grant is for sending it.
+func (h *Handler) attachment(ctx context.Context, raw mail.Source, part string) (a mail.Attachment, g *budget.Grant, err error) {
+	ctx, cancel := context.WithTimeout(ctx, memoryWait)
+	defer cancel()
+	g, err = h.deps.Memory.Work(ctx, mail.Least(raw), func(g *budget.Grant) error {
+		m, err := mail.ParseWithin(raw, h.deps.Limits, g)
+		if err != nil {
+			return err
+		}
+		i, err := strconv.Atoi(part)
+		if err != nil || i < 0 || i >= len(m.Attachments) {
+			return archive.ErrNotFound
+		}
+		a = m.Attachments[i] // a copy: the decoded text is let go
+		return nil
+	})
+	if err == nil {
+		g.Shrink(mail.Least(raw))
 	}
-	m, err := mail.Parse(raw, h.deps.Limits)
-	if err != nil {
-		return nil, err
-	}
-	i, err := strconv.Atoi(part)
-	if err != nil || i < 0 || i >= len(m.Attachments) {
-		return nil, archive.ErrNotFound
-	}
-	a := m.Attachments[i] // a copy: the decoded text is let go
-	return &a, nil
+	return a, g, err
 }
 
 // typeOf is the attachment's type as a header value.
-func typeOf(a *mail.Attachment) string {
+func typeOf(a mail.Attachment) string {
 	params := map[string]string{}
 	if a.Charset != "" {
 		params["charset"] = a.Charset

@@ -2,11 +2,13 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"time"
 
+	"postern/gateway/mail"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
@@ -16,6 +18,12 @@ const FaultAnswered = "answered"
 
 // DeliverAll makes all deliveries at once and returns when the last has ended.
 func (x *Dispatcher) DeliverAll(ctx context.Context, ds []*Delivery) {
+	for _, d := range ds {
+		d.use = d.Mail.also()
+	}
+	for _, d := range ds {
+		d.Mail.Release() // from here on the deliveries say how long it is needed
+	}
 	var wg sync.WaitGroup
 	for i, d := range ds {
 		if i == len(ds)-1 {
@@ -29,6 +37,7 @@ func (x *Dispatcher) DeliverAll(ctx context.Context, ds []*Delivery) {
 
 // Deliver makes one delivery and notes its outcome in it.
 func (x *Dispatcher) Deliver(ctx context.Context, d *Delivery) {
+	defer d.letGo()
 	if d.Taken || d.Origin == Fresh && x.Refuses(d) {
 		return
 	}
@@ -73,37 +82,76 @@ func (x *Dispatcher) deliver(ctx context.Context, d *Delivery) webhook.Outcome {
 	return o
 }
 
-// attempt renders, keeps and posts; where the receiver finds the body too large
-// once more, with all content by url.
+// attempt posts the message; once more where a kept connection broke before it
+// answered, and where the receiver finds the body too large, with all content
+// by url.
 func (x *Dispatcher) attempt(ctx context.Context, d *Delivery) webhook.Outcome {
 	p := x.payload(d)
-	r, err := x.deps.Sender.Render(d.Endpoint, p.Delivery)
-	if err != nil {
-		return webhook.NotPosted(webhook.ReasonRender, err)
+	render := func(m *mail.Message, raw mail.Source) (*webhook.Request, error) {
+		whole := p.Delivery
+		whole.Message, whole.Raw = m, raw
+		return x.deps.Sender.Render(d.Endpoint, whole)
 	}
-	o := x.post(ctx, d, r, p.until)
-	if o.Reason != webhook.ReasonTooLarge {
+	o, r := x.once(ctx, d, render, p.until)
+	if o.Again {
+		o, r = x.once(ctx, d, render, p.until)
+	}
+	if o.Reason != webhook.ReasonTooLarge || !r.Shrinks() {
 		return o
 	}
-	smaller, err := r.Smaller()
-	switch {
-	case err != nil:
-		return webhook.NotPosted(webhook.ReasonRender, err)
-	case smaller == nil:
+	smaller, r := x.once(ctx, d, func(m *mail.Message, _ mail.Source) (*webhook.Request, error) { return r.Smaller(m) }, p.until)
+	if r == nil && smaller.Err == nil { // there is nothing to leave out
 		return o
 	}
-	return x.post(ctx, d, smaller, p.until)
+	return smaller
 }
 
-// post makes the POST; what its urls name is durable before.
-func (x *Dispatcher) post(ctx context.Context, d *Delivery, r *webhook.Request, until time.Time) webhook.Outcome {
+// once renders, keeps what urls name, and posts. The message is let go of as soon
+// as the webhook has it. Without a request the webhook saw nothing.
+func (x *Dispatcher) once(ctx context.Context, d *Delivery, render renderer, until time.Time) (webhook.Outcome, *webhook.Request) {
+	u, r, err := x.render(ctx, d, render)
+	defer u.end()
+	switch {
+	case errors.Is(err, ErrNoMemory):
+		return webhook.NotPosted(webhook.ReasonMemory, err), nil
+	case err != nil:
+		return webhook.NotPosted(webhook.ReasonRender, err), nil
+	case r == nil:
+		return webhook.Outcome{}, nil
+	}
 	if r.UsesLinks() {
 		if err := d.Mail.Keep(ctx, until); err != nil {
-			return webhook.NotPosted(webhook.ReasonRender, fmt.Errorf("keep the content that urls name: %w", err))
+			return webhook.NotPosted(webhook.ReasonRender, fmt.Errorf("keep the content that urls name: %w", err)), nil
 		}
 	}
-	return x.deps.Sender.Post(ctx, r, timeout(d))
+	r.OnSent(u.end)
+	return x.deps.Sender.Post(ctx, r, timeout(d)), r
 }
+
+// render makes the request, waiting for memory if it must.
+func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (*use, *webhook.Request, error) {
+	ctx, cancel := context.WithTimeout(ctx, memoryWait)
+	defer cancel()
+	u, m, raw, err := x.use(ctx, d.Mail)
+	d.letGo()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := render(m, raw)
+	return u, r, err
+}
+
+// renderer makes a request of what a message says.
+type renderer func(m *mail.Message, raw mail.Source) (*webhook.Request, error)
+
+// letGo ends the use that the delivery began with.
+func (d *Delivery) letGo() {
+	d.use.end()
+	d.use = nil
+}
+
+// memoryWait is how long a delivery waits for memory.
+const memoryWait = 15 * time.Second
 
 // timeout is how long the answer may take: longer where nobody waits for it.
 func timeout(d *Delivery) time.Duration {
@@ -123,7 +171,7 @@ func (x *Dispatcher) payload(d *Delivery) linked {
 	m := d.Mail
 	p := linked{Delivery: payload.Delivery{
 		ID: d.ID, Attempt: d.Attempt, Endpoint: d.Endpoint.Name(), Envelope: m.Envelope, Recipients: d.To,
-		Message: m.Message, Raw: m.Raw, RawSum: m.sum,
+		RawSum: m.sum,
 	}}
 	if x.deps.URLs != nil && m.Keep != nil {
 		p.Links, p.until = x.deps.URLs(x.deps.Now())

@@ -55,8 +55,7 @@ func TestTooLargeGoesOnceMoreByURL(t *testing.T) {
 		}
 	}
 	b := newBench(t, limit, Deps{URLs: makeURLs})
-	m := newMail(t, 0)
-	m.Message.Attachments, m.Message.Text = nil, strings.Repeat("x", 100<<10)
+	m := textMail(100 << 10)
 	m.Keep = new(keeper).keep
 	d := b.fresh(m)
 	if b.Deliver(t.Context(), d); d.Outcome.Reason != webhook.ReasonTooLarge || d.Outcome.Result != webhook.Deferred || b.posts() != 1 {
@@ -100,12 +99,14 @@ func TestKeptBeforeThePOST(t *testing.T) {
 func TestRawSumOnce(t *testing.T) {
 	for _, c := range []struct {
 		raw  payload.Where
-		want int // readers: one for the sum, one for each body
-	}{{payload.Inline, 3}, {payload.Omit, 0}} {
+		want int // readers beside the parser: one for the sum, for each body one and its attachment's
+	}{{payload.Inline, 5}, {payload.Omit, 2}} {
 		b := newBench(t, nil, Deps{}, webhook.Config{Name: "one", Raw: c.raw}, webhook.Config{Name: "two", Raw: c.raw})
 		plain := newMail(t, 0)
-		src := &countedSource{Source: plain.Raw}
-		m := NewMail(plain.Envelope, src, plain.Message)
+		src := &countedSource{Source: plain.raw()}
+		m := NewMail(plain.Envelope, func() mail.Source { return src })
+		b.must(b.Open(t.Context(), m))
+		src.opened = 0
 		for _, ep := range b.router.Endpoints() {
 			d := &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{{Address: "a@in.example"}}, Attempt: 1}
 			if b.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered {
@@ -160,7 +161,7 @@ func TestGate(t *testing.T) {
 	}
 	watch := &watcher{}
 	b := newBench(t, nil, Deps{Gate: gate, Observer: watch})
-	d := b.fresh(newMail(t, 0))
+	d := b.fresh(b.opened(newMail(t, 0)))
 	if b.Deliver(t.Context(), d); d.Outcome.Reason != "gate" || d.Outcome.Endpoint != "main" || b.posts() != 0 || len(watch.seen) != 1 {
 		t.Errorf("%+v after %d posts, observed %v", d.Outcome, b.posts(), watch.seen)
 	}
@@ -176,7 +177,7 @@ func TestGate(t *testing.T) {
 		t.Error("what was taken before is refused")
 	}
 	pass := newBench(t, nil, Deps{Gate: func(*webhook.Endpoint, *mail.Envelope, *mail.Message) *webhook.Outcome { return nil }})
-	d = pass.fresh(newMail(t, 0))
+	d = pass.fresh(pass.opened(newMail(t, 0)))
 	if pass.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered {
 		t.Errorf("who may pass: %+v", d.Outcome)
 	}
@@ -242,7 +243,7 @@ func TestCut(t *testing.T) {
 
 // Every reason says whether the endpoint was asked and whether it works.
 func TestReasons(t *testing.T) {
-	unasked := []webhook.Reason{webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot}
+	unasked := []webhook.Reason{webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory}
 	failing := []webhook.Reason{webhook.ReasonBusy, webhook.ReasonMisconfigured, webhook.ReasonUnavailable, webhook.ReasonEarly,
 		webhook.ReasonTimeout, webhook.ReasonConnect, webhook.ReasonDNS, webhook.ReasonTLS}
 	for _, r := range webhook.Reasons() {

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 	"postern/webhook"
 	"postern/webhook/payload"
@@ -47,6 +48,7 @@ type URLs func(now time.Time) (urls payload.Links, until time.Time)
 
 // Config is what the operator decides.
 type Config struct {
+	ParseLimits  mail.Limits
 	LogAddresses AddressLog
 }
 
@@ -55,6 +57,7 @@ type Deps struct {
 	Router   *webhook.Router
 	Sender   Sender
 	Breakers Breakers
+	Memory   *budget.Budget     // what messages are read within; nil: no bound
 	Pauses   Pauses             // nil: nothing is ever paused
 	Gate     Gate               // nil: everybody may pass
 	URLs     URLs               // nil: content never travels by url

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -89,11 +90,22 @@ func newMail(t *testing.T, attachment int) *Mail {
 	t.Helper()
 	raw := mail.Bytes("From: s@client.example\r\nSubject: hello\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbody\r\n" +
 		"--b\r\nContent-Type: application/x-thing; name=x.bin\r\n\r\n" + string(make([]byte, attachment)) + "\r\n--b--\r\n")
-	m, err := mail.Parse(raw, mail.Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return NewMail(&mail.Envelope{ID: "m1", Key: "k1", Protocol: "ESMTP", From: "s@client.example", Received: time.Now(), Verb: mail.VerbMail}, raw, m)
+	return NewMail(&mail.Envelope{ID: "m1", Key: "k1", Protocol: "ESMTP", From: "s@client.example", Received: time.Now(), Verb: mail.VerbMail},
+		func() mail.Source { return raw })
+}
+
+// textMail is a message of nothing but so many octets of text.
+func textMail(size int) *Mail {
+	raw := mail.Bytes("From: s@client.example\r\nSubject: hello\r\n\r\n" + strings.Repeat("x", size))
+	return NewMail(&mail.Envelope{ID: "m1", Key: "k1", Protocol: "ESMTP", From: "s@client.example", Received: time.Now(), Verb: mail.VerbMail},
+		func() mail.Source { return raw })
+}
+
+// opened is the message, read.
+func (b *bench) opened(m *Mail) *Mail {
+	b.t.Helper()
+	b.must(b.Open(b.t.Context(), m))
+	return m
 }
 
 // fresh is the delivery of a message to the bench's first endpoint.

@@ -23,6 +23,8 @@ type Delivery struct {
 	Origin   Origin
 	Taken    bool            // an earlier try of the sender's reached them: nobody is asked
 	Outcome  webhook.Outcome // once it was made
+
+	use *use // of what the mail says, nil: it is read when it is needed
 }
 
 // Origin says where a delivery comes from.

@@ -17,7 +17,7 @@ func (x *Dispatcher) Refuses(d *Delivery) bool {
 	case insecure(d):
 		d.Outcome = refusedInsecure
 	case x.deps.Gate != nil:
-		o := x.deps.Gate(d.Endpoint, d.Mail.Envelope, d.Mail.Message)
+		o := x.deps.Gate(d.Endpoint, d.Mail.Envelope, d.Mail.Head)
 		if o == nil {
 			return false
 		}
@@ -41,7 +41,7 @@ var refusedInsecure = webhook.Outcome{Result: webhook.Rejected, Reason: webhook.
 // Asked reports whether the endpoint saw an attempt.
 func Asked(o webhook.Outcome) bool {
 	switch o.Reason {
-	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot:
+	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory:
 		return false
 	}
 	return true
@@ -51,7 +51,7 @@ func Asked(o webhook.Outcome) bool {
 // or a wish to defer is an answer of a healthy app, a 413 mostly a proxy's.
 func works(o webhook.Outcome) bool {
 	switch o.Reason {
-	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked, webhook.ReasonRender, webhook.ReasonInsecure:
+	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked, webhook.ReasonRender, webhook.ReasonMemory, webhook.ReasonInsecure:
 		return true
 	}
 	return false

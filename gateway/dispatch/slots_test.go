@@ -16,7 +16,7 @@ func take(s *slots, ctx context.Context, o Origin) *taker {
 	k := &taker{got: make(chan struct{})}
 	go func() {
 		defer close(k.got)
-		k.err = s.acquire(ctx, o)
+		k.err = s.acquire(ctx, o, func() {})
 	}()
 	synctest.Wait()
 	return k

@@ -18,8 +18,10 @@ const (
 	defaultParts       = 1000
 	defaultHeaderBytes = 1 << 20
 	defaultHeaders     = 2000
-	defaultTextBytes   = 8 << 20
 )
+
+// DefaultTextBytes is Limits.TextBytes where that is zero.
+const DefaultTextBytes = 8 << 20
 
 // maxDefects bounds the list of defects of one mail.
 const maxDefects = 50
@@ -46,7 +48,7 @@ func (l Limits) withDefaults() Limits {
 		l.Headers = defaultHeaders
 	}
 	if l.TextBytes <= 0 {
-		l.TextBytes = defaultTextBytes
+		l.TextBytes = DefaultTextBytes
 	}
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/gateway/budget"
+	"postern/gateway/mail"
 )
 
 // The shares of the memory that the process may have.
@@ -15,6 +16,18 @@ const (
 	mailShare = 2  // of which mail gets a half; the rest is connections, the store and the garbage collector's
 	heapShare = 10 // of which Go's heap gets all but one: the rest is what Go doesn't count
 )
+
+// textShare is the part of the budget that one text may have: decoded and read
+// it takes more than ten times as much.
+const textShare = 16
+
+// parseLimits are the parser's own, but for texts where memory is little.
+func (a *App) parseLimits() mail.Limits {
+	if a.budget == nil {
+		return mail.Limits{}
+	}
+	return mail.Limits{TextBytes: min(mail.DefaultTextBytes, a.budget.Stats().Total/textShare)}
+}
 
 // memoryEvery is how often it is looked whether mail waits for memory, and
 // memoryWait for how long it must have, to be told.

@@ -34,7 +34,7 @@ func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
-	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
+	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
 	if a.queue != nil {
 		deps.Pauses = a.queue
 	}
@@ -44,7 +44,7 @@ func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, link
 			return urls, urls.Until()
 		}
 	}
-	return dispatch.New(dispatch.Config{LogAddresses: dispatch.AddressLog(a.cfg.Process.LogAddresses)}, deps)
+	return dispatch.New(dispatch.Config{ParseLimits: a.parseLimits(), LogAddresses: dispatch.AddressLog(a.cfg.Process.LogAddresses)}, deps)
 }
 
 // newGateway makes what answers the engine and the queue.
