@@ -33,7 +33,9 @@ var mayImport = map[string][]string{
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 
-	"gateway/smtp": {"gateway/smtp/address", "gateway/smtp/reply"},
+	"gateway/smtp/users":      {"gateway/smtp"},
+	"gateway/smtp/proxyproto": {},
+	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/proxyproto", "gateway/smtp/reply"},
 
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},

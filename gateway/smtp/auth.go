@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"postern/gateway/smtp/reply"
 )
@@ -16,13 +18,15 @@ var ErrBadCredentials = errors.New("smtp: wrong user or password")
 
 // Authenticator knows who may sign in.
 type Authenticator interface {
-	// Mechanisms are those that all users can use, best first, of "PLAIN",
+	// Mechanisms are those that all users can use now, best first, of "PLAIN",
 	// "LOGIN" and "SCRAM-SHA-256". A client takes the best one and doesn't
 	// fall back, so a mechanism that works for some users only is not for it.
 	Mechanisms() []string
-	// Plain checks a user's password.
+	// Plain checks a user's password. It may be made to cost CPU on purpose:
+	// only a few run at once. A user who doesn't exist must cost the same.
 	Plain(ctx context.Context, user, password string) (Identity, error)
-	// SCRAM is a user's record for SCRAM-SHA-256 (RFC 5802, 7677).
+	// SCRAM is a user's record for SCRAM-SHA-256 (RFC 5802, 7677), a made-up
+	// one for a user who doesn't exist.
 	SCRAM(ctx context.Context, user string) (SCRAMRecord, error)
 }
 
@@ -52,25 +56,36 @@ type mechanism struct {
 	run   func(*session, []byte, bool) (Identity, error)
 }
 
-// mechanisms are those that the authenticator names.
-func mechanisms(a Authenticator) ([]mechanism, error) {
-	known := []mechanism{
+// knownMechanisms are those that can be spoken.
+func knownMechanisms() []mechanism {
+	return []mechanism{
 		{"SCRAM-SHA-256", false, (*session).scram},
 		{"PLAIN", true, (*session).plain},
 		{"LOGIN", true, (*session).login},
 	}
+}
+
+// offers are the mechanisms that the authenticator names now.
+func (s *Server) offers() []mechanism {
 	var list []mechanism
-next:
-	for _, name := range a.Mechanisms() {
-		for _, m := range known {
+	for _, name := range s.auth.Mechanisms() {
+		for _, m := range s.mechs {
 			if m.name == name {
 				list = append(list, m)
-				continue next
 			}
 		}
-		return nil, fmt.Errorf("smtp: the authenticator names the mechanism %q, which is not one of PLAIN, LOGIN, SCRAM-SHA-256", name)
 	}
-	return list, nil
+	return list
+}
+
+// checkMechanisms refuses an authenticator whose mechanisms nobody knows.
+func checkMechanisms(a Authenticator) error {
+	for _, name := range a.Mechanisms() {
+		if !slices.ContainsFunc(knownMechanisms(), func(m mechanism) bool { return m.name == name }) {
+			return fmt.Errorf("smtp: the authenticator names the mechanism %q, which is not one of PLAIN, LOGIN, SCRAM-SHA-256", name)
+		}
+	}
+	return nil
 }
 
 // allowed: a password in the clear only where nobody listens.
@@ -84,7 +99,7 @@ func (s *session) authLine() string {
 		return ""
 	}
 	line := ""
-	for _, m := range s.srv.mechs {
+	for _, m := range s.srv.offers() {
 		if s.allowed(m) {
 			line += " " + m.name
 		}
@@ -110,6 +125,10 @@ func (s *session) authenticate(arg []byte) Reply {
 	if s.client.Auth != "" {
 		return replyOrder
 	}
+	if s.srv.signIns.barred(s.signInBlock(), time.Now()) {
+		s.noted(EventAuthRefused)
+		return replyAuthBarred
+	}
 	name, initial, hasInitial := bytes.Cut(arg, []byte(" "))
 	m, r := s.mechanism(name)
 	if !r.Zero() {
@@ -129,7 +148,7 @@ func (s *session) authenticate(arg []byte) Reply {
 
 // mechanism finds the one that the client named, or says why it can't have it.
 func (s *session) mechanism(name []byte) (mechanism, Reply) {
-	for _, m := range s.srv.mechs {
+	for _, m := range s.srv.offers() {
 		switch {
 		case !fold(name, m.name):
 		case s.allowed(m):
@@ -192,6 +211,9 @@ func (s *session) authFailed(err error) Reply {
 		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
 	case errors.Is(err, errLineTooLong):
 		return replyAuthTooLong
+	case errors.Is(err, errSignInLine):
+		s.noted(EventAuthRefused)
+		return replyAuthBusy
 	case errors.Is(err, ErrBadCredentials):
 		return s.badCredentials()
 	}
@@ -201,6 +223,7 @@ func (s *session) authFailed(err error) Reply {
 
 func (s *session) badCredentials() Reply {
 	s.noted(EventAuthFailed)
+	s.srv.signIns.failed(s.signInBlock(), time.Now())
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {
 		return s.ended(EndLimit, reply.New(421, reply.Enhanced{4, 7, 0}, "Too many failed attempts to sign in"))

@@ -163,10 +163,14 @@ func (s *session) limit(r Reply) Reply {
 
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
-// isJunk: commands that bring no message nearer, and those that follow a
+// isJunk: commands that bring no message nearer, sign-ins that nobody looked
+// at, and those that follow a
 // refusal in a pipelined group, which are not the client's fault.
 func (s *session) isJunk(r Reply) bool {
 	if s.cmd != nil && s.cmd.traits&junk != 0 {
+		return true
+	}
+	if r.Code == 454 && s.verb == "AUTH" {
 		return true
 	}
 	follows := s.verb == "RCPT" || s.verb == "DATA" || s.verb == "BDAT"

@@ -209,7 +209,7 @@ func (users) SCRAM(_ context.Context, user string) (smtp.SCRAMRecord, error) {
 	const iterations = 4096
 	salt := []byte("0123456789abcdef")
 	if user != "ann" {
-		return smtp.SCRAMRecord{}, smtp.ErrBadCredentials
+		return smtp.SCRAMRecord{Salt: salt, Iterations: iterations, StoredKey: salt, ServerKey: salt}, nil
 	}
 	salted, err := pbkdf2.Key(sha256.New, "secret", salt, iterations, sha256.Size)
 	if err != nil {

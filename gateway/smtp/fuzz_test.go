@@ -65,7 +65,7 @@ func (c *memoryConn) SetWriteDeadline(time.Time) error { return nil }
 func converse(t testing.TB, srv *Server, in []byte, step int) (replies []string) {
 	conn := &memoryConn{in: in, step: step}
 	s := newSession(srv, conn, SMTP)
-	srv.census.enter()
+	srv.connections.enter()
 	srv.running.Add(1)
 	s.serve()
 	for line := range strings.SplitSeq(strings.TrimSuffix(conn.out.String(), "\r\n"), "\r\n") {

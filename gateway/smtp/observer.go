@@ -27,6 +27,7 @@ const (
 	EventCrossProtocol               // HTTP, TLS or PROXY where SMTP was due
 	EventTLSFailed                   // a handshake failed
 	EventAuthFailed                  // somebody failed to sign in
+	EventAuthRefused                 // somebody was not asked for a password: too many failures, or too many wait
 	EventPanic                       // a handler panicked
 	numEvents
 )
@@ -34,7 +35,7 @@ const (
 // String is the event's label.
 func (e Event) String() string {
 	return label([]string{"bare-lf-command", "bare-lf-message", "early-talk", "behind-starttls", "behind-data",
-		"cross-protocol", "tls-failed", "auth-failed", "panic"}, int(e))
+		"cross-protocol", "tls-failed", "auth-failed", "auth-refused", "panic"}, int(e))
 }
 
 // Events lists all of them, so that their series exist from the start.

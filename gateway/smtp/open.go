@@ -18,7 +18,7 @@ func (s *session) open() bool {
 		return s.answer(r)
 	}
 	s.block = network(s.client.Addr.Addr())
-	if !s.srv.census.enterClient(s.block) {
+	if !s.srv.connections.enterClient(s.block) {
 		s.block = netip.Prefix{}
 		s.end = EndCrowded
 		return s.answer(replyClientCrowded)

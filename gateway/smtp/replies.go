@@ -70,6 +70,8 @@ var (
 	replyJunk          = reply.New(421, reply.Enhanced{4, 7, 0}, "Too many commands without a message")
 	replyEnough        = reply.New(421, reply.Enhanced{4, 7, 0}, "Too many messages in one session")
 	replyPanic         = reply.New(421, reply.Enhanced{4, 3, 0}, "Internal error")
+	replyAuthBarred    = reply.New(454, reply.Enhanced{4, 7, 0}, "Too many failed attempts from your network, please try again later")
+	replyAuthBusy      = reply.New(454, reply.Enhanced{4, 7, 0}, "Too many sign in at once, please try again later")
 	replyNeedTLS       = reply.New(530, reply.Enhanced{5, 7, 0}, "Must issue a STARTTLS command first")
 	replyNeedAuth      = reply.New(530, reply.Enhanced{5, 7, 0}, "Authentication required")
 )

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"strconv"
 	"strings"
 )
@@ -27,7 +26,7 @@ func (s *session) plain(first []byte, has bool) (Identity, error) {
 	if zid := parts[0]; len(zid) > 0 && !bytes.Equal(zid, parts[1]) {
 		return Identity{}, ErrBadCredentials // nobody acts for somebody else here
 	}
-	return s.srv.auth.Plain(s.ctx(), string(parts[1]), string(parts[2]))
+	return s.checkPassword(string(parts[1]), string(parts[2]))
 }
 
 // login is the old mechanism that asks for user and password in turn; many
@@ -43,15 +42,15 @@ func (s *session) login(user []byte, has bool) (id Identity, err error) {
 	if err != nil {
 		return id, err
 	}
-	return s.srv.auth.Plain(s.ctx(), string(user), string(password))
+	return s.checkPassword(string(user), string(password))
 }
 
 // scramNonce is how many random octets we add to the client's nonce.
 const scramNonce = 18
 
 // scram is RFC 5802 with SHA-256 (RFC 7677), without channel binding. A user
-// who doesn't exist is told from a wrong password by nobody: salt and
-// iterations are made up, the same at each try.
+// who doesn't exist is told from a wrong password by nobody: the record is made
+// up, and no proof fits it.
 func (s *session) scram(first []byte, has bool) (Identity, error) {
 	var err error
 	if !has {
@@ -64,11 +63,7 @@ func (s *session) scram(first []byte, has bool) (Identity, error) {
 		return Identity{}, err
 	}
 	rec, err := s.srv.auth.SCRAM(s.ctx(), hello.user)
-	unknown := errors.Is(err, ErrBadCredentials)
-	switch {
-	case unknown:
-		rec = s.fakeRecord(hello.user)
-	case err != nil:
+	if err != nil {
 		return Identity{}, err
 	}
 	nonce := hello.nonce + newNonce()
@@ -81,7 +76,7 @@ func (s *session) scram(first []byte, has bool) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if unknown || (hello.authzid != "" && hello.authzid != hello.user) {
+	if hello.authzid != "" && hello.authzid != hello.user {
 		return Identity{}, ErrBadCredentials
 	}
 	if _, err := s.challenge([]byte("v=" + base64.StdEncoding.EncodeToString(signature))); err != nil {
@@ -168,11 +163,4 @@ func newNonce() string {
 	var b [scramNonce]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-// fakeRecord is what a user who doesn't exist seems to have.
-func (s *session) fakeRecord(user string) SCRAMRecord {
-	const saltSize, iterations = 16, 4096
-	key := mac(s.srv.scramKey[:], []byte(user))
-	return SCRAMRecord{Salt: key[:saltSize], Iterations: iterations, StoredKey: key, ServerKey: key}
 }

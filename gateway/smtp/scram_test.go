@@ -79,18 +79,3 @@ func TestSCRAM(t *testing.T) {
 		}
 	}
 }
-
-// TestSCRAMMakesUpTheSameSalt: a user who doesn't exist has a salt that stays.
-func TestSCRAMMakesUpTheSameSalt(t *testing.T) {
-	f := newFixture(t, "auth")
-	salt := func() string {
-		p := talk(t, f)
-		p.must("E", "> AUTH SCRAM-SHA-256 "+base64.StdEncoding.EncodeToString([]byte("n,,n=nobody,r=x")), "< 334")
-		raw, _ := base64.StdEncoding.DecodeString(p.last[0][4:])
-		_, rest, _ := strings.Cut(string(raw), ",s=")
-		return rest
-	}
-	if a, b := salt(), salt(); a != b || a == "" {
-		t.Errorf("%q and %q", a, b)
-	}
-}

@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,13 +37,13 @@ type Server struct {
 	mechs     []mechanism
 	commands  []command
 	pool      *buffers
-	scramKey  [32]byte // makes up the salts of users that don't exist
+	signIns   *signIns
 
-	census  census
-	closing atomic.Bool
-	closed  chan struct{}      // closed with closing
-	base    context.Context    // of all handler calls
-	cancel  context.CancelFunc // at the end of the grace
+	connections connectionCounter
+	closing     atomic.Bool
+	closed      chan struct{}      // closed with closing
+	base        context.Context    // of all handler calls
+	cancel      context.CancelFunc // at the end of the grace
 
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
@@ -83,9 +82,8 @@ func NewServer(cfg Config, h Handler, opts ...Option) (*Server, error) {
 		return nil, err
 	}
 	s.collector, _ = h.(Collector)
-	s.census.total, s.census.perClient = int64(cfg.MaxConnections), cfg.MaxConnectionsPerClient
+	s.connections.total, s.connections.perClient = int64(cfg.MaxConnections), cfg.MaxConnectionsPerClient
 	s.base, s.cancel = context.WithCancel(context.Background())
-	_, _ = rand.Read(s.scramKey[:]) // never fails (crypto/rand)
 	return s, nil
 }
 
@@ -98,9 +96,8 @@ func (s *Server) check() error {
 		errs = append(errs, errors.New("smtp: AuthRequired needs somebody to sign in to: give WithAuthenticator"))
 	}
 	if s.auth != nil {
-		var err error
-		s.mechs, err = mechanisms(s.auth)
-		errs = append(errs, err)
+		s.mechs, s.signIns = knownMechanisms(), newSignIns()
+		errs = append(errs, checkMechanisms(s.auth))
 	}
 	if s.tls != nil {
 		s.tls = s.tls.Clone()
@@ -174,14 +171,14 @@ func (s *Server) untrack(l net.Listener) {
 func (s *Server) start(conn net.Conn, p Protocol) {
 	ses := newSession(s, conn, p)
 	s.observer.SessionStarted(&ses.client)
-	if s.memory.Crowded() || !s.census.enter() {
+	if s.memory.Crowded() || !s.connections.enter() {
 		ses.turnAway()
 		return
 	}
 	s.mu.Lock()
 	if s.closing.Load() {
 		s.mu.Unlock()
-		s.census.leave()
+		s.connections.leave()
 		_ = conn.Close()
 		s.observer.SessionEnded(&ses.client, EndShutdown)
 		return
@@ -194,7 +191,7 @@ func (s *Server) start(conn net.Conn, p Protocol) {
 
 // forget is called by a session as its last act.
 func (s *Server) forget(ses *session) {
-	s.census.leave()
+	s.connections.leave()
 	s.mu.Lock()
 	delete(s.sessions, ses)
 	s.mu.Unlock()

@@ -42,7 +42,7 @@ type session struct {
 	verb       string       // its name, or what stands for it in counts
 	ends       time.Time    // the session's own clock
 	due        time.Time    // of the command that a sleep waits for
-	block      netip.Prefix // counted in the census under this
+	block      netip.Prefix // counted among the connections under this
 	t          *Transaction // nil outside a transaction
 	body       *intake      // of the message under way, until the handler has it
 }
@@ -225,7 +225,7 @@ func (s *session) readLine() ([]byte, error) {
 // peer that has our mail in hand has all of it.
 func (s *session) patience() time.Duration {
 	cfg := &s.srv.cfg
-	if s.srv.census.crowded() && !s.turned {
+	if s.srv.connections.crowded() && !s.turned {
 		return min(cfg.CommandTimeout, cfg.CrowdedTimeout)
 	}
 	return cfg.CommandTimeout
@@ -331,7 +331,7 @@ func (s *session) finish() {
 	s.send()
 	s.hangUp()
 	s.release()
-	s.srv.census.leaveClient(s.block)
+	s.srv.connections.leaveClient(s.block)
 	s.srv.observer.SessionEnded(&s.client, s.end)
 	s.srv.forget(s)
 }

@@ -5,6 +5,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/users"
 )
 
 // smtpServer wires the protocol engine.
@@ -18,9 +19,9 @@ func (a *App) smtpServer() error {
 		options = append(options, smtp.WithTLS(t))
 	}
 	if a.cfg.TLS.UsersFile != "" {
-		u, err := newUsers(a.cfg.TLS.UsersFile, a.deps.reload())
+		u, err := users.Open(a.cfg.TLS.UsersFile, a.deps.reload())
 		if err != nil {
-			return err
+			return config.Refuse("USERS_FILE", err)
 		}
 		options = append(options, smtp.WithAuthenticator(u))
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestPatience: who waits has less time in a house that is nearly full.
+// TestPatience: who waits has less time where nearly all connections are taken.
 func TestPatience(t *testing.T) {
 	for _, c := range []struct {
 		limit, n int64
@@ -25,7 +25,7 @@ func TestPatience(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		srv.census.n.Store(c.n)
+		srv.connections.n.Store(c.n)
 		if got := newSession(srv, &memoryConn{}, SMTP).patience(); got != c.want {
 			t.Errorf("%d of %d: %s, want %s", c.n, c.limit, got, c.want)
 		}

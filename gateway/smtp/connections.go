@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// census counts the connections, in all and by client network.
-type census struct {
+// connectionCounter counts the connections, in all and by client network.
+type connectionCounter struct {
 	total     int64 // limits, 0: none
 	perClient int
 
@@ -17,7 +17,7 @@ type census struct {
 }
 
 // enter counts a connection, or says that there are enough.
-func (c *census) enter() bool {
+func (c *connectionCounter) enter() bool {
 	if n := c.n.Add(1); c.total > 0 && n > c.total {
 		c.n.Add(-1)
 		return false
@@ -25,13 +25,13 @@ func (c *census) enter() bool {
 	return true
 }
 
-func (c *census) leave() { c.n.Add(-1) }
+func (c *connectionCounter) leave() { c.n.Add(-1) }
 
 // crowded: more than 7 of 8 places are taken.
-func (c *census) crowded() bool { return c.total > 0 && c.n.Load() > c.total-c.total/8 }
+func (c *connectionCounter) crowded() bool { return c.total > 0 && c.n.Load() > c.total-c.total/8 }
 
 // enterClient counts a connection of a client network, or says that it has enough.
-func (c *census) enterClient(p netip.Prefix) bool {
+func (c *connectionCounter) enterClient(p netip.Prefix) bool {
 	if c.perClient == 0 || !p.IsValid() {
 		return true
 	}
@@ -47,7 +47,7 @@ func (c *census) enterClient(p netip.Prefix) bool {
 	return true
 }
 
-func (c *census) leaveClient(p netip.Prefix) {
+func (c *connectionCounter) leaveClient(p netip.Prefix) {
 	if c.perClient == 0 || !p.IsValid() {
 		return
 	}
