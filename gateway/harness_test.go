@@ -77,7 +77,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
 	h.must(err)
 	t.Cleanup(sender.Close)
-	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, 0)
+	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, 0, nil)
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{

@@ -12,7 +12,7 @@ import (
 var mayImport = map[string][]string{
 	"gateway/text":      {},
 	"gateway/mail":      {"gateway/mail/charset", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
-	"gateway/spool":     {"gateway/mail"},
+	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},

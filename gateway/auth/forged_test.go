@@ -143,7 +143,7 @@ func TestForgedInFile(t *testing.T) {
 	filler := strings.Repeat("X-Filler: "+strings.Repeat("y", 900)+"\r\n", 100)
 	m := filler + disguises["folded"] + "\r\n" + filler + disguises["CR alone, folded"] + "\r\n" + filler + disguises["very long"] + "\r\n\r\n" + strings.Repeat("body\r\n", 60000)
 	want := shown(t, m, us)
-	spooler, err := spool.New(t.TempDir(), 1024, 0)
+	spooler, err := spool.New(t.TempDir(), 1024, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

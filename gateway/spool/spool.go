@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 )
 
@@ -24,23 +25,31 @@ var ErrFull = errors.New("spool: full")
 // file is cheaper than the garbage (256 KiB, measured).
 const DefaultMemory = 256 << 10
 
-// Spooler hands out spools that share a folder and a bound on their bytes.
+// Spooler hands out spools that share a folder, a bound on their bytes, and the
+// memory for mail.
 type Spooler struct {
-	dir    string
-	memory int64
-	max    int64
-	used   atomic.Int64
-	bufs   sync.Pool // *[]byte of capacity memory
-	small  sync.Pool // *[]byte of capacity smallSpool
+	dir   string
+	max   int64
+	room  *budget.Budget
+	used  atomic.Int64
+	pools []*pool // smallest first
 }
 
-// smallSpool holds most mail that people write.
-const smallSpool = 8 << 10
+// sizes are those of the buffers that a message grows through, up to the most
+// that stays in memory. The first holds most mail that people write; every
+// connection may have one, so it is booked nowhere.
+var sizes = []int64{8 << 10, 64 << 10, 256 << 10}
 
-// New returns a spooler that keeps up to memory octets of a message in
-// memory and the rest in an unlinked-on-close file under dir (created, 0700),
-// max octets in all (0: no bound).
-func New(dir string, memory, maxBytes int64) (*Spooler, error) {
+// pool keeps buffers of one size.
+type pool struct {
+	size int64
+	sync.Pool
+}
+
+// New returns a spooler that keeps up to memory octets of a message in memory,
+// where room has as much, and the rest in an unlinked-on-close file under dir
+// (created, 0700), max octets in all (0: no bound).
+func New(dir string, memory, maxBytes int64, room *budget.Budget) (*Spooler, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("spool: can't make the spool folder, set POSTERN_SPOOL_DIR to a writable one: %w", err)
 	}
@@ -50,10 +59,27 @@ func New(dir string, memory, maxBytes int64) (*Spooler, error) {
 	}
 	f.Close()
 	os.Remove(f.Name())
-	s := &Spooler{dir: dir, memory: memory, max: maxBytes}
-	s.bufs.New = func() any { b := make([]byte, 0, memory); return &b }
-	s.small.New = func() any { b := make([]byte, 0, min(smallSpool, memory)); return &b }
+	s := &Spooler{dir: dir, max: maxBytes, room: room}
+	for _, size := range sizes {
+		if size < memory {
+			s.pools = append(s.pools, newPool(size))
+		}
+	}
+	s.pools = append(s.pools, newPool(memory))
 	return s, nil
+}
+
+func newPool(size int64) *pool {
+	p := &pool{size: size}
+	p.New = func() any { b := make([]byte, 0, size); return &b }
+	return p
+}
+
+// take gives an empty buffer.
+func (p *pool) take() *[]byte {
+	b := p.Get().(*[]byte)
+	*b = (*b)[:0]
+	return b
 }
 
 // Sweep removes files that a killed process left, last written before a time.
@@ -80,7 +106,7 @@ func (s *Spooler) Used() int64 { return s.used.Load() }
 // New opens a spool for a message from the reverse-path.
 func (s *Spooler) New(reversePath string) *Spool {
 	p := &Spool{owner: s, sum: sha256.New()}
-	p.buf = s.small.Get().(*[]byte)
+	p.buf = s.pools[0].take()
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(len(reversePath)))
 	p.sum.Write(n[:])
@@ -94,6 +120,8 @@ type Spool struct {
 	owner *Spooler
 	sum   hash.Hash
 	buf   *[]byte  // the octets while they fit in memory
+	pool  int      // where buf is from
+	held  int64    // booked for it
 	file  *os.File // and then
 	size  int64
 	err   error
@@ -123,21 +151,38 @@ func (p *Spool) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// fits reports whether n more octets stay in memory, taking the large buffer
-// when they outgrow the small one.
+// fits reports whether n more octets stay in memory, taking a larger buffer
+// where they outgrow this one and there is room for it.
 func (p *Spool) fits(n int64) bool {
 	want := int64(len(*p.buf)) + n
 	if want <= int64(cap(*p.buf)) {
 		return true
 	}
-	if want > p.owner.memory {
-		return false
+	pools := p.owner.pools
+	for i := p.pool + 1; i < len(pools); i++ {
+		if want > pools[i].size {
+			continue
+		}
+		if !p.owner.room.Hold(pools[i].size) {
+			return false
+		}
+		larger := pools[i].take()
+		*larger = append(*larger, *p.buf...)
+		p.release()
+		p.buf, p.pool, p.held = larger, i, pools[i].size
+		return true
 	}
-	large := p.owner.bufs.Get().(*[]byte)
-	*large = append((*large)[:0], *p.buf...)
-	p.owner.put(p.buf)
-	p.buf = large
-	return true
+	return false
+}
+
+// release gives the memory back.
+func (p *Spool) release() {
+	if p.buf == nil {
+		return
+	}
+	p.owner.pools[p.pool].Put(p.buf)
+	p.owner.room.Free(p.held)
+	p.buf, p.held = nil, 0
 }
 
 // spill moves what is in memory to the file, once, and appends b.
@@ -151,8 +196,7 @@ func (p *Spool) spill(b []byte) error {
 		if _, err := f.Write(*p.buf); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
-		p.owner.put(p.buf)
-		p.buf = nil
+		p.release()
 	}
 	if _, err := p.file.Write(b); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -184,25 +228,13 @@ func (p *Spool) Close() error {
 		return nil
 	}
 	p.owner.used.Add(-p.size)
-	if p.buf != nil {
-		p.owner.put(p.buf)
-		p.buf = nil
-	}
+	p.release()
 	p.owner = nil
 	if p.file == nil {
 		return nil
 	}
 	err := p.file.Close()
 	return errors.Join(err, os.Remove(p.file.Name()))
-}
-
-func (s *Spooler) put(b *[]byte) {
-	*b = (*b)[:0]
-	if int64(cap(*b)) >= s.memory {
-		s.bufs.Put(b)
-	} else {
-		s.small.Put(b)
-	}
 }
 
 // File is a mail.Source on disk.

@@ -10,13 +10,14 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 )
 
 func TestSpoolKeepsEveryOctet(t *testing.T) {
-	for _, size := range []int{0, 1, smallSpool - 1, smallSpool, smallSpool + 1, 100_000, 256 << 10, 256<<10 + 1, 1 << 20} {
+	for _, size := range []int{0, 1, 8<<10 - 1, 8 << 10, 8<<10 + 1, 64 << 10, 64<<10 + 1, 100_000, 256 << 10, 256<<10 + 1, 1 << 20} {
 		dir := t.TempDir()
-		sp, err := New(dir, DefaultMemory, 0)
+		sp, err := New(dir, DefaultMemory, 0, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -60,7 +61,7 @@ func sum(from string, data []byte) [32]byte {
 }
 
 func TestSpoolBound(t *testing.T) {
-	sp, err := New(t.TempDir(), 10, 100)
+	sp, err := New(t.TempDir(), 10, 100, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestSpoolBound(t *testing.T) {
 }
 
 func TestJoinedCopy(t *testing.T) {
-	sp, _ := New(t.TempDir(), 4, 0)
+	sp, _ := New(t.TempDir(), 4, 0, nil)
 	p := sp.New("")
 	defer p.Close()
 	p.Write([]byte("body octets"))
@@ -95,5 +96,49 @@ func TestJoinedCopy(t *testing.T) {
 	var out bytes.Buffer
 	if n, err := io.Copy(&out, r); err != nil || n != 14 || out.String() != "ad body octets" {
 		t.Fatalf("copied %d %q, %v", n, out.String(), err)
+	}
+}
+
+// Without room in memory a message goes to disk early; all that it held is
+// given back.
+func TestSpoolDrawsFromTheBudget(t *testing.T) {
+	dir := t.TempDir()
+	room := budget.New(1 << 20) // a quarter of it for spools
+	sp, err := New(dir, DefaultMemory, 0, room)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*Spool
+	onDisk := 0
+	for range 10 {
+		p := sp.New("a@example.com")
+		for range 60 {
+			if _, err := p.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, ok := p.Source().(*File); ok {
+			onDisk++
+		}
+		all = append(all, p)
+	}
+	if onDisk != 6 || room.Stats().Held != 4*64<<10 {
+		t.Errorf("%d of 10 are on disk, %d octets held", onDisk, room.Stats().Held)
+	}
+	small := sp.New("")
+	if _, err := small.Write(make([]byte, 8000)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := small.Source().(mail.Bytes); !ok {
+		t.Error("a small message needs the disk")
+	}
+	all[0].Write(make([]byte, 300_000)) // from memory to disk
+	for _, p := range append(all, small) {
+		if err := errors.Join(p.Close(), p.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 || room.Stats().Held != 0 {
+		t.Errorf("left are %v and %d octets", left, room.Stats().Held)
 	}
 }

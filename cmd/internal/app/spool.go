@@ -27,7 +27,7 @@ func (a *App) spooler() (*spool.Spooler, error) {
 			a.onClose("the spool", func() error { return os.RemoveAll(made) })
 		}
 	}
-	s, err := spool.New(dir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes))
+	s, err := spool.New(dir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes), a.budget)
 	if err != nil {
 		return nil, err
 	}
