@@ -176,6 +176,7 @@ type Stats struct {
 	Endpoints             map[string]Counts
 	OldestDue             time.Time // receipt of the delivery that has waited longest of its time; zero: nothing waits
 	DeadByReason          map[string]int64
+	Aside                 int64 // files set aside because the store was damaged
 }
 
 // Counts are an endpoint's deliveries by state.

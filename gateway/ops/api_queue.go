@@ -208,6 +208,7 @@ type statsAnswer struct {
 	Endpoints   map[string]countsAnswer `json:"endpoints"`
 	OldestDue   *time.Time              `json:"oldest_due"` // when it was received; null: nothing waits
 	Dead        map[string]int64        `json:"dead_by_reason"`
+	Aside       int64                   `json:"set_aside"` // files that the store set aside because it was damaged
 }
 
 type countsAnswer struct {
@@ -218,7 +219,7 @@ type countsAnswer struct {
 
 func statsJSON(st retry.Stats) statsAnswer {
 	a := statsAnswer{Bytes: st.Bytes, MaxBytes: st.MaxBytes, Messages: st.Messages, MaxMessages: st.MaxMessages,
-		Endpoints: map[string]countsAnswer{}, OldestDue: timeOrNil(st.OldestDue), Dead: st.DeadByReason}
+		Endpoints: map[string]countsAnswer{}, OldestDue: timeOrNil(st.OldestDue), Dead: st.DeadByReason, Aside: st.Aside}
 	for name, c := range st.Endpoints {
 		a.Endpoints[name] = countsAnswer(c)
 	}

@@ -58,7 +58,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 		`postern_webhook_request_duration_seconds_count{endpoint="app"} 0`,
 		`postern_webhook_breaker_state{endpoint="app",state="closed"} 1`, `postern_webhook_breaker_state{endpoint="app",state="open"} 0`,
 		`postern_webhook_breaker_opened_total{endpoint="crm"} 0`,
-		`postern_retry_queue_up 1`, `postern_retry_queue_messages 0`, `postern_retry_queue_bytes 0`, `postern_retry_queue_max_bytes 1.073741824e+09`,
+		`postern_retry_queue_up 1`, `postern_retry_set_aside_files 0`, `postern_retry_queue_messages 0`, `postern_retry_queue_bytes 0`, `postern_retry_queue_max_bytes 1.073741824e+09`,
 		`postern_retry_queue_deliveries{endpoint="crm",state="dead"} 0`, `postern_retry_dead_letters{reason="expired"} 0`,
 		`postern_retry_enqueued_total{endpoint="app",state="due"} 0`, `postern_retry_attempts_total{endpoint="app",result="retry"} 0`,
 		`postern_reports_total{kind="dsn",result="sent"} 0`, `postern_spool_bytes 42`, `postern_spool_max_bytes 100`,

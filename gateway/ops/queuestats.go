@@ -62,12 +62,13 @@ var (
 	descMaxBytes    = desc("queue_max_bytes", "Octets at which the queue is full.")
 	descDeliveries  = desc("queue_deliveries", "Deliveries stored by endpoint and state.", "endpoint", "state")
 	descOldest      = desc("oldest_enqueued_timestamp_seconds", "When the oldest delivery that is due was received; absent while nothing waits.")
+	descAside       = desc("set_aside_files", "Files that the store set aside because it was damaged (lost+found); move them away once looked at.")
 	descDead        = desc("dead_letters", "Dead letters stored by reason.", "reason")
 )
 
 // Describe implements prometheus.Collector.
 func (q *QueueStats) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descMessages, descMaxMessages, descBytes, descMaxBytes, descDeliveries, descOldest, descDead} {
+	for _, d := range []*prometheus.Desc{descUp, descMessages, descMaxMessages, descBytes, descMaxBytes, descDeliveries, descOldest, descDead, descAside} {
 		ch <- d
 	}
 }
@@ -88,6 +89,7 @@ func (q *QueueStats) Collect(ch chan<- prometheus.Metric) {
 	gauge(descMaxMessages, float64(s.MaxMessages))
 	gauge(descBytes, float64(s.Bytes))
 	gauge(descMaxBytes, float64(s.MaxBytes))
+	gauge(descAside, float64(s.Aside))
 	if !s.OldestDue.IsZero() {
 		gauge(descOldest, unix(s.OldestDue))
 	}

@@ -175,6 +175,7 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	if err := rows.Err(); err != nil {
 		return fail(err)
 	}
+	s.Aside = q.aside()
 	var oldest int64
 	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0)").Scan(&oldest)
 	s.OldestDue = engine.FromMillis(oldest)

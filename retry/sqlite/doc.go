@@ -17,6 +17,16 @@
 //	queue.db -wal -shm       the database, readable with sqlite3
 //	bodies/00 … bodies/ff    bodies over 64 KiB, one file each
 //	bodies/tmp               bodies being written
+//	queue.open               there while an owner has it open
+//	lost+found               what was set aside because it was damaged
+//
+// Damage is never silent. Open looks at the files before SQLite does: a database
+// that is missing or whose pages, rows or counts are damaged, and a log that is
+// cut, damaged in the middle or gone are set aside whole, and what their
+// checksums vouch for is taken over into a sound database. Stored mail that no
+// database names goes to lost+found too. All of it is logged as an error and
+// counted in retry.Stats.Aside. A body that differs from its checksum becomes a
+// dead letter.
 //
 // An operator's command opens the same folder with Options.Admin beside the
 // running owner, which notices within a second.

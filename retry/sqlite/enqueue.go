@@ -286,6 +286,9 @@ func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 		return err
 	}
 	if file.Valid {
+		if err := t.exec(ctx, "INSERT INTO dropped (file) VALUES (?) ON CONFLICT DO NOTHING", file.String); err != nil {
+			return err
+		}
 		t.onCommit(func() { q.wg.Go(func() { q.unlink(file.String) }) }) // off the writer's path
 	}
 	return nil

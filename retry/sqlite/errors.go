@@ -74,6 +74,17 @@ func (w *writer) classify(err error, committing bool) error {
 	return err
 }
 
+// classifyFull is classify where a full disk is no reason to stop.
+func (w *writer) classifyFull(err error) error {
+	if err == nil {
+		return nil
+	}
+	if err = w.classify(err, false); errors.Is(err, retry.ErrFull) {
+		return nil
+	}
+	return err
+}
+
 // fileError is classify for the body files.
 func (q *Queue) fileError(what string, err error) error {
 	if noSpace(err) {

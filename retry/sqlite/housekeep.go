@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"postern/retry"
@@ -14,48 +12,27 @@ import (
 // When the files are tidied.
 const (
 	tidyEvery     = time.Minute
-	checkpointAt  = 16 << 20  // log grown by so much: copy it into the database
-	checkpointNow = 256 << 20 // log so large: the writer itself does it
-	vacuumPages   = 2048      // given back to the disk each time, while that many are free
+	idleAfter     = time.Second // without a write: the log goes into the database
+	checkpointAt  = 16 << 20    // log grown by so much: copy it into the database
+	checkpointNow = 256 << 20   // log so large: the writer itself does it
+	vacuumPages   = 2048        // given back to the disk each time, while that many are free
 )
-
-// sweepFiles removes body files that no message names.
-func (q *Queue) sweepFiles(ctx context.Context) error {
-	named := keySet{}
-	if err := named.load(ctx, q.w.conn, "SELECT file FROM message WHERE file IS NOT NULL"); err != nil {
-		return err
-	}
-	bodies := filepath.Join(q.dir, "bodies")
-	dirs, err := os.ReadDir(bodies)
-	if err != nil {
-		return err
-	}
-	for _, d := range dirs {
-		files, err := os.ReadDir(filepath.Join(bodies, d.Name()))
-		if err != nil {
-			return err
-		}
-		for _, f := range files {
-			if d.Name() != "tmp" && named.has(f.Name()) {
-				continue
-			}
-			if err := os.Remove(filepath.Join(bodies, d.Name(), f.Name())); err != nil && !isMissing(err) {
-				return err
-			}
-		}
-	}
-	return nil
-}
 
 // housekeep checkpoints the log off the writer's path and tidies up what time
 // has overtaken, until ctx ends.
 func (q *Queue) housekeep(ctx context.Context) {
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-q.w.wrote:
+			idle.Reset(idleAfter)
+		case <-idle.C:
+			q.checkpoint(ctx, "TRUNCATE") // a log that is empty can't be damaged
 		case <-q.w.full:
 			q.checkpoint(ctx, "PASSIVE")
 		case <-tidy.C:
@@ -68,6 +45,9 @@ func (q *Queue) housekeep(ctx context.Context) {
 }
 
 func (q *Queue) checkpoint(ctx context.Context, mode string) {
+	if q.o.Fault("checkpoint") != nil {
+		return
+	}
 	if _, err := q.check.ExecContext(ctx, "PRAGMA wal_checkpoint("+mode+")"); err != nil && ctx.Err() == nil {
 		if err := q.w.classify(err, false); err != nil {
 			q.o.Logger.Warn("the log wasn't copied into the database", "err", err)
@@ -90,6 +70,12 @@ func (q *Queue) tidy(ctx context.Context) {
 			}
 		}
 		if err := q.forgetExpired(ctx, t, now); err != nil {
+			return err
+		}
+		if err := q.forgetDropped(ctx, t); err != nil {
+			return err
+		}
+		if err := putClock(ctx, t, now); err != nil {
 			return err
 		}
 		return q.clampDue(ctx, t, now)

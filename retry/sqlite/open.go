@@ -94,6 +94,9 @@ type Queue struct {
 	names  keySet // endpoints that have a row
 	staged engine.Staged
 
+	unclean bool         // the last owner didn't close
+	damage  *damageFound // by this start
+
 	fatal    fatal
 	stop     context.CancelFunc
 	wg       sync.WaitGroup
@@ -138,8 +141,47 @@ func (q *Queue) open(ctx context.Context) error {
 }
 
 func (q *Queue) openFiles(ctx context.Context) error {
-	if err := q.prepareFolder(); err != nil {
+	if q.o.Admin {
+		return q.openBeside(ctx)
+	}
+	if err := q.lockFolder(); err != nil {
 		return err
+	}
+	q.unclean = q.exists(openMarker)
+	written := q.lastWritten()
+	if err := q.recoverFiles(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(q.makeBodyFolders(), q.makeDatabase()); err != nil {
+		return err
+	}
+	err := q.openDatabase(ctx)
+	if err == nil {
+		err = checkTables(ctx, q.w.conn, smallTables)
+	}
+	if errors.Is(err, errDamaged) || isDamage(err) {
+		err = q.replace(ctx, err)
+	}
+	if err != nil {
+		return err
+	}
+	if q.damage.any() {
+		if err := q.salvageAside(ctx); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(q.remember(), q.recover(ctx, written)); err != nil {
+		return err
+	}
+	if err := q.mark(); err != nil {
+		return err
+	}
+	return q.loadCaches(ctx)
+}
+
+func (q *Queue) openBeside(ctx context.Context) error {
+	if _, err := os.Stat(q.path("queue.db")); err != nil {
+		return fmt.Errorf("there is no queue here: %w", err)
 	}
 	if err := q.openDatabase(ctx); err != nil {
 		return err
@@ -147,23 +189,11 @@ func (q *Queue) openFiles(ctx context.Context) error {
 	if err := q.remember(); err != nil {
 		return err
 	}
-	if !q.o.Admin {
-		if err := q.recover(ctx); err != nil {
-			return err
-		}
-	}
 	return q.loadCaches(ctx)
 }
 
-// prepareFolder makes the folders, private to us, and takes the lock.
-func (q *Queue) prepareFolder() error {
-	db := filepath.Join(q.dir, "queue.db")
-	if q.o.Admin {
-		if _, err := os.Stat(db); err != nil {
-			return fmt.Errorf("there is no queue here: %w", err)
-		}
-		return nil
-	}
+// lockFolder makes the folder, private to us, and takes the lock.
+func (q *Queue) lockFolder() error {
 	if err := os.MkdirAll(q.dir, 0o700); err != nil {
 		return err
 	}
@@ -175,11 +205,13 @@ func (q *Queue) prepareFolder() error {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("%w: stop it first, or use another folder (%v)", ErrLocked, err)
 	}
-	if err := q.makeBodyFolders(); err != nil {
-		return err
-	}
-	// SQLite's own files take the database's mode.
-	f, err := os.OpenFile(db, os.O_CREATE|os.O_RDWR, 0o600)
+	return nil
+}
+
+// makeDatabase makes an empty file where there is none: SQLite's own files take
+// its mode.
+func (q *Queue) makeDatabase() error {
+	f, err := os.OpenFile(q.path("queue.db"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
@@ -257,8 +289,12 @@ func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 }
 
 // recover puts right what the last owner left: leases end with their owner,
-// and body files without a row go.
-func (q *Queue) recover(ctx context.Context) error {
+// times that a clock set back put out of reach come near, and body files
+// without a row go. written is when the last owner last wrote.
+func (q *Queue) recover(ctx context.Context, written time.Time) error {
+	if err := q.mendClock(ctx); err != nil {
+		return err
+	}
 	now, limit := engine.Millis(q.now()), engine.Millis(q.now().Add(retry.MaxAfter))
 	for _, s := range []struct {
 		sql  string
@@ -268,6 +304,8 @@ func (q *Queue) recover(ctx context.Context) error {
 		// The clock may have been set back while we were away.
 		{"UPDATE delivery SET due_ms = ? WHERE state = 0 AND due_ms > ?", []any{limit, limit}},
 		{"DELETE FROM taken WHERE expires_ms <= ?", []any{now}},
+		// Deliveries are leased by endpoint: none may be without its row.
+		{"INSERT INTO endpoint (name) SELECT DISTINCT endpoint FROM delivery WHERE true ON CONFLICT DO NOTHING", nil},
 	} {
 		_, err := q.w.conn.ExecContext(ctx, s.sql, s.args...)
 		if err != nil {
@@ -281,7 +319,11 @@ func (q *Queue) recover(ctx context.Context) error {
 			return fmt.Errorf("recovering: %w", err)
 		}
 	}
-	return q.sweepFiles(ctx)
+	if err := q.sweepFiles(ctx, written); err != nil {
+		return err
+	}
+	_, err := q.w.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)") // a log that is empty can't be damaged
+	return q.w.classifyFull(err)
 }
 
 // loadCaches reads what is kept in memory beside the database.
@@ -300,15 +342,29 @@ func (q *Queue) loadCaches(ctx context.Context) error {
 // Close ends the writer after what is under way and closes the files.
 func (q *Queue) Close() error {
 	q.closed.Do(func() {
+		if !q.o.Admin {
+			q.noteClock(context.Background())
+		}
 		q.stop()
 		q.w.wait()
 		q.wg.Wait()
-		q.closeErr = q.closeFiles()
+		clean := !q.o.Admin && q.fatal.get() == nil
+		if q.closeErr = q.closeFiles(); q.closeErr == nil && clean {
+			_ = os.Remove(q.path(openMarker))
+		}
 	})
 	return q.closeErr
 }
 
 func (q *Queue) closeFiles() error {
+	errs := []error{q.closeDatabases()}
+	if q.lock != nil {
+		errs = append(errs, q.lock.Close()) // and with it the flock
+	}
+	return errors.Join(errs...)
+}
+
+func (q *Queue) closeDatabases() error {
 	var errs []error
 	if q.w != nil {
 		errs = append(errs, q.w.close())
@@ -318,9 +374,7 @@ func (q *Queue) closeFiles() error {
 			errs = append(errs, db.Close())
 		}
 	}
-	if q.lock != nil {
-		errs = append(errs, q.lock.Close()) // and with it the flock
-	}
+	q.w, q.read, q.check, q.write = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -8,7 +8,7 @@ import (
 
 // migrations are applied in order, each in one transaction; PRAGMA
 // user_version is how many have been. A released one is never edited.
-var migrations = [...]string{schema1, schema2, schema3}
+var migrations = [...]string{schema1, schema2, schema3, schema4}
 
 // Accounting lives in triggers so that every process that writes (the owner,
 // and the operator's commands beside it) keeps the same account. The hot path
@@ -134,6 +134,10 @@ const schema2 = `ALTER TABLE message DROP COLUMN retain_ms`
 
 // schema3 counts resumes, so that whoever has the breaker hears of each.
 const schema3 = `ALTER TABLE endpoint ADD COLUMN resumes INTEGER NOT NULL DEFAULT 0`
+
+// schema4 names the body files that go: one that a crash left behind is told
+// from one whose message is missing.
+const schema4 = `CREATE TABLE dropped (file TEXT PRIMARY KEY) WITHOUT ROWID`
 
 // migrate brings the schema up to date, or refuses one from the future. An
 // operator's command leaves that to the owner, which may be running.

@@ -55,11 +55,12 @@ type writer struct {
 	grown int64         // bytes written since the last checkpoint was asked for
 	total int64         // and before, since the writer's own last one
 	full  chan struct{} // asks for a checkpoint
+	wrote chan struct{} // a hint that something was committed
 }
 
 func newWriter(q *Queue, c *sql.Conn) *writer {
 	return &writer{q: q, conn: c, stmts: map[string]*sql.Stmt{}, ops: make(chan *op, batchOps), quit: make(chan struct{}),
-		full: make(chan struct{}, 1), sync: true}
+		full: make(chan struct{}, 1), wrote: make(chan struct{}, 1), sync: true}
 }
 
 func (w *writer) prepare(ctx context.Context) error {
@@ -244,6 +245,10 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	}
 	w.q.usage.Set(use)
 	w.grown += grown + int64(len(batch))*1024
+	select {
+	case w.wrote <- struct{}{}:
+	default:
+	}
 	w.relieve(ctx)
 	return errs, nil
 }

@@ -106,6 +106,9 @@ func (a *App) workerOptions() retry.WorkerOptions {
 		Now:         a.clock.Now,
 		Concurrency: a.dispatch.Share,
 	}
+	if q, ok := a.queue.(interface{ Unclean() bool }); ok {
+		o.Cautious = q.Unclean()
+	}
 	if a.reporter != nil {
 		o.DeadLetter = a.reporter.DeadLetter
 	}
