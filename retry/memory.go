@@ -68,6 +68,18 @@ func (m *MemoryLedger) Remember(_ context.Context, key string, ids []string, d t
 	return nil
 }
 
+// note is what is remembered under a key, and for how much longer.
+func (m *MemoryLedger) note(key string) (ids []string, left time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e, ok := m.keys[key]
+	if !ok {
+		return nil, 0
+	}
+	entry := e.Value.(*ledgerEntry)
+	return slices.Clone(entry.ids), entry.expires.Sub(m.now())
+}
+
 // Forget implements Ledger.
 func (m *MemoryLedger) Forget(_ context.Context, key string) error {
 	m.mu.Lock()

@@ -143,6 +143,7 @@ type Worker struct {
 	inFlight map[string]*flight // by delivery id
 	perEnd   map[string]int     // under way by endpoint
 	octets   int64              // of the bodies under way
+	away     bool               // the store couldn't be read; the loop's own
 	limit    int                // attempts under way at most while cautious, 0 no more
 	rest     map[string]time.Time
 	wg       sync.WaitGroup
@@ -197,14 +198,28 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 		case errors.Is(err, ErrUnhealthy):
 			return fmt.Errorf("retry worker: %w", err)
 		case err != nil:
-			w.o.Logger.Error("the queue can't be read; trying again", "err", err)
+			w.storeAway(err)
 			wake = errorPause
 		case n > 0:
+			w.storeAway(nil)
 			continue
+		default:
+			w.storeAway(nil)
 		}
 		w.wait(ctx, wake)
 	}
 	return nil
+}
+
+// storeAway tells once that the store is away, and with nil that it is back.
+func (w *Worker) storeAway(err error) {
+	switch {
+	case err != nil && !w.away:
+		w.o.Logger.Error("the queue can't be read; it is tried every second", "err", err)
+	case err == nil && w.away:
+		w.o.Logger.Info("the queue can be read again")
+	}
+	w.away = err != nil
 }
 
 // round starts what can start now; with nothing to start it says how long it

@@ -17,6 +17,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 	defer look.Stop()
 	defer tidy.Stop()
 	var last []byte
+	q.awaitServer(ctx, look.C)
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,6 +28,27 @@ func (q *Queue) housekeep(ctx context.Context) {
 			if err := q.tidy(ctx); err != nil && ctx.Err() == nil {
 				q.o.Logger.Warn("tidying the queue failed", "err", err)
 			}
+		}
+	}
+}
+
+// awaitServer tries a server that was away at Open until it is ready.
+func (q *Queue) awaitServer(ctx context.Context, again <-chan time.Time) {
+	for said := ""; !q.reached.Load(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-again:
+		}
+		try, cancel := context.WithTimeout(ctx, firstTry)
+		err := q.prepare(try)
+		cancel()
+		switch {
+		case err == nil:
+			q.o.Logger.Info("the queue's PostgreSQL is reached: mail can wait now")
+		case ctx.Err() == nil && !away(err) && err.Error() != said:
+			said = err.Error()
+			q.o.Logger.Error("the queue's PostgreSQL can't be used", "err", err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,11 +58,12 @@ const (
 
 // Queue is a retry.Queue in a PostgreSQL database.
 type Queue struct {
-	o      Options
-	pool   *pgxpool.Pool
-	clock  func() time.Time
-	offset atomic.Int64 // the server's clock less ours, in ns
-	notify engine.Hint
+	o       Options
+	pool    *pgxpool.Pool
+	clock   func() time.Time
+	offset  atomic.Int64 // the server's clock less ours, in ns
+	reached atomic.Bool  // the server was reached, checked and migrated
+	notify  engine.Hint
 
 	usage  engine.Usage
 	staged engine.Staged
@@ -75,15 +77,27 @@ type Queue struct {
 
 var _ retry.Queue = (*Queue)(nil)
 
+// firstTry is how long Open waits for the server.
+const firstTry = 5 * time.Second
+
 // Open connects to the database that dsn names (postgres://…) and migrates its
-// schema.
+// schema. A server that is away is tried again in the background, until Close;
+// meanwhile everything fails with errAway, and mail that must wait stays with
+// its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), clock: retry.SteadyClock(time.Now), notify: make(engine.Hint, 1)}
 	if err := q.open(ctx, dsn); err != nil {
-		if q.pool != nil {
-			q.pool.Close()
-		}
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
+	}
+	try, cancel := context.WithTimeout(ctx, firstTry)
+	err := q.prepare(try)
+	cancel()
+	if err != nil && (q.o.Admin || !away(err)) {
+		q.pool.Close()
+		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
+	}
+	if err != nil {
+		q.o.Logger.Error("the queue's PostgreSQL is away; it is tried again, and meanwhile mail that must wait stays with its sender", "err", err)
 	}
 	run, stop := context.WithCancel(context.Background())
 	q.stop = stop
@@ -101,12 +115,25 @@ func (q *Queue) open(ctx context.Context, dsn string) error {
 	}
 	cfg.MaxConns = q.o.Conns
 	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		if !q.reached.Load() && ctx.Value(preparing{}) == nil {
+			return errAway
+		}
 		_, err := c.Exec(ctx, "SET synchronous_commit = "+q.commitMode(ctx, c))
 		return err
 	}
-	if q.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
-		return err
-	}
+	q.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
+	return err
+}
+
+// preparing marks the context of who may use the server before it is ready.
+type preparing struct{}
+
+// errAway is returned while the server hasn't been reached since Open.
+var errAway = errors.New("the queue's PostgreSQL hasn't been reached yet")
+
+// prepare checks the server, migrates its schema and reads its clock.
+func (q *Queue) prepare(ctx context.Context) error {
+	ctx = context.WithValue(ctx, preparing{}, true)
 	if err := q.checkServer(ctx); err != nil {
 		return err
 	}
@@ -118,7 +145,25 @@ func (q *Queue) open(ctx context.Context, dsn string) error {
 	if err := q.readClock(ctx); err != nil {
 		return err
 	}
-	return q.readUsage(ctx)
+	if err := q.readUsage(ctx); err != nil {
+		return err
+	}
+	q.reached.Store(true)
+	q.hint()
+	return nil
+}
+
+// away says that the server may come back by itself: it wasn't reached, is
+// starting or ending, or has no connection free (classes 08, 53 and 57).
+func away(err error) bool {
+	if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrNewerSchema) {
+		return false
+	}
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return true
+	}
+	return slices.Contains([]string{"08", "53", "57"}, e.Code[:min(2, len(e.Code))])
 }
 
 // commitMode is at least "on", whatever the server's default is.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,16 +24,10 @@ const (
 func (q *Queue) housekeep(ctx context.Context) {
 	tidy := time.NewTicker(tidyEvery)
 	defer tidy.Stop()
-	idle := time.NewTimer(idleAfter)
-	defer idle.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-q.w.wrote:
-			idle.Reset(idleAfter)
-		case <-idle.C:
-			q.checkpoint(ctx, "TRUNCATE") // a log that is empty can't be damaged
 		case <-q.w.full:
 			q.checkpoint(ctx, "PASSIVE")
 		case <-tidy.C:
@@ -135,6 +130,26 @@ func (q *Queue) clampDue(ctx context.Context, t *tx, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// empty puts the log into the database once nobody writes: a log that is empty
+// can't be damaged. It waits for no reader, and says false where one is there.
+func (w *writer) empty() bool {
+	if !w.dirty || w.q.o.Admin || w.q.fatal.get() != nil || w.q.o.Fault("checkpoint") != nil {
+		return true
+	}
+	ctx := context.Background()
+	var busy, log, done int64
+	_, err := w.conn.ExecContext(ctx, "PRAGMA busy_timeout = 0")
+	if err == nil {
+		err = w.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &log, &done)
+	}
+	_, undo := w.conn.ExecContext(ctx, "PRAGMA busy_timeout = "+busyTimeout)
+	if err = errors.Join(err, undo); err != nil {
+		_ = w.classify(err, false)
+	}
+	w.dirty = err != nil || busy != 0
+	return !w.dirty
 }
 
 // relieve copies the log into the database while nobody writes: with a busy

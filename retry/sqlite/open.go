@@ -270,12 +270,16 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 	return err
 }
 
+// busyTimeout is how long, in ms, a connection waits for another's lock: an
+// operator's command may hold it.
+const busyTimeout = "5000"
+
 func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 	path, err := filepath.Abs(filepath.Join(q.dir, "queue.db"))
 	if err != nil {
 		return nil, err
 	}
-	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	v := url.Values{"_pragma": append([]string{"busy_timeout(" + busyTimeout + ")"}, pragmas...)}
 	v.Set("mode", "rw") // a database that is gone must not come back empty
 	u := url.URL{Scheme: "file", Path: path, RawQuery: v.Encode()}
 	db, err := sql.Open("sqlite", u.String())

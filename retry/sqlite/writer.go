@@ -55,12 +55,12 @@ type writer struct {
 	grown int64         // bytes written since the last checkpoint was asked for
 	total int64         // and before, since the writer's own last one
 	full  chan struct{} // asks for a checkpoint
-	wrote chan struct{} // a hint that something was committed
+	dirty bool          // something was written since the log was emptied
 }
 
 func newWriter(q *Queue, c *sql.Conn) *writer {
 	return &writer{q: q, conn: c, stmts: map[string]*sql.Stmt{}, ops: make(chan *op, batchOps), quit: make(chan struct{}),
-		full: make(chan struct{}, 1), wrote: make(chan struct{}, 1), sync: true}
+		full: make(chan struct{}, 1), sync: true}
 }
 
 func (w *writer) prepare(ctx context.Context) error {
@@ -137,10 +137,17 @@ func (w *writer) run(ctx context.Context) {
 	defer close(w.quit)
 	poll := time.NewTicker(pollForeign)
 	defer poll.Stop()
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
 	for {
 		select {
 		case o := <-w.ops:
 			w.commit(w.collect(o))
+			idle.Reset(idleAfter)
+		case <-idle.C:
+			if !w.empty() {
+				idle.Reset(idleAfter)
+			}
 		case <-poll.C:
 			w.lookForForeign()
 		case <-ctx.Done():
@@ -245,10 +252,6 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	}
 	w.q.usage.Set(use)
 	w.grown += grown + int64(len(batch))*1024
-	select {
-	case w.wrote <- struct{}{}:
-	default:
-	}
 	w.relieve(ctx)
 	return errs, nil
 }
@@ -259,6 +262,7 @@ func (w *writer) begin(ctx context.Context, batch []*op) error {
 	for _, o := range batch {
 		durable = durable || o.durable
 	}
+	w.dirty = w.dirty || durable
 	if durable != w.sync && !w.q.o.Unsafe {
 		mode := "NORMAL"
 		if durable {
@@ -314,7 +318,9 @@ func (w *writer) execN(ctx context.Context, query string, args ...any) (int64, e
 	if err != nil {
 		return 0, err
 	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	w.dirty = w.dirty || n > 0
+	return n, err
 }
 
 func (w *writer) queryRow(ctx context.Context, query string, args ...any) row {

@@ -36,8 +36,9 @@ type App struct {
 	deps  Deps
 	clock *retry.Clock // of the whole program
 
-	budget      *budget.Budget // of memory for mail; nil: no bound
-	queue       retry.Queue    // nil: off
+	budget      *budget.Budget    // of memory for mail; nil: no bound
+	queue       retry.Queue       // nil: off
+	ledger      *retry.SafeLedger // nil without a queue
 	breakers    *retry.Breakers
 	dispatch    *dispatch.Dispatcher
 	gateway     *gateway.Gateway

@@ -3,6 +3,8 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,13 +49,36 @@ func (a *App) links(ctx context.Context) (*content.Links, error) {
 	if secret := a.cfg.Delivery.URLSecret.Source(a.deps.reload()); secret != nil {
 		keys = func() [][]byte { return bytes.Fields([]byte(secret().Reveal())) }
 	} else {
-		stored, err := content.StoredKey(ctx, a.queue)
-		if err != nil {
-			return nil, err
-		}
-		keys = func() [][]byte { return [][]byte{stored} }
+		keys = a.storedKeys()
 	}
 	return content.NewLinks(string(a.cfg.Delivery.PublicURL), keys, a.cfg.Delivery.Retain)
+}
+
+// keyLimit is how long the store may take to give the key that signs urls.
+const keyLimit = 2 * time.Second
+
+// storedKeys reads the key that signs urls from the store, which may be away. A
+// stand-in signs nothing that anybody gets: content must be stored before its
+// url is given.
+func (a *App) storedKeys() func() [][]byte {
+	var mu sync.Mutex
+	var key []byte
+	standIn := []byte(rand.Text())
+	return func() [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		if key == nil {
+			ctx, cancel := context.WithTimeout(context.Background(), keyLimit)
+			defer cancel()
+			stored, err := content.StoredKey(ctx, a.queue)
+			if err != nil {
+				a.deps.Logger.Warn("the key that signs urls can't be read", "err", err)
+				return [][]byte{standIn}
+			}
+			key = stored
+		}
+		return [][]byte{key}
+	}
 }
 
 // opsServer wires probes, metrics, API, page and content.

@@ -56,7 +56,7 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
 	} else {
-		deps.Queue, deps.Ledger = a.queue, a.queue
+		deps.Queue, deps.Ledger = a.queue, a.ledger
 		deps.Turn = turn.New(a.queue, a.deps.Logger, a.clock.Now)
 	}
 	if a.reporter != nil {
@@ -94,7 +94,8 @@ func (a *App) restoreBreakers(ctx context.Context) error {
 		return nil
 	}
 	if err := a.breakers.Restore(ctx, a.queue, a.deps.Logger); err != nil {
-		return err
+		a.deps.Logger.Warn("the breakers start closed, the store can't say how they stood", "err", err)
+		return nil
 	}
 	a.metrics.BreakersRestored(a.breakers.Snapshot())
 	return nil

@@ -1,0 +1,116 @@
+package retry
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// flaky is a ledger in a store that may be away.
+type flaky struct {
+	*MemoryLedger
+	mu    sync.Mutex
+	down  bool
+	asked int
+}
+
+func (f *flaky) set(down bool) {
+	f.mu.Lock()
+	f.down = down
+	f.mu.Unlock()
+}
+
+func (f *flaky) err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.asked++; f.down {
+		return errors.New("connection refused")
+	}
+	return nil
+}
+
+func (f *flaky) Taken(ctx context.Context, key string) ([]string, error) {
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	return f.MemoryLedger.Taken(ctx, key)
+}
+
+func (f *flaky) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.MemoryLedger.Remember(ctx, key, ids, d)
+}
+
+func (f *flaky) Forget(ctx context.Context, key string) error {
+	if err := f.err(); err != nil {
+		return err
+	}
+	return f.MemoryLedger.Forget(ctx, key)
+}
+
+// TestSafeLedger: what happens while the store is away is known then, and to the
+// store once it is back.
+func TestSafeLedger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &flaky{MemoryLedger: NewMemoryLedger(100)}
+		l := NewSafeLedger(store, 100, slog.New(slog.DiscardHandler))
+		ended := make(chan struct{})
+		go func() { defer close(ended); l.Run(ctx) }()
+		defer func() { cancel(); <-ended }()
+		taken := func(from Ledger, key string, want ...string) {
+			t.Helper()
+			got, _ := from.Taken(ctx, key)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s is taken by %v, want %v", key, got, want)
+			}
+		}
+		note := func(key string, ids ...string) {
+			t.Helper()
+			if err := l.Remember(ctx, key, ids, time.Hour); err != nil {
+				t.Error(err)
+			}
+		}
+		note("a", "x")
+		taken(store, "a", "x")
+		store.set(true)
+		note("a", "y")
+		note("b", "x")
+		note("short", "x")
+		note("heard", "x")
+		if err := l.Forget(ctx, "heard"); err == nil {
+			t.Error("Forget says that the store knows")
+		}
+		taken(l, "a", "y") // x is in the store
+		taken(l, "b", "x")
+		taken(l, "heard")
+		asked := store.asked
+		for range 100 {
+			_, _ = l.Taken(ctx, "c")
+		}
+		if store.asked != asked {
+			t.Errorf("a store that is away was asked %d times at once", store.asked-asked)
+		}
+		time.Sleep(time.Minute)
+		taken(l, "b", "x")
+		store.set(false)
+		time.Sleep(time.Minute)
+		taken(store, "a", "x", "y")
+		taken(store, "b", "x")
+		taken(store, "heard")
+		taken(l, "a", "x", "y")
+		if len(l.notes) != 0 || len(l.memory.keys) != 0 {
+			t.Errorf("memory keeps %v", l.notes)
+		}
+		time.Sleep(time.Hour)
+		taken(l, "b")
+	})
+}
