@@ -27,7 +27,10 @@ func (g *Gateway) Mail(context.Context, *smtp.Transaction) smtp.Reply { return s
 // Rcpt implements smtp.Handler: the directory says who it is, the router where
 // it goes. From here on the recipient carries its endpoints.
 func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) smtp.Reply {
-	answer := g.deps.Directory.Recipient(ctx, query(t.Client, t.From.String(), r.Address.String()))
+	answer, asked := r.Data.(directory.Answer)
+	if !asked {
+		answer = g.lookUp(ctx, t, r)
+	}
 	if !answer.Accepted() {
 		return answer.Reply
 	}
@@ -46,6 +49,16 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 	}
 	r.Data = dispatch.Recipient{Recipient: to, Endpoints: endpoints}
 	return answer.Reply
+}
+
+// Resolve implements smtp.Resolver: a directory that has to be asked is asked
+// about all of a pipelined group's recipients at once.
+func (g *Gateway) Resolve(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) {
+	r.Data = g.lookUp(ctx, t, r)
+}
+
+func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) directory.Answer {
+	return g.deps.Directory.Recipient(ctx, query(t.Client, t.From.String(), r.Address.String()))
 }
 
 // refuse is the reply to a recipient that the directory knows and that can't

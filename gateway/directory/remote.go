@@ -1,11 +1,14 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"postern/webhook/call"
@@ -23,21 +26,27 @@ const (
 	keepRefusals = 10 * time.Second // a new mailbox must not wait longer
 	maxCached    = 10_000           // answers
 
-	keepConnections = 16 // to the directory
+	keepConnections = 64 // to the directory: a pipelined group's
+
+	restAfterTimeout = 10 * time.Second // nobody waits for a directory that let somebody wait in vain
 )
 
 // Remote is the directory webhook: a signed JSON POST for each question,
-// answers cached under every field that was sent.
+// answers cached under every field that was sent. One that doesn't answer in
+// time rests: for a while nobody waits for it.
 type Remote struct {
 	client *call.Client
 	now    func() time.Time
 	cache  *cache
 	flight singleflight.Group
+	rests  atomic.Int64 // until then it isn't asked, Unix nanoseconds
 }
 
-// NewRemote returns the directory at the URL; its time and sizes are ours.
+// NewRemote returns the directory at the URL; its sizes are ours, and its time
+// where none is given.
 func NewRemote(c call.Config, deps call.Deps) (*Remote, error) {
-	c.Timeout, c.MaxAnswer, c.Connections = askTimeout, maxAnswer, keepConnections
+	c.Timeout = cmp.Or(c.Timeout, askTimeout)
+	c.MaxAnswer, c.Connections = maxAnswer, keepConnections
 	client, err := call.New(c, deps)
 	if err != nil {
 		return nil, fmt.Errorf("directory: %w", err)
@@ -127,6 +136,9 @@ func (r *Remote) ask(ctx context.Context, op string, q Query) response {
 	if got, ok := r.cache.get(key, r.now()); ok {
 		return got
 	}
+	if r.now().UnixNano() < r.rests.Load() {
+		return response{}
+	}
 	done := r.flight.DoChan(key, func() (any, error) {
 		got, keep := r.post(context.WithoutCancel(ctx), op, q)
 		r.cache.put(key, got, r.now().Add(keep), keep)
@@ -144,6 +156,9 @@ func (r *Remote) ask(ctx context.Context, op string, q Query) response {
 func (r *Remote) post(ctx context.Context, op string, q Query) (response, time.Duration) {
 	a, err := r.client.Post(ctx, fmt.Sprintf("dir_%d", r.now().UnixNano()), request{op, q.Address, q.MailFrom, q.Client, q.Hello})
 	if err != nil {
+		if errors.Is(err, call.ErrTimeout) {
+			r.rests.Store(r.now().Add(restAfterTimeout).UnixNano())
+		}
 		return response{}, 0
 	}
 	got := response{}

@@ -242,3 +242,42 @@ func TestPatternsAlone(t *testing.T) {
 		}
 	}
 }
+
+// TestSilentDirectoryRests: after a time-out nobody waits for the directory for
+// a while; what it said before holds, and then it is asked again.
+func TestSilentDirectoryRests(t *testing.T) {
+	var asked atomic.Int64
+	var silent atomic.Bool
+	done := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		asked.Add(1)
+		if silent.Load() {
+			<-done
+		}
+		w.Write([]byte("{}"))
+	}))
+	defer srv.Close()
+	defer close(done)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r, err := NewRemote(call.Config{URL: srv.URL, Timeout: 50 * time.Millisecond}, call.Deps{Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rcpt := func(address string, code int, requests int64) {
+		t.Helper()
+		asked.Store(0)
+		a := r.Recipient(context.Background(), Query{Address: address}, func(string) bool { return true })
+		if a.Code != code || asked.Load() != requests {
+			t.Errorf("%s: %d with %d requests, want %d with %d", address, a.Code, asked.Load(), code, requests)
+		}
+	}
+	rcpt("known@x.example", 250, 1)
+	silent.Store(true)
+	rcpt("a@x.example", 450, 1)
+	rcpt("b@x.example", 450, 0)
+	rcpt("known@x.example", 250, 0)
+	silent.Store(false)
+	now = now.Add(restAfterTimeout)
+	rcpt("b@x.example", 250, 1)
+}

@@ -62,14 +62,10 @@ func (s *session) dispatch(line []byte) Reply {
 	if i := bytes.IndexAny(line, "\x00\r"); i >= 0 {
 		return replyBadLine
 	}
-	line = bytes.TrimRight(line, " \t")
 	if !s.srv.cfg.Strict {
 		line = bytes.TrimLeft(line, " \t")
 	}
-	verb, arg := line, []byte(nil)
-	if i := bytes.IndexAny(line, " \t"); i >= 0 {
-		verb, arg = line[:i], bytes.TrimLeft(line[i:], " \t")
-	}
+	verb, arg := splitCommand(line)
 	c := s.srv.find(verb)
 	if c == nil {
 		return replyUnknown
@@ -85,6 +81,15 @@ func (s *session) dispatch(line []byte) Reply {
 		return s.behind(r)
 	}
 	return r
+}
+
+// splitCommand cuts a line into its verb and its argument.
+func splitCommand(line []byte) (verb, arg []byte) {
+	line = bytes.TrimRight(line, " \t\r")
+	if i := bytes.IndexAny(line, " \t"); i >= 0 {
+		return line[:i], bytes.TrimLeft(line[i:], " \t")
+	}
+	return line, nil
 }
 
 // admit says whether the command may run now.
@@ -164,7 +169,7 @@ func (s *session) limit(r Reply) Reply {
 func reached(n, limit int) bool { return limit > 0 && n >= limit }
 
 // isJunk: commands that bring no message nearer, sign-ins that nobody looked
-// at, and those that follow a
+// at, recipients above the limit, and those that follow a
 // refusal in a pipelined group, which are not the client's fault.
 func (s *session) isJunk(r Reply) bool {
 	if s.cmd != nil && s.cmd.traits&junk != 0 {
@@ -172,6 +177,9 @@ func (s *session) isJunk(r Reply) bool {
 	}
 	if r.Code == 454 && s.verb == "AUTH" {
 		return true
+	}
+	if s.verb == "RCPT" && r.Code == 452 {
+		return s.full()
 	}
 	follows := s.verb == "RCPT" || s.verb == "DATA" || s.verb == "BDAT"
 	return follows && (r.Code == 503 || r.Code == 554)

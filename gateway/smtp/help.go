@@ -16,6 +16,7 @@ func (s *session) vrfy(arg []byte) Reply {
 	if !s.srv.cfg.Verify {
 		return replyCannot
 	}
+	s.send()
 	return sane(s.srv.handler.Verify(s.ctx(), &s.client, name)).Or(replyCannot)
 }
 
@@ -25,6 +26,7 @@ func (s *session) expn(arg []byte) Reply {
 	if !r.Zero() {
 		return r
 	}
+	s.send()
 	return sane(s.srv.handler.Expand(s.ctx(), &s.client, name)).Or(replyCannot)
 }
 

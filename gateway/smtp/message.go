@@ -123,8 +123,9 @@ func (s *session) complete() Reply {
 	if !body.fault.Zero() {
 		return s.refuse(t, body)
 	}
+	s.send() // the handler may take its time
 	if s.r == s.w {
-		s.release() // the handler may take its time
+		s.release()
 	}
 	replies := s.srv.handler.Message(s.ctx(), t, body.sink)
 	_, gone := peek(s.raw)

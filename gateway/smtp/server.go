@@ -29,6 +29,7 @@ type Server struct {
 	cfg       Config
 	handler   Handler
 	collector Collector // nil: no TURN
+	resolver  Resolver  // nil: Rcpt answers at once
 	memory    Memory
 	log       *slog.Logger
 	observer  Observer

@@ -43,6 +43,7 @@ type session struct {
 	ends       time.Time    // the session's own clock
 	due        time.Time    // of the command that a sleep waits for
 	block      netip.Prefix // counted among the connections under this
+	ahead      []asked      // recipients of the group under way that the resolver was asked about
 	t          *Transaction // nil outside a transaction
 	body       *intake      // of the message under way, until the handler has it
 }
@@ -302,7 +303,7 @@ func (s *session) deadline(d time.Duration) time.Time {
 func (s *session) reset() {
 	s.abort()
 	s.letGo()
-	s.t = nil
+	s.t, s.ahead = nil, nil
 	if s.state != stateGreet {
 		s.state = stateReady
 	}

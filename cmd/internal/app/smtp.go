@@ -25,6 +25,9 @@ func (a *App) smtpServer() error {
 		}
 		options = append(options, smtp.WithAuthenticator(u))
 	}
+	if a.cfg.Directory.URL != "" {
+		options = append(options, smtp.WithResolver(a.gateway))
+	}
 	server, err := smtp.NewServer(smtpConfig(a.cfg), a.gateway, options...)
 	a.smtp = server
 	return err

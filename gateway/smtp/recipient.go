@@ -1,0 +1,87 @@
+package smtp
+
+import "postern/gateway/smtp/address"
+
+// rcpt adds a recipient.
+func (s *session) rcpt(arg []byte) Reply {
+	if s.full() {
+		return replyTooManyRcpt
+	}
+	rcpt, r := s.resolved(arg)
+	if r.Zero() {
+		r = sane(s.srv.handler.Rcpt(s.ctx(), s.t, rcpt))
+	}
+	if r.Code < 300 && !s.hold(rcpt) {
+		r = replyNoMemory
+	}
+	if r.Code >= 300 {
+		s.t.Refused++
+		return r
+	}
+	s.t.Recipients = append(s.t.Recipients, rcpt)
+	s.state = stateRcpt
+	return r.Or(replyRcpt)
+}
+
+// full: the transaction has as many recipients as it may.
+func (s *session) full() bool {
+	return s.t != nil && reached(len(s.t.Recipients), s.srv.cfg.MaxRecipients)
+}
+
+// parseRecipient reads RCPT's argument; the reply is zero when it can be a
+// recipient.
+func (s *session) parseRecipient(arg []byte) (*Recipient, Reply) {
+	rest, ok := cutKeyword(arg, "TO:")
+	if !ok {
+		return nil, replyTo
+	}
+	to, params, f := address.ParsePath(rest, s.srv.cfg.manners())
+	if r := s.checkRecipient(to, f); !r.Zero() {
+		return nil, r
+	}
+	rcpt := &Recipient{Address: to}
+	return rcpt, s.rcptParams(rcpt, params)
+}
+
+// checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
+func (s *session) checkRecipient(to Address, f address.Fault) Reply {
+	switch {
+	case f != address.FaultNone:
+		return pathReply(f, replyAddress)
+	case to.Local == "" && to.Domain == "":
+		return replyNullRcpt
+	case to.Domain == "" && (to.Quoted || !fold([]byte(to.Local), "POSTMASTER")), s.srv.cfg.Strict && to.OddDots():
+		return replyAddress
+	case !s.t.UTF8 && !to.ASCII():
+		return replyNoUTF8
+	}
+	return Reply{}
+}
+
+// rcptParams reads the parameters of RCPT: those of RFC 3461.
+func (s *session) rcptParams(r *Recipient, b []byte) Reply {
+	for len(b) > 0 {
+		p, rest, ok := nextParam(b)
+		switch {
+		case !ok:
+			return replyBadParam
+		case p.is("NOTIFY") && s.srv.cfg.DSN:
+			if r.Notify != nil {
+				return replyTwice
+			}
+			r.Notify, ok = parseNotify(p.value)
+		case p.is("ORCPT") && s.srv.cfg.DSN:
+			if r.ORcpt != "" {
+				return replyTwice
+			}
+			r.ORcpt, ok = parseORcpt(p.value)
+		default:
+			return replyNoParam
+		}
+		if !ok {
+			return replyBadParam
+		}
+		b = rest
+	}
+	return Reply{}
+}
