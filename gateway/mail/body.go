@@ -194,7 +194,13 @@ func (p *parser) attach(e entity, off, end int64) {
 	if end == off && e.filename() == "" && e.disp.value != "attachment" {
 		return
 	}
-	c, size, _ := p.measure(p.src, off, end, e.enc)
+	c, size, m := p.measure(p.src, off, end, e.enc)
+	if i := off + m.AfterPadding(); i > off && transfer.IsText(p.span(i, end)) {
+		p.defect("text below base64 is taken as it is")
+		s, _ := charset.Decode(p.bytes(i, min(end, i+maxBelow)), "")
+		p.addText(p.tidy(s))
+		c, size, _ = p.measure(p.src, off, i, e.enc)
+	}
 	a := Attachment{
 		Filename:    p.safeName(e.filename()),
 		ContentType: e.ctype.value,
@@ -210,6 +216,16 @@ func (p *parser) attach(e entity, off, end int64) {
 	p.msg.Attachments = append(p.msg.Attachments, a)
 	if p.book(perAttachment) && isTNEF(e) && p.book(min(size, p.lim.TextBytes)*perTextOctet) {
 		p.openTNEF(c)
+	}
+}
+
+// maxBelow bounds the text below an attachment's base64 that is looked at.
+const maxBelow = 16 << 10
+
+// addText adds to the mail's text what stands outside of its texts.
+func (p *parser) addText(s string) {
+	if strings.TrimSpace(s) != "" {
+		p.body.text = append(p.body.text, s)
 	}
 }
 

@@ -1,15 +1,6 @@
 package mail
 
-import (
-	"net/mail"
-	"regexp"
-	"strings"
-	"time"
-
-	gomail "github.com/emersion/go-message/mail"
-
-	"postern/gateway/text"
-)
+import "strings"
 
 // fill reads the top header into the message.
 func (p *parser) fill(h header) {
@@ -95,69 +86,4 @@ func messageIDs(s string) []string {
 		ids = append(ids, s)
 	}
 	return ids
-}
-
-// date reads a Date field; the zero time and a defect when nobody could.
-func (p *parser) date(raw []byte) time.Time {
-	s := strings.TrimSpace(p.dec.header(raw[:min(len(raw), 200)]))
-	if s == "" {
-		return time.Time{}
-	}
-	for _, layout := range [...]string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} { // nearly all mail
-		if t, err := time.Parse(layout, s); err == nil {
-			return t
-		}
-	}
-	var h gomail.Header
-	h.Set("Date", s)
-	if t, err := h.Date(); err == nil {
-		return t
-	}
-	if t, ok := parseDate(s); ok {
-		return t
-	}
-	p.defectf("unreadable Date %q", text.Shorten(s, 60))
-	return time.Time{}
-}
-
-// looseDates are the forms of dates that mailers really send beside RFC 5322's.
-var looseDates = [...]string{
-	"2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 MST", "2 Jan 2006 15:04:05", "2 Jan 2006 15:04 -0700", "2 Jan 2006 15:04 MST", "2 Jan 2006 15:04",
-	"2 Jan 06 15:04:05 -0700", "2 Jan 06 15:04:05 MST", "2 Jan 06 15:04:05", "2 Jan 06 15:04 MST", "2 Jan 06 15:04",
-	"Jan 2 15:04:05 2006", "Jan 2 15:04:05 MST 2006", "Jan 2 15:04:05 -0700 2006", "Jan 2 15:04:05 2006 -0700", "Jan 2 2006 15:04:05 -0700", "Jan 2 2006 15:04:05",
-	"Jan 2 2006 3:04:05 PM", "Jan 2 2006 3:04 PM",
-	"2 January 2006 15:04:05 -0700", "2 January 2006 15:04:05", "January 2 2006 15:04:05", "January 2 2006 15:04",
-	time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02",
-	"2.1.2006 15:04:05", "02.01.2006 15:04", "2006/01/02 15:04:05", "2-Jan-2006 15:04:05 -0700", "2-Jan-06 15:04:05 MST", "2 Jan 2006",
-	"1/2/2006 3:04:05 PM", "1/2/2006 15:04:05",
-}
-
-// dateJunk is what is taken off a date before it is tried: the weekday, commas,
-// comments, a repeated zone, GMT before an offset.
-var dateJunk = regexp.MustCompile(`(?i)^\s*(mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?\s*,?\s*|\([^)]*\)|,|\b(?:GMT|UTC|UT)\b\s*([+-])`)
-
-func parseDate(s string) (time.Time, bool) {
-	s = dateJunk.ReplaceAllString(s, " $2")
-	s = strings.Join(strings.Fields(s), " ")
-	if t, err := mail.ParseDate(s); err == nil {
-		return t, true
-	}
-	for zone, offset := range map[string]string{" MSK": " +0300", " CET": " +0100", " CEST": " +0200", " JST": " +0900", " Z": " +0000"} {
-		if strings.HasSuffix(s, zone) {
-			s = strings.TrimSuffix(s, zone) + offset
-		}
-	}
-	for i := 0; i < 2; i++ {
-		for _, layout := range looseDates {
-			if t, err := time.Parse(layout, s); err == nil {
-				return t, true
-			}
-		}
-		j := strings.LastIndexByte(s, ' ') // once more without its last word
-		if j < 0 {
-			break
-		}
-		s = s[:j]
-	}
-	return time.Time{}, false
 }

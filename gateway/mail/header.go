@@ -89,6 +89,9 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 			shut()
 			name, value := splitField(b, pos, len(line))
 			if value < 0 {
+				name, value = r.spacedField(b, pos, len(line), next)
+			}
+			if value < 0 {
 				if !r.skip(&h, b, line, next) {
 					r.defect("no blank line between header and body")
 					return h, pos, over
@@ -135,7 +138,7 @@ func (r headerReader) skip(h *header, b, line []byte, next int) bool {
 			}
 		default:
 			name := lineName(l)
-			if others > 0 && !structural(name) {
+			if others > 0 && !structural(name) && !trace(name) {
 				return false
 			}
 			r.defect(fmt.Sprintf("header line that is no field skipped: %q", text.Shorten(charset.ToUTF8(line), 120)))
@@ -186,6 +189,27 @@ func splitField(b []byte, pos, n int) (string, int) {
 	return fieldName(name), pos + i + 1
 }
 
+// spacedField is splitField for a line with blanks inside the field's name
+// ("Content - Type: …"), which are dropped: where the name is one that the mail
+// can't be understood without, or a field or the end of the header follows an "X Name".
+func (r headerReader) spacedField(b []byte, pos, n, next int) (string, int) {
+	line := b[pos : pos+n]
+	i := bytes.IndexByte(line, ':')
+	if i <= 0 || i > 60 || !strictField(append(bytes.ReplaceAll(line[:i], []byte(" "), nil), ':')) {
+		return "", -1
+	}
+	words := strings.Fields(strings.ReplaceAll(string(line[:i]), "-", " "))
+	name := strings.Join(words, "-")
+	after, _ := transfer.CutLine(b, next)
+	follows := next < len(b) && (len(after) == 0 || isSpace(after[0]) || strictField(after))
+	known := structural(name) || strings.EqualFold(name, "MIME-Version")
+	if len(words) < 2 || !known && !(follows && strings.EqualFold(words[0], "x")) {
+		return "", -1
+	}
+	r.defect(fmt.Sprintf("blanks inside the field name %q", text.Shorten(string(line[:i]), 60)))
+	return name, pos + i + 1
+}
+
 // strictField says whether a line is certainly a header field.
 func strictField(line []byte) bool {
 	i := bytes.IndexByte(line, ':')
@@ -206,6 +230,15 @@ func structural(name string) bool {
 	switch strings.ToLower(name) {
 	case "content-type", "content-transfer-encoding", "content-disposition", "content-id",
 		"from", "to", "cc", "subject", "date", "message-id", "reply-to", "sender", "auto-submitted":
+		return true
+	}
+	return false
+}
+
+// trace names what mail systems write above a message's own fields.
+func trace(name string) bool {
+	switch strings.ToLower(name) {
+	case "received", "return-path", "delivered-to", "x-original-to", "dkim-signature", "authentication-results", "received-spf", "arc-seal", "mime-version":
 		return true
 	}
 	return false

@@ -16,6 +16,8 @@ type parameters struct {
 	value string // lower case, without white space
 	names []string
 	vals  []string
+
+	boundaries []string // of further Content-Type fields
 }
 
 // get returns a parameter, "" without.

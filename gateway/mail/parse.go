@@ -247,18 +247,7 @@ func (p *parser) blankLine(off int64) int64 {
 // around it.
 func (p *parser) newEntity(h header, parent string) entity {
 	e := entity{header: h, parent: parent}
-	if types := h.all("Content-Type"); len(types) > 0 {
-		e.ctype = p.dec.parseParameters(types[0])
-		if len(types) > 1 {
-			p.defect("several Content-Type fields; the first one that fits is taken")
-		}
-		for _, t := range types[1:] { // a multipart that names its boundary wins
-			c := p.dec.parseParameters(t)
-			if strings.HasPrefix(c.value, "multipart/") && c.get("boundary") != "" && !strings.HasPrefix(e.ctype.value, "multipart/") {
-				e.ctype = c
-			}
-		}
-	}
+	e.ctype = p.contentType(h)
 	if d := h.get("Content-Disposition"); d != nil {
 		e.disp = p.dec.parseParameters(d)
 	}
@@ -271,6 +260,40 @@ func (p *parser) newEntity(h header, parent string) entity {
 	p.settleType(&e)
 	return e
 }
+
+// contentType reads the Content-Type. Of several the first one that fits is
+// taken: a multipart that names its boundary, else one that is a type at all;
+// what only the others say is taken from them.
+func (p *parser) contentType(h header) parameters {
+	types := h.all("Content-Type")
+	if len(types) == 0 {
+		return parameters{}
+	}
+	first := p.dec.parseParameters(types[0])
+	if len(types) == 1 {
+		return first
+	}
+	p.defect("several Content-Type fields; the first one that fits is taken")
+	for _, t := range types[1:min(len(types), maxContentTypes)] {
+		c := p.dec.parseParameters(t)
+		multipart := strings.HasPrefix(c.value, "multipart/") && c.get("boundary") != ""
+		if multipart && !strings.HasPrefix(first.value, "multipart/") || !strings.Contains(first.value, "/") && strings.Contains(c.value, "/") {
+			first, c = c, first
+		}
+		for i, name := range c.names {
+			switch {
+			case name == "boundary" && first.has(name):
+				first.boundaries = append(first.boundaries, c.vals[i])
+			case !first.has(name):
+				first.names, first.vals = append(first.names, name), append(first.vals, c.vals[i])
+			}
+		}
+	}
+	return first
+}
+
+// maxContentTypes bounds how many Content-Type fields of a part are looked at.
+const maxContentTypes = 5
 
 // settleType gives a part without a usable Content-Type one.
 func (p *parser) settleType(e *entity) {
@@ -324,28 +347,14 @@ func (p *parser) entity(e entity, depth int) delimiter {
 // its final boundary is no content (RFC 2046 5.1.1).
 func (p *parser) multipart(e entity, depth int) delimiter {
 	level := len(p.split.open)
-	boundary := e.ctype.get("boundary")
-	var d delimiter
-	if boundary != "" {
-		p.split.open = append(p.split.open, boundary)
-		d = p.split.next(e.body)
-	}
-	if boundary == "" || d.level != level {
-		p.split.open = p.split.open[:level]
-		d = p.split.next(e.body)
-		guessed, ok := "", false
-		if p.guesses < maxGuesses {
-			p.guesses++
-			guessed, ok = p.split.guess(e.body, d.start)
-		}
-		if !ok {
-			p.defect("a multipart without a boundary line is read as one part")
-			p.leaf(e, e.body, max(e.body, d.prev))
+	d, ok := p.firstDelimiter(e, level)
+	if !ok {
+		if p.encodedMultipart(e, d, depth) {
 			return d
 		}
-		p.defect("a multipart's boundary is not the one it declares")
-		p.split.open = append(p.split.open, guessed)
-		d = p.split.next(e.body)
+		p.defect("a multipart without a boundary line is read as one part")
+		p.leaf(e, e.body, max(e.body, d.prev))
+		return d
 	}
 	if d.close { // its final boundary is all it has
 		p.defect("a multipart without a boundary line is read as one part")
@@ -355,6 +364,58 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 	d = p.children(d, level, minor, depth)
 	p.split.open = p.split.open[:level]
 	return d
+}
+
+// firstDelimiter opens the multipart's boundary, the one that it declares or the
+// one that it uses, and finds its first line; false when there is none, with
+// where the multipart ends.
+func (p *parser) firstDelimiter(e entity, level int) (delimiter, bool) {
+	for i, boundary := range append([]string{e.ctype.get("boundary")}, e.ctype.boundaries...) {
+		if boundary == "" {
+			continue
+		}
+		p.split.open = append(p.split.open[:level], boundary)
+		if d := p.split.next(e.body); d.level == level {
+			if i > 0 {
+				p.defect("a multipart's boundary is not the one it declares")
+			}
+			return d, true
+		}
+	}
+	p.split.open = p.split.open[:level]
+	d := p.split.next(e.body)
+	if p.guesses >= maxGuesses {
+		return d, false
+	}
+	p.guesses++
+	guessed, ok := p.split.guess(e.body, d.start)
+	if !ok {
+		return d, false
+	}
+	p.defect("a multipart's boundary is not the one it declares")
+	p.split.open = append(p.split.open, guessed)
+	return p.split.next(e.body), true
+}
+
+// encodedMultipart reads a multipart that somebody encoded as a whole, against
+// RFC 2045 6.4. It is decoded into memory, so that a very large one stays a file.
+func (p *parser) encodedMultipart(e entity, d delimiter, depth int) bool {
+	end := max(e.body, d.prev)
+	if e.enc == transfer.Identity || end-e.body > p.lim.TextBytes || !p.book(2*(end-e.body)) {
+		return false
+	}
+	b := Bytes(e.enc.DecodeAll(p.bytes(e.body, end)))
+	if boundary := e.ctype.get("boundary"); boundary == "" || !bytes.Contains(b, []byte("--"+boundary)) {
+		return false
+	}
+	p.defect("a multipart is encoded as a whole")
+	outer := *p
+	p.octets, p.src = &octets{mem: b, size: int64(len(b))}, b
+	p.split = splitter{octets: p.octets}
+	e.body, e.enc = 0, transfer.Identity
+	p.multipart(e, depth+1)
+	p.octets, p.src, p.split = outer.octets, outer.src, outer.split
+	return true
 }
 
 // children reads the parts that follow the delimiters of one level.

@@ -39,13 +39,20 @@ type Meter struct {
 	unclean bool  // stray octets, URL alphabet, padding inside, spaces
 	last    byte  // the last alphabet octet
 	lineLen int   // of the lines so far, line feed included: a guess for the fast path
+	fed     int64 // octets so far
+	after   int64 // where octets go on that follow padding, 0: nowhere
 }
+
+// AfterPadding is where, in what was fed, something follows the padding that
+// should have been the end; 0 where nothing does.
+func (m *Meter) AfterPadding() int64 { return m.after }
 
 // Feed takes the next piece of the body.
 func (m *Meter) Feed(b []byte) {
 	for len(b) > 0 {
 		if n := m.cleanLines(b); n > 0 {
 			b = b[n:]
+			m.fed += int64(n)
 			continue
 		}
 		n := bytes.IndexByte(b, '\n') + 1
@@ -54,6 +61,7 @@ func (m *Meter) Feed(b []byte) {
 		}
 		m.line(b[:n])
 		m.lineLen = n
+		m.fed += int64(n)
 		b = b[n:]
 	}
 }
@@ -112,8 +120,12 @@ func newStdDigits() (t [256]byte) {
 
 // line takes octets one by one.
 func (m *Meter) line(b []byte) {
-	for _, c := range b {
-		switch v := base64Value[c]; {
+	for i, c := range b {
+		v := base64Value[c]
+		if m.after == 0 && m.pads > 0 && (v < 64 || v == b64Stray) && (m.digits+m.pads)%4 == 0 && m.stray == 0 {
+			m.after = m.fed + int64(i)
+		}
+		switch {
 		case v < 64:
 			if m.pads > 0 {
 				m.closeGroup()

@@ -14,6 +14,9 @@ func (e Encoding) DecodeText(raw []byte) (text []byte, defect string) {
 	}
 	var m Meter
 	m.Feed(raw)
+	if i := m.AfterPadding(); i > 0 && IsText(raw[i:]) {
+		return append(append(e.DecodeAll(raw[:i]), '\n'), raw[i:]...), textBelow
+	}
 	digits := m.digits + m.size/3*4
 	footer := base64Footer(raw)
 	switch {
@@ -22,9 +25,29 @@ func (e Encoding) DecodeText(raw []byte) (text []byte, defect string) {
 	case m.stray == 0:
 		return e.DecodeAll(raw), ""
 	case footer > 0:
-		return append(append(e.DecodeAll(raw[:footer]), '\n'), raw[footer:]...), "text below base64 is taken as it is"
+		return append(append(e.DecodeAll(raw[:footer]), '\n'), raw[footer:]...), textBelow
 	}
 	return e.DecodeAll(raw), "stray octets in base64 are dropped"
+}
+
+const textBelow = "text below base64 is taken as it is"
+
+// IsText says whether what follows the padding of base64 is text, not more
+// base64: some word of it is none, or short and without padding of its own.
+func IsText(b []byte) bool {
+	const long = 16 // letters and digits in a row that are hardly a word
+	for i, w := range bytes.Fields(b[:min(len(b), 512)]) {
+		digits := bytes.TrimRight(w, "=")
+		for _, c := range digits {
+			if base64Value[c] >= b64Pad {
+				return true
+			}
+		}
+		if i == 0 && len(w) < long && len(digits) == len(w) {
+			return true
+		}
+	}
+	return false
 }
 
 // base64Footer returns where the plain text starts that a list's software

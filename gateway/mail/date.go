@@ -1,0 +1,263 @@
+package mail
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"postern/gateway/text"
+)
+
+// date reads a Date field: RFC 5322's form, and what mailers really send beside
+// it. What can't be read is the zero time and a defect; a zone that nobody
+// understands is never taken for UTC.
+func (p *parser) date(raw []byte) time.Time {
+	s := strings.TrimSpace(p.dec.header(raw[:min(len(raw), 200)]))
+	if s == "" {
+		return time.Time{}
+	}
+	for _, layout := range [...]string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} { // nearly all mail
+		if t, err := time.Parse(layout, s); err == nil && saneOffset(s[len(s)-5:]) {
+			return t
+		}
+	}
+	d := readDate(s)
+	t, ok := d.time()
+	switch {
+	case !ok:
+		p.defectf("unreadable Date %q", text.Shorten(s, 60))
+	case d.odd != "":
+		p.defectf("the zone %q of the Date isn't understood", text.Shorten(d.odd, 20))
+		return time.Time{}
+	case d.zone == nil:
+		p.defect("the Date has no zone and is read as UTC")
+	}
+	return t
+}
+
+// saneOffset says whether somebody lives in the zone.
+func saneOffset(s string) bool {
+	_, ok := offsetSeconds(s)
+	return ok
+}
+
+// maxOffset is more than any zone's distance from UTC, in seconds.
+const maxOffset = 15 * 60 * 60
+
+// dateParts is a date while its words are looked at.
+type dateParts struct {
+	year, month, day int // 0: not seen
+	clock            time.Duration
+	timed            bool
+	zone             *time.Location
+	numeric          bool   // the zone is an offset: further words about it are only its name
+	odd              string // a word where the zone should be, which is none
+	bad              bool
+	perhaps          bool // the month was the first word, and may be a weekday: "mar." is both
+}
+
+// time is the moment, false when the parts make none.
+func (d *dateParts) time() (time.Time, bool) {
+	if d.bad || d.year == 0 || d.month == 0 || d.day == 0 || d.day > daysIn(d.year, d.month) {
+		return time.Time{}, false
+	}
+	zone := d.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, zone).Add(d.clock), true
+}
+
+func daysIn(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
+}
+
+// readDate takes a date apart word by word, in whatever order they stand.
+func readDate(s string) *dateParts {
+	d := &dateParts{}
+	var comment string
+	if i := strings.IndexByte(s, '('); i >= 0 {
+		comment, _, _ = strings.Cut(s[i+1:], ")")
+		s = string(stripComments([]byte(s)))
+	}
+	for i, w := range strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ").Replace(s)) {
+		d.word(w, i)
+	}
+	if d.timed && d.zone == nil && d.odd == "" && comment != "" {
+		d.zone = zoneNamed(strings.TrimSpace(comment))
+	}
+	return d
+}
+
+// word takes the i-th word.
+func (d *dateParts) word(w string, i int) {
+	if date, clock, ok := strings.Cut(w, "T"); ok && len(date) == 10 && date[4] == '-' { // RFC 3339
+		d.word(date, i)
+		d.word(clock, i)
+		return
+	}
+	switch {
+	case !d.timed && d.takeClock(w):
+	case d.timed && d.takeZone(w):
+	case d.takeDate(w):
+	default:
+		d.takeName(w, i)
+	}
+}
+
+// takeClock reads 10:00, 10:00:60, 10.00.00, 3:04PM, 10:00:00+0100.
+func (d *dateParts) takeClock(w string) bool {
+	sep := ":"
+	if !strings.Contains(w, ":") {
+		if sep = "."; strings.Count(w, ".") != 2 || len(w) != 8 || d.day == 0 {
+			return false
+		}
+	}
+	end := strings.IndexFunc(w, func(r rune) bool { return (r < '0' || r > '9') && r != ':' && r != '.' })
+	if end < 0 {
+		end = len(w)
+	}
+	parts := strings.Split(strings.TrimRight(w[:end], ".:"), sep)
+	if len(parts) < 2 || len(parts) > 3 {
+		return false
+	}
+	limits := [...]int{24, 59, 60}
+	units := [...]time.Duration{time.Hour, time.Minute, time.Second}
+	for i, p := range parts {
+		p, _, _ = strings.Cut(p, ".") // of a second
+		n, err := strconv.Atoi(p)
+		if err != nil || len(p) > 2 {
+			return false
+		}
+		d.bad = d.bad || n > limits[i]
+		d.clock += time.Duration(n) * units[i]
+	}
+	d.timed = true
+	if rest := w[end:]; rest != "" {
+		d.word(rest, 1)
+	}
+	return true
+}
+
+// takeZone reads +0100, -5:00, GMT+1, EST and AM or PM.
+func (d *dateParts) takeZone(w string) bool {
+	name, offset := w, ""
+	if i := strings.IndexAny(w, "+-"); i >= 0 {
+		name, offset = w[:i], w[i:]
+	}
+	switch strings.ToUpper(strings.ReplaceAll(name, ".", "")) {
+	case "AM", "PM":
+		d.halfDay(strings.ToUpper(name)[0] == 'P')
+		return true
+	}
+	if d.numeric { // what follows an offset is its name
+		return d.year != 0
+	}
+	if offset == "" || name != "" && zoneNamed(name) != time.UTC {
+		return false
+	}
+	if seconds, ok := offsetSeconds(offset); ok {
+		d.zone, d.odd, d.numeric = time.FixedZone("", seconds), "", true
+	} else {
+		d.odd = w
+	}
+	return true
+}
+
+func (d *dateParts) halfDay(afternoon bool) {
+	noon := d.clock >= 12*time.Hour && d.clock < 13*time.Hour
+	switch {
+	case afternoon && d.clock < 12*time.Hour:
+		d.clock += 12 * time.Hour
+	case !afternoon && noon:
+		d.clock -= 12 * time.Hour
+	}
+}
+
+// offsetSeconds reads +0100, +01:00, +1 and +01.
+func offsetSeconds(s string) (int, bool) {
+	digits := strings.Replace(s[1:], ":", "", 1)
+	n, err := strconv.Atoi(digits)
+	if err != nil || len(digits) > 4 {
+		return 0, false
+	}
+	if len(digits) <= 2 {
+		n *= 100
+	}
+	seconds := n/100*3600 + n%100*60
+	if s[0] == '-' {
+		seconds = -seconds
+	}
+	return seconds, n%100 < 60 && seconds <= maxOffset && seconds >= -maxOffset
+}
+
+// takeDate reads 2, 2026, 2026-11-24, 24.11.2026, 11/24/2026, 24-Nov-26.
+func (d *dateParts) takeDate(w string) bool {
+	w = strings.TrimRight(w, ".")
+	if n, err := strconv.Atoi(w); err == nil {
+		return d.takeNumber(n, len(w))
+	}
+	sep := strings.IndexAny(w, "-./")
+	if sep < 0 || d.day != 0 {
+		return false
+	}
+	parts := strings.Split(w, w[sep:sep+1])
+	if len(parts) != 3 {
+		return false
+	}
+	if len(parts[0]) == 4 { // the year first
+		parts[0], parts[2] = parts[2], parts[0]
+	} else if w[sep] == '/' { // the month first
+		parts[0], parts[1] = parts[1], parts[0]
+	}
+	day, errDay := strconv.Atoi(parts[0])
+	year, errYear := strconv.Atoi(parts[2])
+	month := monthNamed(parts[1])
+	if n, err := strconv.Atoi(parts[1]); err == nil && n <= 12 {
+		month = n
+	}
+	if errDay != nil || errYear != nil || month == 0 {
+		return false
+	}
+	d.day, d.month, d.year = day, month, fullYear(year, len(parts[2]))
+	return true
+}
+
+func (d *dateParts) takeNumber(n, digits int) bool {
+	switch {
+	case digits <= 2 && d.day == 0 && n > 0:
+		d.day = n
+	case d.year == 0 && digits <= 4:
+		d.year = fullYear(n, digits)
+	default:
+		return false
+	}
+	return true
+}
+
+// fullYear completes a year of two or three digits (RFC 5322 4.3).
+func fullYear(n, digits int) int {
+	switch {
+	case digits > 3:
+		return n
+	case digits == 3 || n >= 50:
+		return n + 1900
+	}
+	return n + 2000
+}
+
+// takeName reads a word: a month, a zone, a weekday in any language.
+func (d *dateParts) takeName(w string, i int) {
+	if m := monthNamed(w); m != 0 && (d.month == 0 || d.perhaps) {
+		d.month, d.perhaps = m, i == 0
+		return
+	}
+	if !d.timed || d.numeric {
+		return // a weekday, "de", "at"
+	}
+	if z := zoneNamed(w); z != nil {
+		d.zone = z
+	} else if d.zone == nil && d.odd == "" {
+		d.odd = w
+	}
+}
