@@ -1,5 +1,11 @@
-// Package auth is about who really sent a mail.
+// Package auth says who really sent a mail: SPF (RFC 7208), DKIM (RFC 6376, 8301,
+// 8463) and DMARC (RFC 9989) over its octets as received, within one budget of
+// time for all that DNS is asked.
 //
 // What a mail says of itself proves nothing. Fields in which a stranger speaks
 // with our voice are found by Forged, so that nobody behind the door sees them.
+//
+// A check never fails and never loses mail. What DNS doesn't answer in time is a
+// "temperror", which is neither a pass nor a reason to refuse for good; what can't
+// be checked (SPF of a client on our own network) is not in the verdict.
 package auth

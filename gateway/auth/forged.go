@@ -28,16 +28,27 @@ type Removal struct {
 //   - X-Postern-…
 //
 // It fails only when src can't be read.
-func Forged(src mail.Source, ours ...string) (Removal, error) {
-	hosts := make([]string, len(ours))
+func Forged(src mail.Source, ours ...string) (Removal, error) { return forged(src, ours, "", 0) }
+
+// forged is Forged with one more host that is ours only in the first octets of the
+// message, up to trusted, where another can't have written.
+func forged(src mail.Source, ours []string, relay string, trusted int64) (Removal, error) {
+	hosts := make([]string, len(ours), len(ours)+1)
 	for i, h := range ours {
 		hosts[i] = hostName(h)
 	}
+	if relay != "" {
+		hosts = append(hosts, hostName(relay))
+	}
 	var r Removal
 	var err error
-	r.Spans, err = mail.FindFields(src, func(name, value []byte) bool {
-		forged := bytes.Contains(name, []byte("received-spf")) || bytes.HasPrefix(name, []byte("x-postern-")) ||
-			bytes.Contains(name, []byte("authentication-results")) && claims(value, hosts)
+	r.Spans, err = mail.FindFields(src, func(at int64, name, value []byte) bool {
+		names := hosts
+		if at < trusted {
+			names = hosts[:len(ours)]
+		}
+		forged := bytes.Contains(name, []byte("received-spf")) && at >= trusted || bytes.HasPrefix(name, []byte("x-postern-")) ||
+			bytes.Contains(name, []byte("authentication-results")) && claims(value, names)
 		if forged {
 			r.Names = append(r.Names, textproto.CanonicalMIMEHeaderKey(string(name)))
 		}

@@ -78,12 +78,13 @@ type Authentication struct {
 	DKIM           []DKIMResult `json:"dkim"`
 	DMARC          DMARCResult  `json:"dmarc"`
 	SenderVerified bool         `json:"sender_verified"`
+	Reason         string       `json:"reason"` // in words
 	Header         string       `json:"header"` // the Authentication-Results value (RFC 8601)
 }
 
 // SPFResult is the outcome of RFC 7208's check_host.
 type SPFResult struct {
-	Result string `json:"result"`
+	Result string `json:"result"` // "" where it can't be checked
 	Domain string `json:"domain"`
 }
 
@@ -93,12 +94,13 @@ type DKIMResult struct {
 	Domain   string `json:"domain"`
 	Selector string `json:"selector"`
 	Aligned  bool   `json:"aligned"`
+	Reason   string `json:"reason,omitempty"` // in words, where it is no plain pass
 }
 
-// DMARCResult is the outcome of RFC 7489's evaluation.
+// DMARCResult is the outcome of RFC 9989's evaluation.
 type DMARCResult struct {
-	Result    string `json:"result"`
-	Domain    string `json:"domain"`
-	Policy    string `json:"policy"`
+	Result    string `json:"result"`     // "" where it can't be told, since SPF can't be checked
+	Domain    string `json:"domain"`     // of From
+	Policy    string `json:"policy"`     // what the domain's owner asks for, "" nothing
 	AlignedBy string `json:"aligned_by"` // "spf", "dkim", "spf,dkim" or ""
 }

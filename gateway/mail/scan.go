@@ -22,7 +22,7 @@ const maxScanned = 64 << 10
 // field is shown, so that one that must not be seen is not seen by anybody. Fields
 // of nested messages are content and not looked at.
 //
-// The name is in lower case, without blanks, comments' brackets and whatever else
+// It starts at an offset. The name is in lower case, without blanks, comments' brackets and whatever else
 // a name can't hold, with "-" for "_"; the value is as received, at most 64 KiB.
 // Both are good until want returns.
 //
@@ -31,7 +31,7 @@ const maxScanned = 64 << 10
 //	           --white space-------------> goes on with the field before it,
 //	                                       unless that is none and this may be one
 //	           --anything else-----------> the next field
-func FindFields(src Source, want func(name, value []byte) bool) ([]Span, error) {
+func FindFields(src Source, want func(at int64, name, value []byte) bool) ([]Span, error) {
 	o, err := openOctets(src)
 	if err != nil {
 		return nil, err
@@ -63,7 +63,7 @@ func merged(list []Span) []Span {
 // scanner goes through the lines of a header.
 type scanner struct {
 	*octets
-	want   func(name, value []byte) bool
+	want   func(at int64, name, value []byte) bool
 	found  []Span
 	name   []byte // of the last field
 	lfOnly bool   // a CR alone ends no line
@@ -161,7 +161,7 @@ func (s *scanner) shut() {
 	s.open = false
 	name, value, ok := bytes.Cut(s.field(s.from, min(s.end, s.from+maxScanned)), []byte(":"))
 	s.name = looseName(s.name[:0], name)
-	if !ok || !s.want(s.name, value) {
+	if !ok || !s.want(s.from, s.name, value) {
 		return
 	}
 	cut := Span{s.from, s.next}

@@ -51,7 +51,7 @@ func (c claims) made(name, value []byte) bool {
 // without is the delivery without the fields that c lists, in its message as
 // well as in its octets.
 func (d Delivery) without(c claims) (Delivery, error) {
-	cut, err := mail.FindFields(d.Raw, c.made)
+	cut, err := mail.FindFields(d.Raw, func(_ int64, name, value []byte) bool { return c.made(name, value) })
 	if err != nil || len(cut) == 0 {
 		return d, err
 	}
