@@ -266,5 +266,5 @@ func (p *parser) compose() {
 	if strings.TrimSpace(m.Text) == "" && m.HTML != "" && p.book(int64(len(m.HTML))*perReadHTML) {
 		m.Text, m.textFromHTML = p.textOf(m.HTML), true
 	}
-	m.Reply = replytext.Split(m.Text)
+	m.Reply = replytext.Split(m.Text, replytext.Options{})
 }

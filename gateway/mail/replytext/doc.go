@@ -7,8 +7,7 @@
 package replytext
 
 // Reply is a text taken apart: what the author wrote now, what they quote,
-// and how they sign. A signature directly above
-// "On … wrote:" stays in Text.
+// and how they sign.
 type Reply struct {
 	Text      string
 	Quoted    string

@@ -53,7 +53,7 @@ func TestAttributions(t *testing.T) {
 	}
 	for _, q := range quotes {
 		for _, gap := range []string{"\n\n", "\n"} {
-			r := Split("Thanks, it works now.\nSee you." + gap + q + "\n")
+			r := Split("Thanks, it works now.\nSee you."+gap+q+"\n", Options{})
 			if r.Text != "Thanks, it works now.\nSee you." || r.Quoted != strings.TrimSpace(q) || r.Signature != "" {
 				t.Errorf("%q:\n%+v", q, r)
 			}
@@ -72,7 +72,7 @@ func TestAttributions(t *testing.T) {
 		"Subject: matter of taste",
 	}
 	for _, s := range texts {
-		if r := Split(s); r != (Reply{Text: s}) {
+		if r := Split(s, Options{}); r != (Reply{Text: s}) {
 			t.Errorf("%q:\n%+v", s, r)
 		}
 	}
@@ -98,7 +98,7 @@ func TestReply(t *testing.T) {
 		{"empty", "", Reply{}},
 	}
 	for _, tt := range tests {
-		if got := Split(tt.in); got != tt.want {
+		if got := Split(tt.in, Options{}); got != tt.want {
 			t.Errorf("%s:\n got %q\nwant %q", tt.name, got, tt.want)
 		}
 	}
@@ -109,7 +109,7 @@ func TestReplyLinear(t *testing.T) {
 	for _, line := range []string{"a:\n", "On 2 Apr 2012:\n", "wrote:\n", "From:\n", "> \n", "--\n", "\n", "Sent from my x\n", "_____\n", strings.Repeat("x", 499) + ":\n", ">a:\n\n"} {
 		text := "x\n" + strings.Repeat(line, (1<<20)/len(line))
 		start := time.Now()
-		Split(text)
+		Split(text, Options{})
 		if d := time.Since(start); d > 2*time.Second {
 			t.Errorf("a megabyte of %.20q takes %v", line, d)
 		}
@@ -120,7 +120,7 @@ func FuzzReply(f *testing.F) {
 	f.Add("Hello\n\nOn Mon, 2 Apr 2012, Ann wrote:\n> hi\n\n-- \nBob")
 	f.Add("From: a\nTo: b\nSubject: c\n\nSent from my x\n-----Original Message-----")
 	f.Fuzz(func(t *testing.T, s string) {
-		r := Split(s)
+		r := Split(s, Options{})
 		kept := len(strings.Join(strings.Fields(r.Text+" "+r.Quoted+" "+r.Signature), ""))
 		if all := len(strings.Join(strings.Fields(s), "")); kept != all {
 			t.Errorf("%d of %d octets are in %+v", kept, all, r)
@@ -155,7 +155,7 @@ func TestReplyTexts(t *testing.T) {
 		if err != nil {
 			t.Skip("no corpus here")
 		}
-		if got := Split(strings.ReplaceAll(string(b), "\r\n", "\n")).Text; got != text {
+		if got := Split(strings.ReplaceAll(string(b), "\r\n", "\n"), Options{}).Text; got != text {
 			t.Errorf("%s: %q", file, got)
 		}
 	}

@@ -33,7 +33,7 @@ func opensAttribution(line string) bool {
 		return false
 	}
 	if line[0] >= '0' && line[0] <= '9' {
-		return digitGroups(line) >= 3
+		return hasYear(line)
 	}
 	first, _, _ := strings.Cut(line, " ")
 	switch strings.ToLower(strings.TrimRight(first, ",.:")) {
@@ -93,6 +93,16 @@ func fieldWords(w string) fieldWord {
 	return 0
 }
 
+// aboveThisLine is what applications write above their words.
+var aboveThisLine = [...]string{
+	"reply above this line", "reply above the line", "reply above this text", "type your reply above", "write your reply above", "respond above this line", "write above this line", "type above this line",
+	"reply above here", "reply by typing above", "do not write below this line", "don't write below this line", "please do not edit below", "please reply above",
+	"oberhalb dieser zeile", "über dieser zeile", "au-dessus de cette ligne", "por encima de esta línea", "encima de esta línea", "acima desta linha", "sopra questa riga", "al di sopra di questa riga",
+	"boven deze regel", "ovanför den här raden", "ovanför denna rad", "over denne linje", "over denne linjen", "tämän rivin yläpuolelle", "powyżej tej linii", "nad touto čárou", "nad tímto řádkem", "nad túto čiaru",
+	"выше этой строки", "вище цього рядка", "bu satırın üzerine", "bu satırın üstüne", "fölé írja", "deasupra acestei linii", "πάνω από αυτή τη γραμμή", "מעל שורה זו", "فوق هذا السطر",
+	"この行より上", "この線より上", "在此行上方", "在此行以上", "在這行上方", "이 줄 위에",
+}
+
 // mobileSignature knows the one-line signatures that mailers add by themselves.
 func mobileSignature(line string) bool {
 	if len(line) > 140 || strings.HasSuffix(line, ".") && strings.Count(line, " ") > 7 {
@@ -122,7 +132,7 @@ func opensMobile(word string) bool {
 	switch strings.ToLower(word) {
 	case "sent", "gesendet", "von", "envoyé", "enviado", "inviato", "verzonden", "verstuurd", "skickat", "sendt", "lähetetty", "wysłano", "wysłane", "odesláno",
 		"odoslané", "iphone'umdan", "gönderen:", "trimis", "elküldve", "get", "outlook", "holen", "télécharger", "obtener", "obtenir", "obter", "ottieni", "hämta", "hent",
-		"download", "my", "diese", "ce", "se", "mobiililaitteesta":
+		"enviat", "dikirim", "dihantar", "poslano", "poslato", "saadetud", "senda", "download", "my", "diese", "ce", "se", "mobiililaitteesta":
 		return true
 	}
 	return false
@@ -135,6 +145,8 @@ var mobilePrefixes = [...]string{
 	"enviado desde ", "enviado do meu ", "enviado de mi ", "enviado do ", "enviado a partir ", "enviado pelo ", "enviado via ", "inviato da ", "inviato dal ", "inviato con ",
 	"verzonden vanaf ", "verstuurd vanaf ", "verzonden met ", "verzonden via ", "skickat från ", "sendt fra ", "lähetetty ", "wysłano z ", "wysłane z ",
 	"отправлено с ", "отправлено из ", "отправлено от ", "отправлено через ", "надіслано з ", "odesláno z ", "odoslané z ", "iphone'umdan ", "gönderen: ", "trimis de pe ", "elküldve ", "发自我的", "从我的", "發自我的", "寄自我的", "从 ",
+	"enviat des d", "στάλθηκε από ", "נשלח מה", "נשלח מ", "أُرسلت من ", "مرسل من ", "نُشر من ", "ส่งจาก", "được gửi từ ", "dikirim dari ", "dihantar dari ", "從我的", "nosūtīts no ", "išsiųsta iš ",
+	"poslano z ", "poslano s ", "poslato sa ", "послато са ", "изпратено от ", "saadetud minu ", "sent fra ", "senda úr ", "trimis de la ",
 }
 
 var mobileLines = [...]string{
