@@ -28,9 +28,10 @@ type Config struct {
 	Format      string // payload.ByName
 	Attachments payload.Where
 	Raw         payload.Where
-	InlineLimit int64 // octets of body above which content goes by url; negative: never
-	Markdown    bool  // the native format tells the mail as Markdown, too
-	Signals     bool  // and what it hides or disguises
+	InlineLimit int64  // octets of body above which content goes by url; negative: never
+	Markdown    bool   // the native format tells the mail as Markdown, too
+	Signals     bool   // and what it hides or disguises
+	ReplyMarker string // line that the application puts above what it writes
 
 	Secret   SecretSource // signs each POST; during rotation two, separated by white space
 	Token    SecretSource // Authorization: Bearer

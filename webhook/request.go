@@ -58,6 +58,7 @@ func (r *Request) content() (payload.Body, bool) {
 // Render makes the request of a delivery. Its error is about the message's
 // octets, which can't be read; it never depends on how malformed the mail is.
 func (s *Sender) Render(ep *Endpoint, d payload.Delivery) (*Request, error) {
+	d.Message = d.Message.WithMarker(ep.cfg.ReplyMarker)
 	r := &Request{ep: ep, d: d, opts: payload.Options{
 		Attachments: ep.cfg.Attachments,
 		Raw:         ep.cfg.Raw,

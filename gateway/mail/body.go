@@ -5,16 +5,9 @@ import (
 	"strings"
 
 	"postern/gateway/mail/charset"
-	"postern/gateway/mail/replytext"
 	"postern/gateway/mail/transfer"
 	"postern/gateway/text"
 )
-
-// body collects the text of a mail.
-type body struct {
-	text []string // text/plain parts, in order
-	html []string // text/html parts, in order
-}
 
 // place is what becomes of a leaf.
 type place uint8
@@ -58,7 +51,7 @@ func (p *parser) placeOf(e entity) place {
 
 // started says whether a leaf with content was seen.
 func (p *parser) started() bool {
-	return len(p.body.text)+len(p.body.html)+len(p.msg.Attachments) > 0
+	return len(p.body)+len(p.msg.Attachments) > 0
 }
 
 // leaf takes a part without parts.
@@ -93,14 +86,10 @@ func (p *parser) leaf(e entity, off, end int64) {
 	if strings.EqualFold(e.ctype.get("format"), "flowed") && to == asText {
 		s = unflow(s, strings.EqualFold(e.ctype.get("delsp"), "yes"))
 	}
-	if s == "" || strings.TrimSpace(s) == "" && len(p.body.text)+len(p.body.html) > 0 {
+	if s == "" || strings.TrimSpace(s) == "" && len(p.body) > 0 {
 		return
 	}
-	if to == asHTML {
-		p.body.html = append(p.body.html, s)
-	} else {
-		p.body.text = append(p.body.text, s)
-	}
+	p.body = append(p.body, bodyPart{to == asHTML, p.choice, s})
 }
 
 // maxUU bounds the uuencoded files that are taken out of one text.
@@ -225,7 +214,7 @@ const maxBelow = 16 << 10
 // addText adds to the mail's text what stands outside of its texts.
 func (p *parser) addText(s string) {
 	if strings.TrimSpace(s) != "" {
-		p.body.text = append(p.body.text, s)
+		p.body = append(p.body, bodyPart{content: s})
 	}
 }
 
@@ -256,15 +245,4 @@ func (p *parser) safeName(name string) string {
 		return path[strings.LastIndexByte(path, '/')+1:]
 	}
 	return name
-}
-
-// compose makes the message's text of what the walk collected.
-func (p *parser) compose() {
-	m := p.msg
-	m.Text = strings.Join(p.body.text, "\n")
-	m.HTML = strings.Join(p.body.html, "\n")
-	if strings.TrimSpace(m.Text) == "" && m.HTML != "" && p.book(int64(len(m.HTML))*perReadHTML) {
-		m.Text, m.textFromHTML = p.textOf(m.HTML), true
-	}
-	m.Reply = replytext.Split(m.Text, replytext.Options{})
 }

@@ -34,7 +34,9 @@ type Message struct {
 	Headers     []Header // all, in order
 	Defects     []string // in words, for people
 
-	textFromHTML bool // the mail has no text of its own
+	alternatives bool             // Text and HTML are the same mail twice, as its sender says
+	quoted       []replytext.Span // of Text, what the HTML's markup quotes
+	marker       string           // of the application that the mail is for
 }
 
 // Address is a mailbox of a header field. Address is "" where only a name

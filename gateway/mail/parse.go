@@ -98,7 +98,9 @@ type parser struct {
 	dec     decoder
 	split   splitter
 	msg     *Message
-	body    body
+	body    []bodyPart
+	choice  int // the alternatives that are read, 0 for none
+	choices int // so far
 	parts   int
 	guesses int
 }
@@ -131,7 +133,7 @@ func (p *parser) mail() {
 	h, body := p.readHeader(start)
 	e := p.newEntity(h, "")
 	if len(h.loose) > 0 {
-		p.body.text = append(p.body.text, p.tidy(p.dec.raw(h.loose)))
+		p.body = append(p.body, bodyPart{content: p.tidy(p.dec.raw(h.loose))})
 	}
 	e.body = body
 	p.dec.hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
@@ -361,7 +363,13 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 		p.leaf(e, e.body, max(e.body, d.prev))
 	}
 	_, minor, _ := strings.Cut(e.ctype.value, "/")
+	outer := p.choice
+	if minor == "alternative" && outer == 0 {
+		p.choices++
+		p.choice = p.choices
+	}
 	d = p.children(d, level, minor, depth)
+	p.choice = outer
 	p.split.open = p.split.open[:level]
 	return d
 }

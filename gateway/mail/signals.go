@@ -51,13 +51,11 @@ func (m *Message) Signals() []Signal {
 		if o := page.Overrides(); o != "" {
 			s.add(BidiOverride, "html: "+excerpt(o))
 		}
-		if !m.textFromHTML {
+		if m.alternatives {
 			s.differ(m.Text, words)
 		}
 	}
-	if !m.textFromHTML {
-		s.characters("text", m.Text)
-	}
+	s.characters("text", m.Text)
 	s.characters("subject", m.Subject)
 	for _, a := range m.Attachments {
 		s.characters("an attachment's name", a.Filename)

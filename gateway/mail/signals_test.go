@@ -76,6 +76,7 @@ func TestSignals(t *testing.T) {
 		{"domain that only looks Latin", Message{ReplyTo: []Address{{"", "x@\u0440\u0430\u0443.example"}}}, MixedScriptSender},
 	}
 	for _, tt := range tests {
+		tt.m.alternatives = tt.m.Text != "" && tt.m.HTML != ""
 		got := tt.m.Signals()
 		switch {
 		case tt.want == "" && len(got) > 0:

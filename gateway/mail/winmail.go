@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bufio"
+	"slices"
 	"strings"
 
 	"postern/gateway/mail/tnef"
@@ -29,12 +30,8 @@ func (p *parser) openTNEF(c *leafContent) {
 	if !ok {
 		p.defect("a winmail.dat could not be read to its end")
 	}
-	if t.Text != "" && len(p.body.text) == 0 {
-		p.body.text = append(p.body.text, p.tidy(t.Text))
-	}
-	if t.HTML != "" && len(p.body.html) == 0 {
-		p.body.html = append(p.body.html, p.tidy(t.HTML))
-	}
+	p.alternative(false, t.Text)
+	p.alternative(true, t.HTML)
 	for _, f := range t.Attachments {
 		if p.parts++; p.parts > p.lim.Parts {
 			p.defectf("more than %d parts; the rest is in winmail.dat only", p.lim.Parts)
@@ -47,4 +44,19 @@ func (p *parser) openTNEF(c *leafContent) {
 		}
 		p.msg.Attachments = append(p.msg.Attachments, a)
 	}
+}
+
+// alternative adds a body of a kind that the mail lacks: it is the same mail as
+// what is there.
+func (p *parser) alternative(html bool, content string) {
+	if content == "" || slices.ContainsFunc(p.body, func(b bodyPart) bool { return b.html == html }) {
+		return
+	}
+	if p.choices == 0 {
+		p.choices = 1
+	}
+	for i := range p.body {
+		p.body[i].choice = max(p.body[i].choice, 1)
+	}
+	p.body = append(p.body, bodyPart{html, 1, p.tidy(content)})
 }

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -37,6 +38,9 @@ func (Mailgun) Render(d Delivery, o Options) (Body, error) {
 	}
 	f.field("stripped-text", m.Reply.Text)
 	f.field("stripped-signature", m.Reply.Signature)
+	if m.HTML != "" {
+		f.field("stripped-html", cmp.Or(m.ReplyHTML(), m.HTML))
+	}
 	f.headers(&d)
 	f.attachments(&d)
 	return f.finish()

@@ -269,6 +269,12 @@ func (n *nativeBody) message(m *mail.Message) error {
 	n.key("reply")
 	n.open('{')
 	n.field("text", m.Reply.Text)
+	n.key("html")
+	if html := m.ReplyHTML(); html != "" {
+		n.str(html)
+	} else {
+		n.null()
+	}
 	n.field("quoted", m.Reply.Quoted)
 	n.field("signature", m.Reply.Signature)
 	n.close('}')

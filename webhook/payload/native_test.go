@@ -119,7 +119,7 @@ func TestNativeGolden(t *testing.T) {
 		`"message":{"message_id":"1@out.example","in_reply_to":["0@out.example"],"references":["0@out.example"],"date":"2026-03-04T05:06:07-02:00",` +
 		"\"subject\":\"Привет \\\"q\\\" \\\\ \u2028 \\u0001\"," +
 		`"from":[{"name":"S","address":"s@out.example"}],"sender":{"name":"","address":"x@out.example"},"reply_to":[],"to":[{"name":"","address":"a@in.example"}],` +
-		`"cc":[{"name":"C","address":"c@x"}],"bcc":[],"text":"Hello\r\n\tworld\n","html":"<p>Hello</p>","markdown":null,"signals":null,"reply":{"text":"Hello","quoted":"> x","signature":"-- \nS"},"automatic":"bulk",` +
+		`"cc":[{"name":"C","address":"c@x"}],"bcc":[],"text":"Hello\r\n\tworld\n","html":"<p>Hello</p>","markdown":null,"signals":null,"reply":{"text":"Hello","html":null,"quoted":"> x","signature":"-- \nS"},"automatic":"bulk",` +
 		`"attachments":[{"filename":"a.pdf","content_type":"application/pdf","charset":"","disposition":"attachment","content_id":"","size":4,"content":"JVBERg=="},` +
 		`{"filename":"i.png","content_type":"image/png","charset":"","disposition":"inline","content_id":"i@x","size":3,"content":"cG5n"}],` +
 		`"headers":[{"name":"Subject","value":"Привет"},{"name":"X-A","value":"1"}],"defects":["a bare LF"]},` +

@@ -103,6 +103,7 @@ type Webhook struct {
 	InlineLimit  Size          `env:"INLINE_LIMIT" envDefault:"5MiB" doc:"request body above which content turns into urls, where PUBLIC_URL is set; 0 never"`
 	Markdown     bool          `env:"MARKDOWN" envDefault:"false" doc:"message.markdown: the mail as Markdown, for agents and search"`
 	Signals      bool          `env:"SIGNALS" envDefault:"false" doc:"message.signals: what the mail hides or disguises"`
+	ReplyMarker  string        `env:"REPLY_MARKER" doc:"words of the line that your application puts above what it writes: a reply is what stands above it"`
 	CAFile       string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM; read again when it changes"`
 	CertFile     string        `env:"CERT_FILE" doc:"our client certificate, PEM; read again when it changes"`
 	KeyFile      string        `env:"KEY_FILE" doc:"its private key, PEM"`

@@ -41,7 +41,7 @@ func (w Webhook) Endpoint(deps reload.Deps) (*webhook.Endpoint, error) {
 	certificate, certErr := w.certificate(deps)
 	ep, err := webhook.NewEndpoint(webhook.Config{
 		Name: w.Name, URL: string(w.URL), Match: w.Match, Copy: w.Copy,
-		Format: w.Format, Attachments: payload.Where(w.Attachments), Raw: payload.Where(w.Raw), InlineLimit: limit, Markdown: w.Markdown, Signals: w.Signals,
+		Format: w.Format, Attachments: payload.Where(w.Attachments), Raw: payload.Where(w.Raw), InlineLimit: limit, Markdown: w.Markdown, Signals: w.Signals, ReplyMarker: w.ReplyMarker,
 		Secret: w.Secret.Source(deps), Token: w.Token.Source(deps), Username: w.Username, Password: w.Password.Source(deps), Headers: http.Header(w.Headers),
 		Timeout: w.Timeout, RetryTimeout: w.RetryTimeout, Concurrency: w.Concurrency,
 		Reject: w.Reject, Defer: w.Defer, Terminal: w.Terminal,

@@ -9,8 +9,14 @@ import (
 )
 
 // Read makes a page of HTML. It never fails: any string is some HTML.
-func Read(source string) *Page {
-	p := &Page{}
+func Read(source string) *Page { return read(source, &Page{}) }
+
+// ReadReply is Read for a page of which parts are taken out (Without).
+func ReadReply(source string) *Page {
+	return read(source, &Page{source: source, where: make([]place, 1, min(len(source)/20+16, maxNodes/8))})
+}
+
+func read(source string, p *Page) *Page {
 	if len(source) > maxOctets {
 		p.Cut = maxOctets
 		source = source[:maxOctets]
@@ -35,21 +41,25 @@ type builder struct {
 	paras  int // open paragraphs
 	tables int // open tables
 	head   int32
+	from   int32 // where the tag or text that is taken starts,
+	to     int32 // and ends
+	ends   tag   // of the end tag that is taken, 0 for none
 }
 
 // tokens feeds the builder with the source.
 func (b *builder) tokens(source string) {
 	z := html.NewTokenizer(strings.NewReader(source))
-	read := 0
 	for {
 		tt := z.Next()
 		if len(b.nodes) >= maxNodes {
-			b.Cut = read
+			b.Cut = int(b.to)
 			return
 		}
-		read += len(z.Raw())
+		b.from, b.to, b.ends = b.to, b.to+int32(len(z.Raw())), 0
 		switch tt {
 		case html.ErrorToken:
+			b.from = int32(len(source))
+			b.popTo(1)
 			return
 		case html.TextToken:
 			b.words(z.Text())
@@ -57,7 +67,8 @@ func (b *builder) tokens(source string) {
 			b.startTag(z)
 		case html.EndTagToken:
 			name, _ := z.TagName()
-			b.end(atom.Lookup(name), name)
+			b.ends = atom.Lookup(name)
+			b.end(b.ends, name)
 		}
 	}
 }
@@ -101,6 +112,7 @@ func (b *builder) keep(s []byte) (off, size int32) {
 // insert appends a node where content goes now.
 func (b *builder) insert(t tag, c class) int32 {
 	i := int32(len(b.nodes))
+	b.locate()
 	parent := b.top()
 	if b.tables > 0 && b.nodes[parent].class&ofTable != 0 && !belongs(t) {
 		if table := b.openTable(); table > 0 { // "foster parenting", HTML 13.2.6.1
@@ -174,6 +186,7 @@ func (b *builder) pop() {
 	}
 	b.open = b.open[:len(b.open)-1]
 	b.nodes[i].flags &^= isOpen
+	b.leave(i)
 	switch t := b.nodes[i].tag; t {
 	case atom.P:
 		b.paras--
@@ -181,6 +194,24 @@ func (b *builder) pop() {
 		b.tables--
 	case atom.Td, atom.Th, atom.Caption, atom.Object, atom.Marquee, atom.Applet, atom.Template:
 		b.clearActive()
+	}
+}
+
+// locate notes where the node that is added now stands.
+func (b *builder) locate() {
+	if b.where != nil {
+		b.where = append(b.where, place{b.from, b.to})
+	}
+}
+
+// leave notes where an element ends.
+func (b *builder) leave(i int32) {
+	switch {
+	case b.where == nil:
+	case b.ends != 0 && b.nodes[i].tag == b.ends:
+		b.where[i].end = b.to
+	default:
+		b.where[i].end = max(b.from, b.where[i].end)
 	}
 }
 

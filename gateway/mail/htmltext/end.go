@@ -96,10 +96,12 @@ func (b *builder) endFormatting(t tag) {
 	}
 	b.deactivate(i)
 	b.nodes[i].flags &^= isOpen
+	b.leave(i)
 	above := append([]int32(nil), b.open[place+1:]...)
 	b.open = b.open[:place]
 	for _, old := range above {
 		b.nodes[old].flags = b.nodes[old].flags&^isOpen | continued
+		b.leave(old)
 		c := b.clone(old)
 		b.nodes[c].flags |= continuation
 		b.replaceActive(old, c)

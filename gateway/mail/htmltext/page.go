@@ -10,9 +10,11 @@ const (
 
 // Page is the HTML of a mail, read.
 type Page struct {
-	nodes []node
-	attrs []attr
-	chars []byte // what nodes and attrs refer to
+	nodes  []node
+	attrs  []attr
+	chars  []byte  // what nodes and attrs refer to
+	source string  // with where only: the HTML
+	where  []place // of each node
 	// Cut is how many octets of the HTML were read where it is larger than what
 	// is read at all, 0 when all of it was.
 	Cut int
@@ -30,6 +32,9 @@ type node struct {
 	attr                            int32  // first of its attributes
 	attrCount                       uint8
 }
+
+// place is where a node stands in the HTML, in octets.
+type place struct{ start, end int32 }
 
 // flag is what the outputs need to know of a node beside its tag.
 type flag uint16

@@ -32,6 +32,7 @@ type renderer struct {
 	strong   bool // what Markdown marks already
 	slanted  bool
 	struck   bool
+	quotes   *quotes // nil where nobody asks
 }
 
 func (r *renderer) run() string {
@@ -46,13 +47,29 @@ func (r *renderer) walk(i int32) {
 	for c := r.nodes[i].first; c != 0; c = r.nodes[c].next {
 		switch n := &r.nodes[c]; {
 		case n.why != Shown:
+		case n.tag != textTag && r.quotes != nil:
+			r.quoted(c, n)
 		case n.tag != textTag:
 			r.element(c, n)
-		case n.flags&keepBlanks != 0 && !r.w.oneLine:
-			r.w.lines(r.text(n))
 		default:
-			r.w.words(r.text(n))
+			r.words(c, n)
 		}
+	}
+}
+
+// words writes a run of text.
+func (r *renderer) words(c int32, n *node) {
+	from := len(r.w.out)
+	if n.flags&keepBlanks != 0 && !r.w.oneLine {
+		r.w.lines(r.text(n))
+	} else {
+		r.w.words(r.text(n))
+	}
+	if r.quotes != nil {
+		for from < len(r.w.out) && strings.IndexByte("\n\t >", r.w.out[from]) >= 0 {
+			from++
+		}
+		r.quotes.wrote(c, from, len(r.w.out))
 	}
 }
 

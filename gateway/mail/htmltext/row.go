@@ -52,4 +52,7 @@ func (r *renderer) sideBySide(spans []span) {
 		at += 1 + copy(out[at+1:], out[s.start:s.end])
 	}
 	r.w.out = out[:at]
+	if r.quotes != nil {
+		r.quotes.shortened(at)
+	}
 }

@@ -46,7 +46,11 @@ func (r *renderer) textRow(row []int32) {
 		cells[i] = r.cell(c)
 	}
 	if line := strings.TrimRight(strings.Join(cells, "\t"), "\t"); line != "" {
+		from := len(r.w.out)
 		r.w.raw(line)
+		for _, c := range row {
+			r.wroteAll(c, from)
+		}
 	}
 }
 

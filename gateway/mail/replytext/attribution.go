@@ -1,6 +1,7 @@
 package replytext
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -150,6 +151,11 @@ func (n number) isYear() bool { return n.digits == 4 && n.value >= 1300 && n.val
 // numbersOf yields the numbers of a text in any script, those of addresses left
 // out.
 func numbersOf(s string) func(func(number) bool) {
+	if strings.IndexByte(s, '@') >= 0 {
+		words := strings.Fields(s)
+		words = slices.DeleteFunc(words, func(w string) bool { return strings.IndexByte(w, '@') >= 0 && w[0] != '<' })
+		s = strings.Join(words, " ")
+	}
 	return func(yield func(number) bool) {
 		angle, n := false, number{}
 		for i, c := range s {

@@ -31,8 +31,15 @@ const (
 // lines is quoted to the end. A signature ends the author's words, above what is
 // quoted, too.
 func Split(text string, o Options) Reply {
+	reply, _ := Parts(text, o)
+	return reply
+}
+
+// Parts is Split; it also tells which stretches of the text are not the author's
+// words of now, each of whole lines.
+func Parts(text string, o Options) (Reply, []Span) {
 	if text == "" {
-		return Reply{}
+		return Reply{}, nil
 	}
 	whole, tail := text, ""
 	if len(text) > maxText {
@@ -44,6 +51,15 @@ func Split(text string, o Options) Reply {
 	l.markQuotes(o.Marker)
 	l.markWrapped()
 	l.markSignatures()
+	reply := l.reply(whole, tail)
+	if reply.Quoted == "" && reply.Signature == "" {
+		return reply, nil
+	}
+	return reply, l.notOwn(len(whole))
+}
+
+// reply puts the lines together; tail is what follows them, and whole all.
+func (l *lines) reply(whole, tail string) Reply {
 	if l.allOwn() {
 		return Reply{Text: strings.TrimSpace(whole)}
 	}
@@ -59,6 +75,26 @@ func Split(text string, o Options) Reply {
 		return Reply{Text: strings.TrimSpace(whole)}
 	}
 	return reply
+}
+
+// notOwn is the stretches of the text that aren't the author's; size is that of
+// the text, whose end is of the last line's kind.
+func (l *lines) notOwn(size int) (spans []Span) {
+	at := 0
+	for i, s := range l.raw {
+		switch {
+		case l.kinds[i] == own:
+		case len(spans) > 0 && spans[len(spans)-1].End == at:
+			spans[len(spans)-1].End = at + len(s) + 1
+		default:
+			spans = append(spans, Span{at, at + len(s) + 1})
+		}
+		at += len(s) + 1
+	}
+	if n := len(spans); n > 0 && spans[n-1].End >= at && at < size {
+		spans[n-1].End = size
+	}
+	return spans
 }
 
 // lineKind is what a line of a reply is.
