@@ -42,7 +42,7 @@ func (p *parser) compose() {
 		}
 	}
 	m := p.msg
-	m.Text, m.HTML, m.quoted = c.plain.String(), c.markup.String(), c.quoted
+	m.Text, m.HTML, m.quoted = strings.Join(c.plain, "\n"), strings.Join(c.markup, "\n"), c.quoted
 	m.alternatives = slices.Contains(both, true)
 	m.Reply = m.split()
 }
@@ -74,36 +74,29 @@ func (p *parser) read(html string) (string, []htmltext.Span) {
 	return r.Text, quoted
 }
 
-// composing joins the parts.
+// composing collects the parts; one alone isn't copied.
 type composing struct {
-	plain, markup strings.Builder
+	plain, markup []string
+	size          int // of the text so far, with its line ends
 	quoted        []replytext.Span
 }
 
 func (c *composing) text(s string) {
-	if c.plain.Len() > 0 {
-		c.plain.WriteByte('\n')
-	}
-	c.plain.WriteString(s)
+	c.plain = append(c.plain, s)
+	c.size += len(s) + 1
 }
 
-func (c *composing) html(s string) {
-	if c.markup.Len() > 0 {
-		c.markup.WriteByte('\n')
-	}
-	c.markup.WriteString(s)
-}
+func (c *composing) html(s string) { c.markup = append(c.markup, s) }
 
 // rendered adds the text of an HTML part, and what its markup quotes.
 func (c *composing) rendered(s string, quoted []htmltext.Span) {
-	if strings.TrimSpace(c.plain.String()) == "" {
-		c.plain.Reset()
+	if len(c.plain) == 1 && strings.TrimSpace(c.plain[0]) == "" {
+		c.plain, c.size = nil, 0
+	}
+	for _, q := range quoted {
+		c.quoted = append(c.quoted, replytext.Span{Start: c.size + q.Start, End: c.size + q.End})
 	}
 	c.text(s)
-	at := c.plain.Len() - len(s)
-	for _, q := range quoted {
-		c.quoted = append(c.quoted, replytext.Span{Start: at + q.Start, End: at + q.End})
-	}
 }
 
 // plainAsHTML is a plain text among HTML.

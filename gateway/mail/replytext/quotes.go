@@ -1,6 +1,10 @@
 package replytext
 
-import "strings"
+import (
+	"strings"
+
+	"postern/gateway/text"
+)
 
 // markQuotes finds ">" lines, attributions, separators, markers and header
 // blocks.
@@ -151,17 +155,28 @@ func (l *lines) separator(i int) bool {
 	return n >= 3
 }
 
+// maxMarker bounds the line of a marker, and maxBareMarker that of one without
+// dashes around.
+const (
+	maxMarker     = 160
+	maxBareMarker = 60
+)
+
 // isMarker knows "-- Reply ABOVE THIS LINE --" and its like.
 func isMarker(line string) bool {
 	if strings.HasPrefix(line, "##-") && strings.HasSuffix(line, "-##") {
 		return true
 	}
-	if len(line) > 160 {
+	decorated := strings.IndexByte("-_=*#~<+|([", line[0]) >= 0 || strings.HasPrefix(line, "─") || strings.HasPrefix(line, "—")
+	if len(line) > maxMarker || !decorated && len(line) > maxBareMarker {
 		return false
 	}
 	low := strings.ToLower(line)
+	if !decorated && text.IsASCII(low) && !strings.Contains(low, "above") && !strings.Contains(low, "below") {
+		return false
+	}
 	for _, w := range aboveThisLine {
-		if i := strings.Index(low, w); i >= 0 {
+		if strings.Contains(low, w) {
 			bare := strings.Trim(low, "-_=*#~<>+|─—– .!:([])")
 			return bare != low && len(bare) < len(w)+40 || len(bare) < len(w)+12
 		}

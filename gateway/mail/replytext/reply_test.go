@@ -125,6 +125,9 @@ func FuzzReply(f *testing.F) {
 		if all := len(strings.Join(strings.Fields(s), "")); kept != all {
 			t.Errorf("%d of %d octets are in %+v", kept, all, r)
 		}
+		if slow := Split(s, Options{Marker: "a marker that is in no text"}); slow != r {
+			t.Errorf("a closer look gives %+v, not %+v", slow, r)
+		}
 	})
 }
 

@@ -38,8 +38,11 @@ func Split(text string, o Options) Reply {
 // Parts is Split; it also tells which stretches of the text are not the author's
 // words of now, each of whole lines.
 func Parts(text string, o Options) (Reply, []Span) {
-	if text == "" {
+	switch {
+	case text == "":
 		return Reply{}, nil
+	case len(o.Quoted) == 0 && o.Marker == "" && onlyWords(text):
+		return Reply{Text: strings.TrimSpace(text)}, nil
 	}
 	whole, tail := text, ""
 	if len(text) > maxText {
@@ -56,6 +59,30 @@ func Parts(text string, o Options) (Reply, []Span) {
 		return reply, nil
 	}
 	return reply, l.notOwn(len(whole))
+}
+
+// onlyWords says of most texts that no line of theirs introduces or ends
+// anything, without looking closer.
+func onlyWords(text string) bool {
+	for line := range strings.SplitSeq(text, "\n") {
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if strings.IndexByte(opensMarks, line[0]) >= 0 || strings.IndexByte(line, 0xef) >= 0 || introducing(line) || mobileSignature(line) || isMarker(line) {
+			return false
+		}
+	}
+	return true
+}
+
+// opensMarks are the first octets of marks: rules, quotes, marks of direction.
+const opensMarks = "-_=*#~<>&|+([\xc2\xe2\xe3"
+
+// introducing says whether a line can be an attribution's last or a field of a
+// header.
+func introducing(line string) bool {
+	i := strings.IndexByte(line, ':')
+	return i >= 0 && (strings.HasSuffix(strings.TrimRight(line, "*_ \u00a0\u200e\u200f\u202c\u2069"), ":") || i <= maxLabel && !strings.HasPrefix(line[i+1:], "//"))
 }
 
 // reply puts the lines together; tail is what follows them, and whole all.
@@ -128,7 +155,8 @@ func newLines(text string) *lines {
 func plainly(s string) string {
 	s = strings.TrimSpace(s)
 	for i := range len(s) {
-		if s[i] >= 0x80 {
+		switch s[i] {
+		case 0xc2, 0xe2, 0xe3, 0xef: // with which those of plainRunes begin
 			return strings.TrimSpace(plainRunes.Replace(s))
 		}
 	}
