@@ -110,49 +110,52 @@ func bombs() map[string]string {
 		fmt.Fprintf(&classes, "c%d ", i%100)
 	}
 	return map[string]string{
-		"nesting":             fill("<div>", 8*mb),
-		"nesting with words":  fill("<div>x", 8*mb),
-		"formatting":          fill("<b><i><a>", 2*mb) + fill("<p>", 2*mb),
-		"formatting closed":   fill("<b><div>", mb) + fill("</b>", mb),
-		"adoption":            fill("<a><div></a>x", 4*mb),
-		"fonts":               fill("<font color=red><p>x", 4*mb),
-		"end tags of nothing": fill("<span>", mb/64) + fill("</p></section></td>", 4*mb),
-		"tables":              fill("<table><tr><td>", 4*mb),
-		"tables with words":   fill("<table><tr><td>x<td>y", 4*mb),
-		"words in tables":     "<table>" + fill("x<tr>", 4*mb),
-		"cells":               "<table><tr>" + fill("<td>x", 4*mb),
-		"rows":                "<table>" + fill("<tr><td>x<td>y", 4*mb),
-		"lists":               fill("<ul><li>x", 4*mb),
-		"items":               fill("<li>x", 4*mb),
-		"quotes":              fill("<blockquote>x", 4*mb),
-		"quotes with lines":   fill("<blockquote>", 6000) + fill("x<br>", 4*mb),
-		"line ends":           fill("<br>", 4*mb),
-		"preformatted":        "<pre>" + fill("\n", 4*mb),
-		"no-break spaces":     fill("&nbsp;", 4*mb) + "x",
-		"attributes":          "<p " + fill("a=b ", 4*mb) + ">",
-		"an attribute":        "<p style='" + fill("a", 4*mb) + "'>x",
-		"declarations":        "<p style='" + fill("color:red;", 4*mb) + "'>x",
-		"important":           "<p style='" + fill("color:red!important;", 4*mb) + "'>x",
-		"hrefs":               fill("<a href='https://a.example/"+fill("x", 8000)+"'>y</a>", 4*mb),
-		"entities":            fill("&amp", 4*mb),
-		"comments":            fill("<!--", 4*mb),
-		"angles":              fill("<", 4*mb),
-		"parentheses":         "<p style='color:" + fill("(", 4*mb) + "'>x",
-		"rules":               "<style>" + fill(".a{color:red}", 4*mb) + "</style>" + fill("<p class=a>x", 4*mb),
-		"rules by descent":    "<style>" + rules.String() + "x{color:red}</style>" + fill("<p class='a b c0 c1 c2'>x", 4*mb),
-		"classes":             "<style>.c1{color:red}</style><p class='" + fill(classes.String(), 4*mb) + "'>x",
-		"braces":              "<style>" + fill("@media{", mb) + "</style>x",
-		"styles":              fill("<style>a{color:red}</style>", 4*mb),
-		"options":             fill("<select><option>x", 4*mb),
-		"selects":             "<select>" + fill("<option>x", 4*mb),
-		"tags":                fill("\U000e0041", 4*mb),
-		"zero widths":         fill("\u200b\u200c", 4*mb) + "x",
+		"nesting":              fill("<div>", 8*mb),
+		"nesting with words":   fill("<div>x", 8*mb),
+		"formatting":           fill("<b><i><a>", 2*mb) + fill("<p>", 2*mb),
+		"formatting closed":    fill("<b><div>", mb) + fill("</b>", mb),
+		"adoption":             fill("<a><div></a>x", 4*mb),
+		"fonts":                fill("<font color=red><p>x", 4*mb),
+		"end tags of nothing":  fill("<span>", mb/64) + fill("</p></section></td>", 4*mb),
+		"tables":               fill("<table><tr><td>", 4*mb),
+		"tables with words":    fill("<table><tr><td>x<td>y", 4*mb),
+		"words in tables":      "<table>" + fill("x<tr>", 4*mb),
+		"cells":                "<table><tr>" + fill("<td>x", 4*mb),
+		"rows":                 "<table>" + fill("<tr><td>x<td>y", 4*mb),
+		"lists":                fill("<ul><li>x", 4*mb),
+		"items":                fill("<li>x", 4*mb),
+		"quotes":               fill("<blockquote>x", 4*mb),
+		"quotes with lines":    fill("<blockquote>", 6000) + fill("x<br>", 4*mb),
+		"line ends":            fill("<br>", 4*mb),
+		"preformatted":         "<pre>" + fill("\n", 4*mb),
+		"no-break spaces":      fill("&nbsp;", 4*mb) + "x",
+		"attributes":           "<p " + fill("a=b ", 4*mb) + ">",
+		"an attribute":         "<p style='" + fill("a", 4*mb) + "'>x",
+		"declarations":         "<p style='" + fill("color:red;", 4*mb) + "'>x",
+		"important":            "<p style='" + fill("color:red!important;", 4*mb) + "'>x",
+		"hrefs":                fill("<a href='https://a.example/"+fill("x", 8000)+"'>y</a>", 4*mb),
+		"entities":             fill("&amp", 4*mb),
+		"comments":             fill("<!--", 4*mb),
+		"angles":               fill("<", 4*mb),
+		"parentheses":          "<p style='color:" + fill("(", 4*mb) + "'>x",
+		"rules":                "<style>" + fill(".a{color:red}", 4*mb) + "</style>" + fill("<p class=a>x", 4*mb),
+		"rules by descent":     "<style>" + rules.String() + "x{color:red}</style>" + fill("<p class='a b c0 c1 c2'>x", 4*mb),
+		"classes":              "<style>.c1{color:red}</style><p class='" + fill(classes.String(), 4*mb) + "'>x",
+		"braces":               "<style>" + fill("@media{", mb) + "</style>x",
+		"styles":               fill("<style>a{color:red}</style>", 4*mb),
+		"options":              fill("<select><option>x", 4*mb),
+		"selects":              "<select>" + fill("<option>x", 4*mb),
+		"quotes of a mailer":   fill("<div class=gmail_quote>", 12000) + fill("x<br>", 4*mb),
+		"heads of a mailer":    fill("<div id=divRplyFwdMsg>x", 4*mb),
+		"nothing below quotes": "<div>a</div><div class=gmail_quote>b</div>" + fill("<br>", 4*mb),
+		"tags":                 fill("\U000e0041", 4*mb),
+		"zero widths":          fill("\u200b\u200c", 4*mb) + "x",
 	}
 }
 
 // TestBombs: no page costs much time.
 func TestBombs(t *testing.T) {
-	limit := 300 * time.Millisecond
+	limit := time.Second // several times what the worst takes: the machine may be busy
 	if raceEnabled {
 		limit *= 30
 	}
@@ -160,8 +163,10 @@ func TestBombs(t *testing.T) {
 		before := cpuTime(t)
 		p := Read(s)
 		text, md := p.Text(), p.Markdown()
+		r, quoted := ReadReply(s).Reply()
+		r.Without(quoted)
 		cpu := cpuTime(t) - before
-		if cpu > limit/2 {
+		if cpu > limit/4 {
 			t.Logf("%s: %v, %d nodes, %d and %d octets", name, cpu, len(p.nodes), len(text), len(md))
 		}
 		if cpu > limit {

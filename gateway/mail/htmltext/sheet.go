@@ -9,7 +9,7 @@ import (
 const (
 	maxSheet   = 512 << 10 // octets
 	maxRules   = 4096
-	maxMatches = 4 << 20 // comparisons of a selector with an element
+	maxMatches = 1 << 20 // comparisons of a selector with an element
 	maxAtRules = 4       // nested
 )
 
