@@ -25,7 +25,7 @@ func (b *builder) startTag(z *html.Tokenizer) {
 	}
 	var i int32
 	switch {
-	case c&void != 0:
+	case c&void != 0 || t == atom.Form && b.nodes[b.top()].class&ofTable != 0: // a form in a table is left at once
 		i = b.insert(t, c)
 	default:
 		i = b.push(t, c)
@@ -153,13 +153,22 @@ func (b *builder) roomInTable(t tag) {
 	switch t {
 	case atom.Td, atom.Th:
 		b.popToAny(atom.Tr, atom.Tbody, atom.Thead, atom.Tfoot, atom.Table)
+		b.imply(atom.Tbody, atom.Table)
 		if b.nodes[b.top()].tag != atom.Tr {
 			b.push(atom.Tr, classes[atom.Tr])
 		}
 	case atom.Tr:
 		b.popToAny(atom.Tbody, atom.Thead, atom.Tfoot, atom.Table)
+		b.imply(atom.Tbody, atom.Table)
 	case atom.Tbody, atom.Thead, atom.Tfoot, atom.Caption, atom.Colgroup, atom.Col:
 		b.popToAny(atom.Table)
+	}
+}
+
+// imply opens an element that needs no tag in its parent.
+func (b *builder) imply(t, parent tag) {
+	if b.nodes[b.top()].tag == parent {
+		b.push(t, classes[t])
 	}
 }
 
