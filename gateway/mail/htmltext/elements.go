@@ -80,65 +80,16 @@ const (
 	attrOpen
 	attrSelected
 	attrMedia
-	attrSize
 	attrReversed
 	attrName
 	attrDir
 )
 
-// attrOf knows the attributes that matter.
-func attrOf(key []byte) attrKey {
-	switch string(key) {
-	case "style":
-		return attrStyle
-	case "class":
-		return attrClass
-	case "id":
-		return attrID
-	case "hidden":
-		return attrHidden
-	case "href":
-		return attrHref
-	case "src":
-		return attrSrc
-	case "alt":
-		return attrAlt
-	case "width":
-		return attrWidth
-	case "height":
-		return attrHeight
-	case "bgcolor":
-		return attrBgcolor
-	case "background":
-		return attrBackground
-	case "color":
-		return attrColor
-	case "text":
-		return attrText
-	case "start":
-		return attrStart
-	case "value":
-		return attrValue
-	case "type":
-		return attrType
-	case "role":
-		return attrRole
-	case "border":
-		return attrBorder
-	case "open":
-		return attrOpen
-	case "selected":
-		return attrSelected
-	case "media":
-		return attrMedia
-	case "size":
-		return attrSize
-	case "reversed":
-		return attrReversed
-	case "name":
-		return attrName
-	case "dir":
-		return attrDir
-	}
-	return attrNone
+// attrKeys are the names of the attributes that matter; others are 0.
+var attrKeys = map[string]attrKey{
+	"style": attrStyle, "class": attrClass, "id": attrID, "hidden": attrHidden, "href": attrHref, "src": attrSrc,
+	"alt": attrAlt, "width": attrWidth, "height": attrHeight, "bgcolor": attrBgcolor, "background": attrBackground, "color": attrColor,
+	"text": attrText, "start": attrStart, "value": attrValue, "type": attrType, "role": attrRole, "border": attrBorder,
+	"open": attrOpen, "selected": attrSelected, "media": attrMedia, "reversed": attrReversed, "name": attrName,
+	"dir": attrDir,
 }

@@ -45,7 +45,7 @@ func (b *box) ink(v []byte) {
 	if is(v, "initial") {
 		b.style.ink = black
 	} else if c, ok := parseColour(v); ok {
-		b.style.ink, b.style.pale = c, true
+		b.style.ink = c
 	}
 }
 

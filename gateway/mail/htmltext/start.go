@@ -82,7 +82,7 @@ func (b *builder) readAttrs(i int32, z *html.Tokenizer, more bool) {
 	for more {
 		var key, val []byte
 		key, val, more = z.TagAttr()
-		k := attrOf(key)
+		k := attrKeys[string(key)]
 		if k == attrNone || b.nodes[i].attrCount > 30 {
 			continue
 		}

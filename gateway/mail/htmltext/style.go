@@ -12,7 +12,6 @@ type style struct {
 	picture   bool // the ground is an image: its colour isn't known
 	invisible bool
 	blanks    bool
-	pale      bool // ink is a page's own choice
 }
 
 // box is what the declarations say of one element.
@@ -191,7 +190,7 @@ func (b *box) attributes(p *Page, n *node) {
 			b.style.picture = b.style.picture || len(v) > 0
 		case attrColor, attrText:
 			if c, ok := legacyColour(v); ok && (n.tag == atom.Font || n.tag == atom.Body) {
-				b.style.ink, b.style.pale = c|0xff000000, true
+				b.style.ink = c | 0xff000000
 			}
 		}
 	}
