@@ -549,3 +549,24 @@ func TestBrokenLineEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestAnnouncedSizeIsBooked: who announces more than there is room for is
+// refused before the first octet, and the next who fits isn't.
+func TestAnnouncedSizeIsBooked(t *testing.T) {
+	h := newHarness(t, setting{spool: 1 << 20, endpoints: []webhook.Config{{Name: "main"}}})
+	envelope := func(size int) *client {
+		k := h.dial(h.addr, "EHLO")
+		k.say(fmt.Sprintf("MAIL FROM:<sender@client.example> SIZE=%d", size), 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		return k
+	}
+	first := envelope(900_000)
+	first.say("DATA", 354)
+	envelope(200_000).say("DATA", 452)
+	small := envelope(10_000)
+	small.say("DATA", 354)
+	for _, k := range []*client{first, small} {
+		k.say("Subject: x\r\n\r\nbody\r\n.", 250)
+	}
+	envelope(900_000).say("DATA", 354)
+}

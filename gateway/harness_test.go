@@ -64,6 +64,7 @@ type setting struct {
 	smtp      func(*smtp.Config)
 	auth      smtp.Authenticator
 	noQueue   bool
+	spool     int64 // the bound on all spools, 0: none
 	queue     sqlite.Options
 	worker    bool
 }
@@ -77,7 +78,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
 	h.must(err)
 	t.Cleanup(sender.Close)
-	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, 0, nil)
+	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, s.spool, nil)
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{

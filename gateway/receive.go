@@ -75,7 +75,13 @@ func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, smt
 		}
 		s.booked = booked
 	}
-	s.Spool = g.deps.Spooler.New(t.From.String())
+	var err error
+	if s.Spool, err = g.deps.Spooler.New(t.From.String(), t.Size); err != nil {
+		if s.booked != nil {
+			s.booked.Release()
+		}
+		return nil, replySpoolFull
+	}
 	return s, smtp.Reply{}
 }
 
@@ -86,6 +92,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	defer in.Abort()
 	defer g.deps.Fault(FaultDecided)
 	g.deps.Fault(FaultSpooled)
+	in.Done()
 	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.AskFor, errAskFor)
 	defer cancel()
 	if in.booked != nil && in.Size() > t.Size {

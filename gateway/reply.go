@@ -18,6 +18,7 @@ var (
 	replyNoRequireTLS     = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 30}, Lines: []string{"REQUIRETLS can't be kept: the recipient's webhook is not https"}}
 	replyOtherEndpoint    = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 5, 3}, Lines: []string{"This recipient goes elsewhere than the first; send it a message of its own"}}
 	replyNoMemory         = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"There is no memory for the message now, please try again later"}}
+	replySpoolFull        = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"No room for a message of that size now, please try again later"}}
 	replyFull             = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"The queue is full, please try again later"}}
 	replyCantWrite        = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The message can't be stored now, please try again later"}}
 	replyLocalError       = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}

@@ -147,7 +147,10 @@ func TestForgedInFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := spooler.New("")
+	p, err := spooler.New("", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer p.Close()
 	if _, err := io.WriteString(p, m); err != nil {
 		t.Fatal(err)

@@ -77,7 +77,10 @@ func (s *session) receive() Reply {
 
 // cutOff ends a session whose message never came to its end.
 func (s *session) cutOff(err error) Reply {
-	if isTimeout(err) {
+	switch {
+	case isTimeout(err) && s.srv.cutting.Load():
+		return s.ended(EndShutdown, replyShutdown)
+	case isTimeout(err):
 		return s.ended(EndTimeout, replyDataIdle)
 	}
 	return s.gone()

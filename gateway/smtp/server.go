@@ -42,6 +42,7 @@ type Server struct {
 
 	connections connectionCounter
 	closing     atomic.Bool
+	cutting     atomic.Bool        // at the end of the grace: nobody waits for a client any more
 	closed      chan struct{}      // closed with closing
 	base        context.Context    // of all handler calls
 	cancel      context.CancelFunc // at the end of the grace
@@ -201,7 +202,8 @@ func (s *Server) forget(ses *session) {
 
 // Shutdown stops accepting, answers 421 4.3.2 to idle sessions and waits for
 // the transactions that are in DATA; they get their reply, then the 421. When
-// the context ends first, what is left is cut off and its error is returned.
+// the context ends first, its error is returned: handlers see their context
+// end, and have a few seconds to answer; who is still sending is told 421.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	done := make(chan struct{})
@@ -214,16 +216,25 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.cancel()
 		return nil
 	case <-ctx.Done():
-		s.cut()
-		<-done
-		return ctx.Err()
 	}
+	s.cut()
+	select {
+	case <-done:
+	case <-time.After(lastWords):
+		s.sever()
+		<-done
+	}
+	return ctx.Err()
 }
+
+// lastWords is how long sessions may take to say theirs once the grace is over.
+const lastWords = 5 * time.Second
 
 // Close ends everything at once and waits for it: handlers see their context end.
 func (s *Server) Close() error {
 	s.stop()
 	s.cut()
+	s.sever()
 	s.running.Wait()
 	return nil
 }
@@ -245,9 +256,19 @@ func (s *Server) stop() {
 	}
 }
 
-// cut ends the handlers' context and all connections.
+// cut ends the handlers' context and all waiting for clients.
 func (s *Server) cut() {
+	s.cutting.Store(true)
 	s.cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ses := range s.sessions {
+		_ = ses.raw.SetReadDeadline(past)
+	}
+}
+
+// sever ends all connections.
+func (s *Server) sever() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for ses := range s.sessions {

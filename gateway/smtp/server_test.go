@@ -79,8 +79,9 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestShutdownGrace: when the grace is over handlers see their context end,
-// and what is left is cut off.
+// TestShutdownGrace: when the grace is over handlers see their context end, and
+// their answers still reach the clients; who is in the middle of DATA or BDAT is
+// told to come again.
 func TestShutdownGrace(t *testing.T) {
 	f := newFixture(t)
 	f.rec.onMsg = func(ctx context.Context) []smtp.Reply {
@@ -88,16 +89,20 @@ func TestShutdownGrace(t *testing.T) {
 		return []smtp.Reply{reply.New(451, reply.Enhanced{4, 3, 2}, "Shutting down")}
 	}
 	data, handled := talk(t, f), talk(t, f)
+	bdat := talk(t, f)
 	data.must("EMRD", ">> half")
+	bdat.must("EMR", ">> BDAT 4\\r\\nhalf", "< 250", ">> BDAT 100 LAST\\r\\nhalf")
 	handled.must("EMRD", ">> .\\r\\n")
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := f.srv.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	data.must("!closed")
-	if f.rec.aborted != 1 || len(f.rec.got()) != 1 {
-		t.Errorf("%d aborted, %d messages, want 1 and 1", f.rec.aborted, len(f.rec.got()))
+	data.must("< 421 4.3.2", "<close")
+	bdat.must("< 421 4.3.2", "<close")
+	handled.must("< 451 Shutting down", "< 421 4.3.2", "<close")
+	if f.rec.aborted != 2 || len(f.rec.got()) != 1 {
+		t.Errorf("%d aborted, %d messages, want 2 and 1", f.rec.aborted, len(f.rec.got()))
 	}
 }
 

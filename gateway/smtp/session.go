@@ -273,15 +273,16 @@ func (s *session) notSMTP() bool {
 }
 
 // fillUntil reads once, until the deadline at the latest. A closing server
-// waits for nothing but the rest of what is under way.
+// waits for nothing but the rest of what is under way, and at the end of its
+// grace not for that either.
 func (s *session) fillUntil(deadline time.Time) error {
 	for {
 		_ = s.raw.SetReadDeadline(deadline)
-		if s.srv.closing.Load() && !s.busy() {
+		if s.srv.closing.Load() && !s.busy() || s.srv.cutting.Load() {
 			_ = s.raw.SetReadDeadline(past)
 		}
 		err := s.fill()
-		if err == nil || !isTimeout(err) || !s.busy() || !time.Now().Before(deadline) {
+		if err == nil || !isTimeout(err) || !s.busy() || s.srv.cutting.Load() || !time.Now().Before(deadline) {
 			return err
 		}
 	}
@@ -362,7 +363,7 @@ func (s *session) hangUp() {
 	half, ok := s.conn.(interface{ CloseWrite() error })
 	if ok && !s.broken && (s.end != EndQuit || s.conn != s.raw) {
 		ok = half.CloseWrite() == nil
-		if ok && s.end != EndQuit && !s.srv.closing.Load() {
+		if ok && s.end != EndQuit && (!s.srv.closing.Load() || s.srv.cutting.Load()) {
 			_ = s.raw.SetReadDeadline(time.Now().Add(lingerTime))
 			_, _ = io.CopyN(io.Discard, onlyReader{s.raw}, maxLinger)
 		}

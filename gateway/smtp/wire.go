@@ -12,10 +12,10 @@ import (
 const (
 	smallBuffer = 1 << 10
 	largeBuffer = 64 << 10
-	runBuffer   = 8 << 10  // short runs of a message are gathered up to this many octets
-	flushAt     = 4 << 10  // replies are written at the latest when they are this many octets
-	maxOverrun  = 1 << 20  // octets of an over-long line that are read and dropped before we hang up
-	maxLinger   = 64 << 10 // octets read and dropped after our last word, so that it isn't lost to a reset
+	runBuffer   = 8 << 10 // short runs of a message are gathered up to this many octets
+	flushAt     = 4 << 10 // replies are written at the latest when they are this many octets
+	maxOverrun  = 1 << 20 // octets of an over-long line that are read and dropped before we hang up
+	maxLinger   = 1 << 20 // octets read and dropped after our last word, so that it isn't lost to a reset
 )
 
 // Errors of the line reader that a session decides on.

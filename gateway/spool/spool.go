@@ -100,31 +100,33 @@ func (s *Spooler) Sweep(before time.Time) error {
 // spoolPrefix begins the names of spool files.
 const spoolPrefix = "spool-"
 
-// Used is the octets of all open spools.
-func (s *Spooler) Used() int64 { return s.used.Load() }
-
-// New opens a spool for a message from the reverse-path.
-func (s *Spooler) New(reversePath string) *Spool {
-	p := &Spool{owner: s, sum: sha256.New()}
+// New opens a spool for a message from the reverse-path, of so many octets as
+// its sender announced (0: nobody knows). ErrFull: there is no room for them.
+func (s *Spooler) New(reversePath string, announced int64) (*Spool, error) {
+	if !s.book(announced, s.max/reserved) {
+		return nil, ErrFull
+	}
+	p := &Spool{owner: s, booked: announced, sum: sha256.New()}
 	p.buf = s.pools[0].take()
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(len(reversePath)))
 	p.sum.Write(n[:])
 	io.WriteString(p.sum, reversePath)
-	return p
+	return p, nil
 }
 
 // Spool takes a message's octets as they arrive and is then their Source.
 // One goroutine writes; after the last Write any number may read. Close ends it.
 type Spool struct {
-	owner *Spooler
-	sum   hash.Hash
-	buf   *[]byte  // the octets while they fit in memory
-	pool  int      // where buf is from
-	held  int64    // booked for it
-	file  *os.File // and then
-	size  int64
-	err   error
+	owner  *Spooler
+	sum    hash.Hash
+	buf    *[]byte  // the octets while they fit in memory
+	pool   int      // where buf is from
+	held   int64    // booked for it
+	file   *os.File // and then
+	size   int64
+	booked int64 // of the owner's bound, at least size
+	err    error
 }
 
 // Write implements io.Writer. ErrFull, or a write error of the file,
@@ -134,8 +136,7 @@ func (p *Spool) Write(b []byte) (int, error) {
 		return 0, p.err
 	}
 	n := int64(len(b))
-	if used := p.owner.used.Add(n); p.owner.max > 0 && used > p.owner.max {
-		p.owner.used.Add(-n)
+	if p.size+n > p.booked && !p.grow(p.size+n-p.booked) {
 		p.err = ErrFull
 		return 0, p.err
 	}
@@ -227,7 +228,7 @@ func (p *Spool) Close() error {
 	if p.owner == nil {
 		return nil
 	}
-	p.owner.used.Add(-p.size)
+	p.owner.used.Add(-p.booked)
 	p.release()
 	p.owner = nil
 	if p.file == nil {

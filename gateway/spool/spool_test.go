@@ -22,7 +22,7 @@ func TestSpoolKeepsEveryOctet(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-		p := sp.New("a@example.com")
+		p := open(t, sp, "a@example.com", 0)
 		for b := want; len(b) > 0; {
 			n := min(len(b), 7001)
 			if _, err := p.Write(b[:n]); err != nil {
@@ -30,6 +30,7 @@ func TestSpoolKeepsEveryOctet(t *testing.T) {
 			}
 			b = b[n:]
 		}
+		p.Done()
 		head := "Received: here\r\n"
 		src := mail.Prepend(head, p.Source())
 		r, err := src.Open()
@@ -65,7 +66,7 @@ func TestSpoolBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := sp.New(""), sp.New("")
+	a, b := open(t, sp, "", 0), open(t, sp, "", 0)
 	if _, err := a.Write(make([]byte, 90)); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestSpoolBound(t *testing.T) {
 	if err := errors.Join(a.Close(), b.Close()); err != nil {
 		t.Fatal(err)
 	}
-	c := sp.New("")
+	c := open(t, sp, "", 0)
 	if _, err := c.Write(make([]byte, 100)); err != nil {
 		t.Fatalf("after the others closed: %v", err)
 	}
@@ -84,7 +85,7 @@ func TestSpoolBound(t *testing.T) {
 
 func TestJoinedCopy(t *testing.T) {
 	sp, _ := New(t.TempDir(), 4, 0, nil)
-	p := sp.New("")
+	p := open(t, sp, "", 0)
 	defer p.Close()
 	p.Write([]byte("body octets"))
 	r, err := mail.Prepend("head ", p.Source()).Open()
@@ -111,7 +112,7 @@ func TestSpoolDrawsFromTheBudget(t *testing.T) {
 	var all []*Spool
 	onDisk := 0
 	for range 10 {
-		p := sp.New("a@example.com")
+		p := open(t, sp, "a@example.com", 0)
 		for range 60 {
 			if _, err := p.Write(make([]byte, 1000)); err != nil {
 				t.Fatal(err)
@@ -125,7 +126,7 @@ func TestSpoolDrawsFromTheBudget(t *testing.T) {
 	if onDisk != 6 || room.Stats().Held != 4*64<<10 {
 		t.Errorf("%d of 10 are on disk, %d octets held", onDisk, room.Stats().Held)
 	}
-	small := sp.New("")
+	small := open(t, sp, "", 0)
 	if _, err := small.Write(make([]byte, 8000)); err != nil {
 		t.Fatal(err)
 	}
@@ -140,5 +141,76 @@ func TestSpoolDrawsFromTheBudget(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 || room.Stats().Held != 0 {
 		t.Errorf("left are %v and %d octets", left, room.Stats().Held)
+	}
+}
+
+func open(t *testing.T, sp *Spooler, from string, announced int64) *Spool {
+	t.Helper()
+	p, err := sp.New(from, announced)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestAnnouncedIsBooked: who announces a size that doesn't fit is refused before
+// the first octet, who fits gets all of it, and nothing stays booked.
+func TestAnnouncedIsBooked(t *testing.T) {
+	const mib = 1 << 20
+	sp, err := New(t.TempDir(), 10, 16*mib, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var spools []*Spool
+	for range 5 {
+		spools = append(spools, open(t, sp, "", 3*mib))
+	}
+	if _, err := sp.New("", 3*mib); !errors.Is(err, ErrFull) {
+		t.Errorf("%v for the sixth of 3 MiB in 16, want ErrFull", err)
+	}
+	if p := open(t, sp, "", 0); p != nil { // small mail finds room in spite of all announcements
+		if _, err := p.Write(make([]byte, mib/2)); err != nil {
+			t.Error(err)
+		}
+		p.Close()
+	}
+	for _, p := range spools {
+		if _, err := p.Write(make([]byte, 3*mib)); err != nil {
+			t.Error(err)
+		}
+	}
+	short := spools[0]
+	short.Close()
+	short = open(t, sp, "", 3*mib)
+	short.Write(make([]byte, 5))
+	short.Done()
+	if want := int64(12*mib + 5); sp.Used() != want {
+		t.Errorf("%d octets booked, want %d", sp.Used(), want)
+	}
+	for _, p := range append(spools[1:], short) {
+		p.Close()
+	}
+	if sp.Used() != 0 {
+		t.Errorf("%d octets are still booked", sp.Used())
+	}
+}
+
+// TestGrowth: a message whose size nobody knows books in few steps.
+func TestGrowth(t *testing.T) {
+	sp, err := New(t.TempDir(), 10, 1<<30, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, sp, "", 0)
+	defer p.Close()
+	steps, before := 0, int64(0)
+	for range 1000 {
+		p.Write(make([]byte, 8<<10))
+		if now := sp.Used(); now != before {
+			steps, before = steps+1, now
+		}
+	}
+	if steps > 10 || sp.Used() < p.Size() || sp.Used() > 2*p.Size() {
+		t.Errorf("%d steps, %d octets booked for %d", steps, sp.Used(), p.Size())
 	}
 }
