@@ -17,6 +17,7 @@ import (
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/config"
 	"postern/cmd/internal/devhook"
+	"postern/gateway/smtp/client"
 )
 
 const demoHelp = `[--once]
@@ -156,12 +157,12 @@ func (d *demo) sendSample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := dialSMTP(ctx, clientOptions{Addr: d.app.Addr("SMTP_ADDR"), Hello: "localhost", Timeout: time.Minute, Trace: d.out})
+	c, err := client.Dial(ctx, client.Options{Addr: d.app.Addr("SMTP_ADDR"), Hello: "localhost", Timeout: time.Minute, Trace: d.out})
 	if err != nil {
 		return err
 	}
-	defer c.quit()
-	if _, err := c.send(m); err != nil {
+	defer c.Quit()
+	if _, err := c.Send(m.message()); err != nil {
 		return err
 	}
 	select {

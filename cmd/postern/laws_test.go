@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
-	"gateway/report":    {"gateway/archive", "gateway/mail", "retry", "webhook", "webhook/call"},
+	"gateway/report":    {"gateway/archive", "gateway/mail", "gateway/smtp/client", "retry", "webhook", "webhook/call"},
 	"gateway/content":   {"gateway/archive", "gateway/budget", "gateway/mail"},
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
@@ -35,7 +35,8 @@ var mayImport = map[string][]string{
 
 	"gateway/smtp/users":      {"gateway/smtp"},
 	"gateway/smtp/proxyproto": {},
-	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/proxyproto", "gateway/smtp/reply"},
+	"gateway/smtp/client":     {"gateway/smtp/reply"},
+	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/client", "gateway/smtp/proxyproto", "gateway/smtp/reply"},
 
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/gateway/smtp/client"
+	"postern/gateway/smtp/reply"
 )
 
 const sendHelp = `[flags] HOST:PORT [FILE|FOLDER ...]
@@ -22,7 +24,7 @@ own From, To, Cc and Bcc.
 
 // sendOptions are the flags of send.
 type sendOptions struct {
-	client      clientOptions
+	client      client.Options
 	from        string
 	to          config.List
 	insecure    bool
@@ -51,7 +53,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
 	fs.Func("to", "recipient `address`es, separated by commas", func(v string) error { return o.to.UnmarshalText([]byte(v)) })
 	fs.StringVar(&o.client.Hello, "helo", config.HostName(), "`name` to say in EHLO")
-	fs.BoolVar(&o.client.StartTLS, "starttls", false, "insist on STARTTLS")
+	startTLS := fs.Bool("starttls", false, "insist on STARTTLS")
 	fs.BoolVar(&o.client.Implicit, "tls", false, "TLS from the first octet")
 	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
 	fs.StringVar(&o.client.User, "user", "", "sign in as `name`")
@@ -69,13 +71,16 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 		return o, nil, errUsage
 	}
 	o.client.Addr = fs.Arg(0)
+	if *startTLS {
+		o.client.StartTLS = client.Must
+	}
 	host, _, err := net.SplitHostPort(o.client.Addr)
 	if err != nil {
 		return o, nil, fmt.Errorf("%q names no server: it must be HOST:PORT, such as 127.0.0.1:2525", fs.Arg(0))
 	}
 	o.client.TLS = &tls.Config{ServerName: host, InsecureSkipVerify: o.insecure}
 	if o.password != "" {
-		if o.client.Pwd, err = config.ReadSecret(o.password); err != nil {
+		if o.client.Password, err = config.ReadSecret(o.password); err != nil {
 			return o, nil, err
 		}
 	}
@@ -137,18 +142,18 @@ func sendAll(ctx context.Context, s *stdio, o sendOptions, mails []*outgoing) er
 // sendWorker keeps a connection over the mails that it sends.
 type sendWorker struct {
 	o      sendOptions
-	client *smtpClient
+	client *client.Client
 }
 
 func (w *sendWorker) close() {
 	if w.client != nil {
-		w.client.quit()
+		w.client.Quit()
 		w.client = nil
 	}
 }
 
 // send sends one mail, again where that may help.
-func (w *sendWorker) send(ctx context.Context, m *outgoing) (answer, error) {
+func (w *sendWorker) send(ctx context.Context, m *outgoing) (reply.Reply, error) {
 	for try := 0; ; try++ {
 		a, err := w.once(ctx, m)
 		if err == nil || try >= w.o.retries || !worthRetrying(err) || a.Code/100 == 2 {
@@ -162,17 +167,17 @@ func (w *sendWorker) send(ctx context.Context, m *outgoing) (answer, error) {
 	}
 }
 
-func (w *sendWorker) once(ctx context.Context, m *outgoing) (answer, error) {
+func (w *sendWorker) once(ctx context.Context, m *outgoing) (reply.Reply, error) {
 	if w.client == nil {
-		c, err := dialSMTP(ctx, w.o.client)
+		c, err := client.Dial(ctx, w.o.client)
 		if err != nil {
-			return answer{}, err
+			return reply.Reply{}, err
 		}
 		w.client = c
 	}
-	a, err := w.client.send(m)
-	if r := (*refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == 421) {
-		w.client.close() // out of step, or told to go
+	a, err := w.client.Send(m.message())
+	if r := (*client.Refusal)(nil); err != nil && (!errors.As(err, &r) || r.Code == 421) {
+		w.client.Close() // out of step, or told to go
 		w.client = nil
 	}
 	return a, err
@@ -181,8 +186,8 @@ func (w *sendWorker) once(ctx context.Context, m *outgoing) (answer, error) {
 // worthRetrying reports whether an error is a temporary refusal, or no refusal
 // at all: a connection that failed.
 func worthRetrying(err error) bool {
-	r := (*refusal)(nil)
-	return !errors.As(err, &r) || r.temporary()
+	r := (*client.Refusal)(nil)
+	return !errors.As(err, &r) || r.Temporary()
 }
 
 // progress counts and tells.
@@ -199,7 +204,7 @@ type progress struct {
 // progressFew is up to how many mails each gets its own line.
 const progressFew = 20
 
-func (p *progress) done(m *outgoing, a answer, err error) {
+func (p *progress) done(m *outgoing, a reply.Reply, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {

@@ -16,6 +16,8 @@ import (
 	_ "github.com/emersion/go-message/charset" // names in whatever charset
 	"github.com/emersion/go-message/mail"
 	"github.com/emersion/go-message/textproto"
+
+	"postern/gateway/smtp/client"
 )
 
 // outgoing is a mail to send.
@@ -27,6 +29,19 @@ type outgoing struct {
 	eightBit bool // an octet over 127 somewhere
 	utf8     bool // one in the header or in an address: needs SMTPUTF8
 	open     func() (io.ReadCloser, error)
+}
+
+// message is the mail as the client sends it.
+func (m *outgoing) message() *client.Message {
+	return &client.Message{From: m.from, To: m.to, Size: m.size, EightBit: m.eightBit, UTF8: m.utf8, Write: func(w io.Writer) error {
+		in, err := m.open()
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		_, err = io.Copy(w, in)
+		return err
+	}}
 }
 
 // findMails lists the mails that the arguments name: files, and the .eml files

@@ -143,7 +143,7 @@ func TestSendDialogue(t *testing.T) {
 			answers: map[string][]string{"EHLO": {pipelining}, "RCPT": {"550 who"}, ".": {"554 nobody"}}, code: 1, out: "550 who", want: []string{"DATA", ".", "QUIT"},
 		},
 		"mail refused": {
-			answers: map[string][]string{"MAIL": {"451 later"}}, code: 1, out: "451 later", want: []string{"RSET", "QUIT"},
+			answers: map[string][]string{"MAIL": {"451 later"}}, code: 1, out: "451 later", want: []string{"QUIT"},
 		},
 		"retried": {
 			answers: map[string][]string{".": {"451 later", "250 now"}}, args: []string{"--retries", "2", "--retry-delay", "1ms"},

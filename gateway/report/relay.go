@@ -7,16 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/smtp"
-	"net/textproto"
 	"net/url"
 	"time"
 
+	"postern/gateway/smtp/client"
 	"postern/webhook"
 )
 
-// dialTimeout bounds connecting to the relay.
-const dialTimeout = 15 * time.Second
+// replyTimeout bounds connecting to the relay, and each of its replies.
+const replyTimeout = time.Minute
 
 // Relay is the SMTP server that carries notifications.
 type Relay struct {
@@ -68,87 +67,43 @@ type content interface {
 // the transaction is permanent; one to signing in is a fault of the settings,
 // which somebody may mend.
 func (r *Relay) send(ctx context.Context, hello, to string, m content) error {
-	c, err := r.dial(ctx)
+	c, err := client.Dial(ctx, client.Options{
+		Addr: net.JoinHostPort(r.host, r.port), Hello: hello, TLS: r.config, Implicit: r.tls, StartTLS: r.startTLS(),
+		User: r.user, Password: r.password.Reveal(), Timeout: replyTimeout,
+	})
 	if err != nil {
 		return fmt.Errorf("the relay for notifications: %w", err)
 	}
-	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
-	if err := r.open(c, hello); err != nil {
-		return fmt.Errorf("the relay for notifications: %w", err)
+	if m.utf8() && !c.Offers("SMTPUTF8") {
+		c.Quit()
+		return withheld("the relay has no SMTPUTF8, which the addresses need")
 	}
-	err = transact(c, to, m)
-	var said *textproto.Error
+	eightBit := c.Offers("8BITMIME")
+	_, err = c.Send(&client.Message{
+		To: []string{to}, EightBit: eightBit, UTF8: m.utf8(),
+		Write: func(w io.Writer) error { return m.write(w, eightBit) },
+	})
+	var refused *client.Refusal
+	switch {
+	case err == nil || errors.As(err, &refused):
+		c.Quit() // it has the message whatever it says
+	default:
+		c.Close() // the final dot was not sent, or nobody knows
+	}
 	var final errFinal
 	switch {
-	case err == nil:
-		c.Quit() // it has the message whatever it says
-		return nil
-	case errors.As(err, &final):
+	case err == nil, errors.As(err, &final):
 		return err
-	case errors.As(err, &said) && said.Code >= 500:
+	case refused != nil && !refused.Temporary():
 		return permanent(fmt.Errorf("the relay refused the notification: %w", err))
 	}
 	return fmt.Errorf("the relay for notifications: %w", err)
 }
 
-// dial connects and reads the greeting.
-func (r *Relay) dial(ctx context.Context) (*smtp.Client, error) {
-	d := &net.Dialer{Timeout: dialTimeout}
-	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(r.host, r.port))
-	if err != nil {
-		return nil, err
-	}
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
+// startTLS: where it is offered; never inside TLS.
+func (r *Relay) startTLS() client.StartTLS {
 	if r.tls {
-		conn = tls.Client(conn, r.config)
+		return client.Never
 	}
-	c, err := smtp.NewClient(conn, r.host)
-	if err != nil {
-		conn.Close()
-	}
-	return c, err
-}
-
-func transact(c *smtp.Client, to string, m content) error {
-	eightBit, _ := c.Extension("8BITMIME")
-	if utf8, _ := c.Extension("SMTPUTF8"); m.utf8() && !utf8 {
-		return withheld("the relay has no SMTPUTF8, which the addresses need")
-	}
-	if err := c.Mail(""); err != nil {
-		return err
-	}
-	if err := c.Rcpt(to); err != nil {
-		return err
-	}
-	w, err := c.Data()
-	if err != nil {
-		return err
-	}
-	if err := m.write(w, eightBit); err != nil {
-		return err // the final dot was not sent, so the relay drops it
-	}
-	return w.Close()
-}
-
-// open says hello, turns on TLS and signs in.
-func (r *Relay) open(c *smtp.Client, hello string) error {
-	if err := c.Hello(hello); err != nil {
-		return err
-	}
-	if offered, _ := c.Extension("STARTTLS"); offered && !r.tls {
-		if err := c.StartTLS(r.config); err != nil {
-			return fmt.Errorf("STARTTLS with %s: %w", r.host, err)
-		}
-	}
-	if r.user == "" {
-		return nil
-	}
-	if err := c.Auth(smtp.PlainAuth("", r.user, r.password.Reveal(), r.host)); err != nil {
-		return fmt.Errorf("signing in at %s: %w", r.host, err)
-	}
-	return nil
+	return client.Offered
 }

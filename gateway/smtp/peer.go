@@ -1,221 +1,133 @@
 package smtp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
+	"net"
 	"time"
+
+	"postern/gateway/smtp/client"
 )
 
-// peer is the other end once it has become the server: the small client side
-// of the engine. It uses the session's buffers and clocks.
-type peer struct {
-	s   *session
-	ext map[string]string // what EHLO offered: keyword and parameters
+// turned is a session's connection once its client has become the server. What
+// the session has read already comes first, and its clocks go on.
+type turned struct {
+	net.Conn
+	s     *session
+	until time.Time
 }
 
-// peerReply is a reply as a client reads it.
-type peerReply struct {
-	code  int
-	text  string   // in one line
-	lines []string // without codes
-}
-
-// maxPeerLines bounds a reply of a peer that never ends one.
-const maxPeerLines = 200
-
-// reply reads one.
-func (p *peer) reply() (r peerReply, err error) {
-	for range maxPeerLines {
-		line, err := p.s.readLine()
-		if err != nil {
-			return r, err
-		}
-		if len(line) < 3 || (len(line) > 3 && line[3] != ' ' && line[3] != '-') {
-			return r, fmt.Errorf("smtp: the peer doesn't answer in SMTP: %.80q", line)
-		}
-		code, ok := parseNumber(line[:3])
-		if !ok || code < 200 || code > 599 || (r.code != 0 && int(code) != r.code) {
-			return r, fmt.Errorf("smtp: the peer doesn't answer in SMTP: %.80q", line)
-		}
-		r.code = int(code)
-		r.lines = append(r.lines, string(line[min(4, len(line)):]))
-		if len(line) == 3 || line[3] == ' ' {
-			r.text = strings.Join(r.lines, " ")
-			return r, nil
+// Read implements net.Conn.
+func (t *turned) Read(p []byte) (int, error) {
+	s := t.s
+	if s.r == s.w {
+		if err := s.fillUntil(t.until); err != nil {
+			return 0, err
 		}
 	}
-	return r, errors.New("smtp: the peer's reply never ends")
+	n := copy(p, s.buffered())
+	s.r += n
+	return n, nil
 }
 
-// command sends a line and reads the reply.
-func (p *peer) command(line string) (peerReply, error) {
-	if err := p.write([]byte(line + "\r\n")); err != nil {
-		return peerReply{}, err
+// SetDeadline implements net.Conn; the session's own end is the last.
+func (t *turned) SetDeadline(d time.Time) error {
+	if d.After(t.s.ends) {
+		d = t.s.ends
 	}
-	return p.reply()
+	t.until = d
+	return t.s.raw.SetWriteDeadline(d)
 }
 
-// Write lets the peer be copied to.
-func (p *peer) Write(b []byte) (int, error) { return len(b), p.write(b) }
-
-func (p *peer) write(b []byte) error {
-	_ = p.s.raw.SetWriteDeadline(time.Now().Add(p.s.srv.cfg.WriteTimeout))
-	_, err := p.s.conn.Write(b)
-	return err
-}
-
-// hello reads the peer's greeting and asks what it can do.
-func (p *peer) hello() error {
-	r, err := p.reply()
-	if err == nil && r.code != 220 {
-		err = fmt.Errorf("smtp: the peer greets with %d %s", r.code, r.text)
-	}
+// handOver is the client's side of a turned session: greeting, hello, mails,
+// QUIT.
+func (s *session) handOver(mails Collection) error {
+	c, err := client.New(&turned{Conn: s.conn, s: s}, client.Options{Hello: s.srv.cfg.Domain, Timeout: s.srv.cfg.CommandTimeout})
 	if err != nil {
 		return err
 	}
-	if r, err = p.command("EHLO " + p.s.srv.cfg.Domain); err != nil {
-		return err
+	for !s.srv.closing.Load() {
+		w, err := mails.Next(s.ctx())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			s.srv.log.Error("no more mail to hand over", "auth", s.client.Auth, "err", err)
+			break
+		}
+		if err := offer(s.ctx(), c, w); err != nil {
+			return err
+		}
 	}
-	if r.code == 250 {
-		p.ext = extensionsOf(r.lines)
+	return c.Bye()
+}
+
+// offer hands one mail over, if the peer can take it, and settles it. An error
+// means that the connection is of no more use.
+func offer(ctx context.Context, c *client.Client, w *Waiting) error {
+	if why := unable(c, w); why != "" {
+		w.Skip(ctx, why)
 		return nil
 	}
-	if r, err = p.command("HELO " + p.s.srv.cfg.Domain); err == nil && r.code != 250 {
-		err = fmt.Errorf("smtp: the peer answers HELO with %d %s", r.code, r.text)
+	src, err := w.Open(ctx)
+	if err != nil {
+		w.Settle(ctx, 0, "", err)
+		return nil
 	}
-	return err
+	defer src.Close()
+	r, err := c.Send(outgoing(w, src))
+	var refused *client.Refusal
+	if err != nil && !errors.As(err, &refused) {
+		w.Settle(ctx, 0, "", err)
+		return err
+	}
+	w.Settle(ctx, r.Code, r.Words(), nil)
+	if r.Code == 421 {
+		return fmt.Errorf("smtp: the peer closes: %s", r.Words())
+	}
+	return nil
 }
 
-func extensionsOf(lines []string) map[string]string {
-	ext := map[string]string{}
-	for _, line := range lines[1:] {
-		word, rest, _ := strings.Cut(line, " ")
-		ext[strings.ToUpper(word)] = rest
-	}
-	return ext
-}
-
-// deliver sends a mail and returns the reply that decides it: the first that
-// refuses, or the one to its last octet.
-func (p *peer) deliver(w *Waiting, src io.Reader) (peerReply, error) {
-	r, err := p.command(p.mailLine(w))
-	if err != nil || r.code >= 300 {
-		return r, err
+// outgoing is the waiting mail as it is sent: to all of its recipients, its
+// octets unchanged.
+func outgoing(w *Waiting, src io.Reader) *client.Message {
+	m := &client.Message{
+		From: w.From.String(), Size: w.Size, EightBit: w.EightBit, UTF8: w.UTF8,
+		Binary: w.Binary, Chunked: w.Binary || w.BareLF, RequireTLS: w.RequireTLS, Whole: true,
+		Write: func(out io.Writer) error {
+			_, err := io.CopyBuffer(onlyWriter{out}, onlyReader{src}, make([]byte, largeBuffer))
+			return err
+		},
 	}
 	for _, to := range w.Recipients {
-		if r, err = p.command("RCPT TO:<" + to.String() + ">"); err != nil || r.code >= 300 {
-			return p.abandon(r, err)
+		m.To = append(m.To, to.String())
+	}
+	return m
+}
+
+// unable says what the mail needs and the peer lacks.
+func unable(c *client.Client, w *Waiting) string {
+	for _, need := range [...]struct {
+		needed bool
+		ext    string
+	}{
+		{w.UTF8, "SMTPUTF8"},
+		{w.EightBit && !w.Binary, "8BITMIME"},
+		{w.Binary, "BINARYMIME"},
+		{w.Binary || w.BareLF, "CHUNKING"},
+		{w.RequireTLS, "REQUIRETLS"},
+	} {
+		if need.needed && !c.Offers(need.ext) {
+			return "the peer doesn't offer " + need.ext
 		}
 	}
-	if w.Binary || w.BareLF {
-		return p.chunk(src, w.Size)
+	if limit, ok := parseNumber([]byte(c.Parameters("SIZE"))); ok && limit > 0 && w.Size > limit {
+		return "the peer takes no message of that size"
 	}
-	return p.data(src)
-}
-
-// abandon resets the peer's transaction and returns the reply that ended it.
-func (p *peer) abandon(r peerReply, err error) (peerReply, error) {
-	if err == nil && r.code != 421 {
-		_, err = p.command("RSET")
-	}
-	return r, err
-}
-
-func (p *peer) mailLine(w *Waiting) string {
-	line := "MAIL FROM:<" + w.From.String() + ">"
-	if _, ok := p.ext["SIZE"]; ok && w.Size > 0 {
-		line += " SIZE=" + strconv.FormatInt(w.Size, 10)
-	}
-	switch {
-	case w.Binary:
-		line += " BODY=BINARYMIME"
-	case w.EightBit:
-		line += " BODY=8BITMIME"
-	}
-	if w.UTF8 {
-		line += " SMTPUTF8"
-	}
-	if w.RequireTLS {
-		line += " REQUIRETLS"
-	}
-	return line
-}
-
-// data sends the content by DATA. Whatever breaks on the way leaves the
-// message without its end, and the connection of no use.
-func (p *peer) data(src io.Reader) (peerReply, error) {
-	r, err := p.command("DATA")
-	if err != nil || r.code != 354 {
-		if err == nil && r.code < 400 {
-			err = fmt.Errorf("smtp: the peer answers DATA with %d", r.code)
-		}
-		return p.abandon(r, err)
-	}
-	w := &stuffer{out: p}
-	if _, err := io.CopyBuffer(onlyWriter{w}, onlyReader{src}, make([]byte, largeBuffer)); err != nil {
-		return r, err
-	}
-	if err := w.finish(); err != nil {
-		return r, err
-	}
-	return p.reply()
-}
-
-// chunk sends the content by BDAT, in one piece.
-func (p *peer) chunk(src io.Reader, size int64) (peerReply, error) {
-	if err := p.write([]byte("BDAT " + strconv.FormatInt(size, 10) + " LAST\r\n")); err != nil {
-		return peerReply{}, err
-	}
-	n, err := io.CopyBuffer(onlyWriter{p}, io.LimitReader(src, size), make([]byte, largeBuffer))
-	if err == nil && n < size {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		return peerReply{}, err
-	}
-	return p.reply()
+	return ""
 }
 
 // onlyWriter hides a writer's other methods from io.CopyBuffer.
 type onlyWriter struct{ io.Writer }
-
-// stuffer doubles the dots that begin a line (RFC 5321 section 4.5.2).
-type stuffer struct {
-	out    io.Writer
-	inLine bool // the last octet written did not end a line
-	last   byte // the octet before it matters only where it is CR
-}
-
-func (d *stuffer) Write(p []byte) (int, error) {
-	start := 0
-	for i, c := range p {
-		if c == '.' && !d.inLine {
-			if _, err := d.out.Write(p[start:i]); err != nil {
-				return start, err
-			}
-			if _, err := d.out.Write(endOfData[:1]); err != nil {
-				return start, err
-			}
-			start = i
-		}
-		d.inLine = c != '\n' || d.last != '\r'
-		d.last = c
-	}
-	if _, err := d.out.Write(p[start:]); err != nil {
-		return start, err
-	}
-	return len(p), nil
-}
-
-// finish writes the end of data, behind a line end.
-func (d *stuffer) finish() error {
-	end := endOfData
-	if d.inLine {
-		end = append([]byte("\r\n"), endOfData...)
-	}
-	_, err := d.out.Write(end)
-	return err
-}

@@ -2,8 +2,6 @@ package smtp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 )
 
@@ -60,8 +58,7 @@ func (s *session) turn([]byte) Reply {
 	s.say(replyTurning)
 	s.send()
 	s.turned = true
-	p := &peer{s: s}
-	if err := p.handOver(mails); err != nil {
+	if err := s.handOver(mails); err != nil {
 		s.srv.log.Info("TURN ended early", "client", s.client.Addr, "auth", s.client.Auth, "err", err)
 		return s.gone()
 	}
@@ -73,74 +70,4 @@ func (s *session) closeCollection(c Collection) {
 	if err := c.Close(); err != nil {
 		s.srv.log.Error("collection failed to close", "auth", s.client.Auth, "err", err)
 	}
-}
-
-// handOver is the client's side of the session: greeting, hello, mails, QUIT.
-func (p *peer) handOver(mails Collection) error {
-	if err := p.hello(); err != nil {
-		return err
-	}
-	for !p.s.srv.closing.Load() {
-		w, err := mails.Next(p.s.ctx())
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			p.s.srv.log.Error("no more mail to hand over", "auth", p.s.client.Auth, "err", err)
-			break
-		}
-		if err := p.offer(w); err != nil {
-			return err
-		}
-	}
-	_, err := p.command("QUIT")
-	return err
-}
-
-// offer hands one mail over, if the peer can take it, and settles it. An error
-// means that the connection is of no more use.
-func (p *peer) offer(w *Waiting) error {
-	ctx := p.s.ctx()
-	if why := p.unable(w); why != "" {
-		w.Skip(ctx, why)
-		return nil
-	}
-	src, err := w.Open(ctx)
-	if err != nil {
-		w.Settle(ctx, 0, "", err)
-		return nil
-	}
-	defer src.Close()
-	r, err := p.deliver(w, src)
-	if err != nil {
-		w.Settle(ctx, 0, "", err)
-		return err
-	}
-	w.Settle(ctx, r.code, r.text, nil)
-	if r.code == 421 {
-		return fmt.Errorf("smtp: the peer closes: %s", r.text)
-	}
-	return nil
-}
-
-// unable says what the mail needs and the peer lacks.
-func (p *peer) unable(w *Waiting) string {
-	for _, need := range [...]struct {
-		needed bool
-		ext    string
-	}{
-		{w.UTF8, "SMTPUTF8"},
-		{w.EightBit && !w.Binary, "8BITMIME"},
-		{w.Binary, "BINARYMIME"},
-		{w.Binary || w.BareLF, "CHUNKING"},
-		{w.RequireTLS, "REQUIRETLS"},
-	} {
-		if _, has := p.ext[need.ext]; need.needed && !has {
-			return "the peer doesn't offer " + need.ext
-		}
-	}
-	if limit, ok := parseNumber([]byte(p.ext["SIZE"])); ok && limit > 0 && w.Size > limit {
-		return "the peer takes no message of that size"
-	}
-	return ""
 }

@@ -3,7 +3,10 @@
 // the one place that writes it; nothing on the way converts it.
 package reply
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Reply is the answer to a command (RFC 5321 section 4.2).
 type Reply struct {
@@ -40,3 +43,14 @@ func (r Reply) Closing() Reply {
 
 // Text is the reply's words in one line, "" where it has none of its own.
 func (r Reply) Text() string { return strings.Join(r.Lines, " ") }
+
+// Words are the enhanced code, where there is one, and the text in one line.
+func (r Reply) Words() string {
+	if r.Enhanced.Zero() {
+		return r.Text()
+	}
+	return strings.TrimSpace(r.Enhanced.String() + " " + r.Text())
+}
+
+// String is the reply in one line: "550 5.1.1 No such user".
+func (r Reply) String() string { return strings.TrimSpace(strconv.Itoa(r.Code) + " " + r.Words()) }
