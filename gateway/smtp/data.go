@@ -54,17 +54,17 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 		if lf < n {
 			lf = indexLF(p, n)
 		}
+		if n < lf && lf < len(p) && bytes.IndexByte(p[n:lf], '\r') == lf-1-n { // a CRLF, as nearly always
+			n, d.inLine = lf+1, false
+			continue
+		}
 		at, end, kind := nextEnd(p, n, lf)
 		d.inLine = d.inLine || at > n
 		if kind == endUnknown {
 			n = at
 			break
 		}
-		n, d.inLine = end, kind == endLone
-		if kind == endCRLF {
-			continue
-		}
-		d.bare = true
+		n, d.inLine, d.bare = end, kind == endLone, true
 		if d.normalize {
 			out.write(p[start:at])
 			for range kind.lines(end - at) {
@@ -88,14 +88,13 @@ func indexLF(p []byte, from int) int {
 	return len(p)
 }
 
-// lineEnd is what stands where a line may end.
+// lineEnd is what stands where a line may end, where it is no CRLF.
 type lineEnd uint8
 
 const (
 	endUnknown lineEnd = iota // none yet; CRs at the end of the window, whose LF may follow
-	endCRLF
-	endBroken // more than one CR and an LF
-	endLone   // CRs or an LF alone
+	endBroken                 // more than one CR and an LF
+	endLone                   // CRs or an LF alone
 )
 
 // lines is how many lines so many octets end.
@@ -116,9 +115,7 @@ func nextEnd(p []byte, from, lf int) (at, end int, kind lineEnd) {
 	case cr < 0:
 		return lf, lf + 1, endLone
 	}
-	if at = from + cr; at+1 == lf && lf < len(p) {
-		return at, lf + 1, endCRLF
-	}
+	at = from + cr
 	for end = at; end < lf && p[end] == '\r'; end++ {
 	}
 	switch {
