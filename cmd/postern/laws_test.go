@@ -33,10 +33,12 @@ var mayImport = map[string][]string{
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 
-	"gateway/smtp/users":      {"gateway/smtp"},
+	"gateway/smtp/users":      {"gateway/smtp", "gateway/smtp/scram"},
 	"gateway/smtp/proxyproto": {},
 	"gateway/smtp/client":     {"gateway/smtp/reply"},
-	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/client", "gateway/smtp/proxyproto", "gateway/smtp/reply"},
+	"gateway/smtp/param":      {},
+	"gateway/smtp/scram":      {},
+	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/client", "gateway/smtp/param", "gateway/smtp/proxyproto", "gateway/smtp/reply", "gateway/smtp/scram"},
 
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/smtp/scram"
 )
 
 // ErrBadCredentials is returned by an Authenticator where user or password is
@@ -36,13 +37,10 @@ type Identity struct {
 	Collect []string // the endpoints whose waiting mail it may take by TURN
 }
 
-// SCRAMRecord is what a server keeps of a password (RFC 5802 section 3).
+// SCRAMRecord is a user's record.
 type SCRAMRecord struct {
-	Identity   Identity
-	Salt       []byte
-	Iterations int
-	StoredKey  []byte // SHA-256 of the client key
-	ServerKey  []byte
+	Identity Identity
+	scram.Record
 }
 
 // maxAuthLine is the longest line of an exchange, with AUTH and the
@@ -207,14 +205,14 @@ func (s *session) authFailed(err error) Reply {
 		return reply.New(501, reply.Enhanced{5, 7, 0}, "Authentication cancelled")
 	case errors.Is(err, errEncoding):
 		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not base64")
-	case errors.Is(err, errExchange):
+	case errors.Is(err, errExchange), errors.Is(err, scram.ErrSyntax):
 		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
 	case errors.Is(err, errLineTooLong):
 		return replyAuthTooLong
 	case errors.Is(err, errSignInLine):
 		s.noted(EventAuthRefused)
 		return replyAuthBusy
-	case errors.Is(err, ErrBadCredentials):
+	case errors.Is(err, ErrBadCredentials), errors.Is(err, scram.ErrProof):
 		return s.badCredentials()
 	}
 	s.srv.log.Error("authentication is not available", "client", s.client.Addr, "err", err)

@@ -3,6 +3,8 @@ package smtp
 import (
 	"bytes"
 	"math"
+
+	"postern/gateway/smtp/param"
 )
 
 // bdat takes a chunk of a message (RFC 3030). The chunk's octets follow the
@@ -53,7 +55,7 @@ func parseChunk(arg []byte) (n int64, last, ok bool) {
 	if i := bytes.IndexAny(arg, " \t"); i >= 0 {
 		size, word = arg[:i], bytes.TrimLeft(arg[i:], " \t")
 	}
-	n, ok = parseNumber(size)
+	n, ok = param.Number(size)
 	last = fold(word, "LAST")
 	return n, last, ok && n < math.MaxInt64 && (last || len(word) == 0)
 }

@@ -1,6 +1,9 @@
 package smtp
 
-import "postern/gateway/smtp/address"
+import (
+	"postern/gateway/smtp/address"
+	"postern/gateway/smtp/param"
+)
 
 // mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
 func (s *session) mail(arg []byte) Reply {
@@ -63,7 +66,7 @@ func pathReply(f address.Fault, syntax Reply) Reply {
 func (s *session) mailParams(t *Transaction, b []byte) Reply {
 	var seen uint
 	for len(b) > 0 {
-		p, rest, ok := nextParam(b)
+		p, rest, ok := param.Next(b)
 		if !ok {
 			return replyBadParam
 		}
@@ -80,41 +83,41 @@ func (s *session) mailParams(t *Transaction, b []byte) Reply {
 }
 
 // mailParam reads one; bit tells it from the others.
-func (s *session) mailParam(t *Transaction, p param) (bit uint, r Reply) {
+func (s *session) mailParam(t *Transaction, p param.Param) (bit uint, r Reply) {
 	cfg := &s.srv.cfg
 	ok := true
 	switch {
-	case p.is("SIZE"):
+	case p.Is("SIZE"):
 		return 1 << 0, s.sizeParam(t, p)
-	case p.is("BODY"):
+	case p.Is("BODY"):
 		return 1 << 1, bodyParam(t, p)
-	case p.is("SMTPUTF8"):
-		bit, t.UTF8, ok = 1<<2, true, !p.hasValue
-	case p.is("RET") && cfg.DSN:
+	case p.Is("SMTPUTF8"):
+		bit, t.UTF8, ok = 1<<2, true, !p.HasValue
+	case p.Is("RET") && cfg.DSN:
 		bit, ok = 1<<3, true
 		switch {
-		case fold(p.value, "FULL"):
+		case fold(p.Value, "FULL"):
 			t.Ret = "FULL"
-		case fold(p.value, "HDRS"):
+		case fold(p.Value, "HDRS"):
 			t.Ret = "HDRS"
 		default:
 			ok = false
 		}
-	case p.is("ENVID") && cfg.DSN:
+	case p.Is("ENVID") && cfg.DSN:
 		bit = 1 << 4
-		t.EnvID, ok = decodeXtext(p.value)
-		ok = ok && p.hasValue && len(p.value) <= maxEnvID && printable(t.EnvID)
-	case p.is("BY") && cfg.DeliverBy:
-		bit, t.By, ok = 1<<5, string(p.value), parseBy(p.value)
-	case p.is("REQUIRETLS") && s.client.TLS != nil:
-		bit, t.RequireTLS, ok = 1<<6, true, !p.hasValue
-	case p.is("REQUIRETLS") && s.offersTLS():
+		t.EnvID, ok = param.Xtext(p.Value)
+		ok = ok && p.HasValue && len(p.Value) <= param.MaxEnvID && param.Printable(t.EnvID)
+	case p.Is("BY") && cfg.DeliverBy:
+		bit, t.By, ok = 1<<5, string(p.Value), param.By(p.Value)
+	case p.Is("REQUIRETLS") && s.client.TLS != nil:
+		bit, t.RequireTLS, ok = 1<<6, true, !p.HasValue
+	case p.Is("REQUIRETLS") && s.offersTLS():
 		return 0, replyNeedTLS
-	case p.is("AUTH") && s.srv.auth != nil:
+	case p.Is("AUTH") && s.srv.auth != nil:
 		bit = 1 << 7
-		t.AuthParam, ok = decodeXtext(p.value)
-		ok = ok && p.hasValue && printable(t.AuthParam)
-	case p.is("AUTH") && !cfg.Strict: // many clients send AUTH=<> to everybody
+		t.AuthParam, ok = param.Xtext(p.Value)
+		ok = ok && p.HasValue && param.Printable(t.AuthParam)
+	case p.Is("AUTH") && !cfg.Strict: // many clients send AUTH=<> to everybody
 		bit = 1 << 7
 	default:
 		return 0, replyNoParam
@@ -127,8 +130,8 @@ func (s *session) mailParam(t *Transaction, p param) (bit uint, r Reply) {
 
 // sizeParam refuses what is announced to be too large before it is sent
 // (RFC 1870 section 6.1).
-func (s *session) sizeParam(t *Transaction, p param) Reply {
-	n, ok := parseNumber(p.value)
+func (s *session) sizeParam(t *Transaction, p param.Param) Reply {
+	n, ok := param.Number(p.Value)
 	if !ok {
 		return replyBadParam
 	}
@@ -139,14 +142,14 @@ func (s *session) sizeParam(t *Transaction, p param) Reply {
 	return Reply{}
 }
 
-func bodyParam(t *Transaction, p param) Reply {
+func bodyParam(t *Transaction, p param.Param) Reply {
 	for _, kind := range [...]string{"7BIT", "8BITMIME", "BINARYMIME"} {
-		if fold(p.value, kind) {
+		if fold(p.Value, kind) {
 			t.Body = kind
 			return Reply{}
 		}
 	}
-	if !p.hasValue {
+	if !p.HasValue {
 		return replyBadParam
 	}
 	return replyBadValue

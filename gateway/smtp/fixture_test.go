@@ -24,6 +24,7 @@ import (
 
 	"postern/gateway/smtp"
 	"postern/gateway/smtp/reply"
+	"postern/gateway/smtp/scram"
 )
 
 // fixture is a running server for one test.
@@ -209,15 +210,15 @@ func (users) SCRAM(_ context.Context, user string) (smtp.SCRAMRecord, error) {
 	const iterations = 4096
 	salt := []byte("0123456789abcdef")
 	if user != "ann" {
-		return smtp.SCRAMRecord{Salt: salt, Iterations: iterations, StoredKey: salt, ServerKey: salt}, nil
+		return smtp.SCRAMRecord{Record: scram.Record{Salt: salt, Iterations: iterations, StoredKey: salt, ServerKey: salt}}, nil
 	}
 	salted, err := pbkdf2.Key(sha256.New, "secret", salt, iterations, sha256.Size)
 	if err != nil {
 		return smtp.SCRAMRecord{}, err
 	}
 	stored := sha256.Sum256(hmacSHA256(salted, "Client Key"))
-	return smtp.SCRAMRecord{Identity: smtp.Identity{Name: user, Collect: []string{"one"}}, Salt: salt, Iterations: iterations,
-		StoredKey: stored[:], ServerKey: hmacSHA256(salted, "Server Key")}, nil
+	return smtp.SCRAMRecord{Identity: smtp.Identity{Name: user, Collect: []string{"one"}},
+		Record: scram.Record{Salt: salt, Iterations: iterations, StoredKey: stored[:], ServerKey: hmacSHA256(salted, "Server Key")}}, nil
 }
 
 func hmacSHA256(key []byte, text string) []byte {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/gateway/smtp/client"
+	"postern/gateway/smtp/param"
 )
 
 // turned is a session's connection once its client has become the server. What
@@ -123,7 +124,7 @@ func unable(c *client.Client, w *Waiting) string {
 			return "the peer doesn't offer " + need.ext
 		}
 	}
-	if limit, ok := parseNumber([]byte(c.Parameters("SIZE"))); ok && limit > 0 && w.Size > limit {
+	if limit, ok := param.Number([]byte(c.Parameters("SIZE"))); ok && limit > 0 && w.Size > limit {
 		return "the peer takes no message of that size"
 	}
 	return ""

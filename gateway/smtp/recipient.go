@@ -1,6 +1,9 @@
 package smtp
 
-import "postern/gateway/smtp/address"
+import (
+	"postern/gateway/smtp/address"
+	"postern/gateway/smtp/param"
+)
 
 // rcpt adds a recipient.
 func (s *session) rcpt(arg []byte) Reply {
@@ -61,20 +64,20 @@ func (s *session) checkRecipient(to Address, f address.Fault) Reply {
 // rcptParams reads the parameters of RCPT: those of RFC 3461.
 func (s *session) rcptParams(r *Recipient, b []byte) Reply {
 	for len(b) > 0 {
-		p, rest, ok := nextParam(b)
+		p, rest, ok := param.Next(b)
 		switch {
 		case !ok:
 			return replyBadParam
-		case p.is("NOTIFY") && s.srv.cfg.DSN:
+		case p.Is("NOTIFY") && s.srv.cfg.DSN:
 			if r.Notify != nil {
 				return replyTwice
 			}
-			r.Notify, ok = parseNotify(p.value)
-		case p.is("ORCPT") && s.srv.cfg.DSN:
+			r.Notify, ok = param.Notify(p.Value)
+		case p.Is("ORCPT") && s.srv.cfg.DSN:
 			if r.ORcpt != "" {
 				return replyTwice
 			}
-			r.ORcpt, ok = parseORcpt(p.value)
+			r.ORcpt, ok = param.ORcpt(p.Value)
 		default:
 			return replyNoParam
 		}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/scram"
 )
 
 // What a SCRAM record has by default (RFC 7677 section 4).
@@ -102,12 +103,12 @@ const noSaltNoHash = "yC2EtHbnPgLcoQjuXvIAo.Brms8bcdAV6KeRnMrhQCNPBEEHl58ry"
 
 // scram is a made-up SCRAM record; nobody knows a password for its keys.
 func (s stranger) scram(name string, iterations, salt int) smtp.SCRAMRecord {
-	r := smtp.SCRAMRecord{Iterations: iterations, StoredKey: s.derive("stored", name), ServerKey: s.derive("server", name)}
+	r := scram.Record{Iterations: iterations, StoredKey: s.derive("stored", name), ServerKey: s.derive("server", name)}
 	for len(r.Salt) < salt {
 		r.Salt = append(r.Salt, s.derive(fmt.Sprint("salt", len(r.Salt)), name)...)
 	}
 	r.Salt = r.Salt[:salt]
-	return r
+	return smtp.SCRAMRecord{Record: r}
 }
 
 // derive is 32 octets that only who knows the file can tell.

@@ -1,26 +1,29 @@
-package smtp
+// Package param reads the parameters of MAIL and RCPT (RFC 5321 section
+// 4.1.2) and the values of those that have a grammar of their own. What it
+// accepts holds no control character and may be handed on.
+package param
 
 import (
 	"bytes"
 	"math"
 	"strings"
-	"unicode/utf8"
 )
 
 // Lengths of RFC 3461 section 4.
 const (
-	maxEnvID = 100
-	maxORcpt = 500
+	MaxEnvID = 100
+	maxORcpt = 500 // octets
 )
 
-// param is one "keyword[=value]" of MAIL or RCPT (RFC 5321 section 4.1.2).
-type param struct {
-	key, value []byte
-	hasValue   bool
+// Param is one "keyword[=value]" of MAIL or RCPT (RFC 5321 section 4.1.2).
+type Param struct {
+	key      []byte
+	Value    []byte // without "="; nil where there is none
+	HasValue bool
 }
 
-// nextParam takes the first parameter off b.
-func nextParam(b []byte) (p param, rest []byte, ok bool) {
+// Next takes the first parameter off b.
+func Next(b []byte) (p Param, rest []byte, ok bool) {
 	for len(b) > 0 && blank(b[0]) {
 		b = b[1:]
 	}
@@ -31,15 +34,15 @@ func nextParam(b []byte) (p param, rest []byte, ok bool) {
 	word, rest := b[:end], b[end:]
 	eq := bytes.IndexByte(word, '=')
 	if eq >= 0 {
-		p.value, p.hasValue = word[eq+1:], true
+		p.Value, p.HasValue = word[eq+1:], true
 		word = word[:eq]
 	}
 	p.key = word
 	return p, rest, validParam(p)
 }
 
-func validParam(p param) bool {
-	if len(p.key) == 0 || !alnum(p.key[0]) || (p.hasValue && len(p.value) == 0) {
+func validParam(p Param) bool {
+	if len(p.key) == 0 || !alnum(p.key[0]) || (p.HasValue && len(p.Value) == 0) {
 		return false
 	}
 	for _, c := range p.key {
@@ -47,7 +50,7 @@ func validParam(p param) bool {
 			return false
 		}
 	}
-	for _, c := range p.value {
+	for _, c := range p.Value {
 		if c <= ' ' || c == 0x7f {
 			return false
 		}
@@ -55,8 +58,8 @@ func validParam(p param) bool {
 	return true
 }
 
-// is reports whether the parameter has the keyword, in any case.
-func (p param) is(key string) bool { return fold(p.key, key) }
+// Is reports whether the parameter has the keyword, in any case.
+func (p Param) Is(key string) bool { return fold(p.key, key) }
 
 // fold reports whether b is the word, given in upper case, without regard to case.
 func fold(b []byte, word string) bool {
@@ -74,8 +77,8 @@ func fold(b []byte, word string) bool {
 	return true
 }
 
-// parseNumber reads 1*20DIGIT; what doesn't fit is the largest number there is.
-func parseNumber(b []byte) (n int64, ok bool) {
+// Number reads 1*20DIGIT; what doesn't fit is the largest number there is.
+func Number(b []byte) (n int64, ok bool) {
 	if len(b) == 0 || len(b) > 20 {
 		return 0, false
 	}
@@ -92,9 +95,9 @@ func parseNumber(b []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// decodeXtext reads xtext (RFC 3461 section 4); bytes above 0x7f pass, for
+// Xtext reads xtext (RFC 3461 section 4); bytes above 0x7f pass, for
 // the UTF-8 addresses of RFC 6533.
-func decodeXtext(b []byte) (string, bool) {
+func Xtext(b []byte) (string, bool) {
 	var out strings.Builder
 	for i := 0; i < len(b); i++ {
 		switch c := b[i]; {
@@ -124,9 +127,9 @@ func hex(c byte) int {
 	return -1
 }
 
-// printable reports whether a decoded xtext may be handed on: an ENVID or
+// Printable reports whether a decoded xtext may be handed on: an ENVID or
 // ORCPT is put into reports, where a line end would forge a field.
-func printable(s string) bool {
+func Printable(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' || s[i] == 0x7f {
 			return false
@@ -135,9 +138,9 @@ func printable(s string) bool {
 	return true
 }
 
-// parseBy reads DELIVERBY's by-value: [-]1*9DIGIT ";" (R|N) ["T"] (RFC 2852
+// By reads DELIVERBY's by-value: [-]1*9DIGIT ";" (R|N) ["T"] (RFC 2852
 // section 4). A time that has passed makes sense only with N.
-func parseBy(b []byte) bool {
+func By(b []byte) bool {
 	negative := len(b) > 0 && b[0] == '-'
 	if negative {
 		b = b[1:]
@@ -146,7 +149,7 @@ func parseBy(b []byte) bool {
 	for digits < len(b) && b[digits] >= '0' && b[digits] <= '9' {
 		digits++
 	}
-	n, ok := parseNumber(b[:digits])
+	n, ok := Number(b[:digits])
 	if !ok || digits > 9 || digits == len(b) || b[digits] != ';' {
 		return false
 	}
@@ -157,8 +160,8 @@ func parseBy(b []byte) bool {
 	return fold(mode, "N") || fold(mode, "R") && !negative && n > 0
 }
 
-// parseNotify reads NOTIFY's value: NEVER alone, or a list of the others.
-func parseNotify(b []byte) ([]string, bool) {
+// Notify reads NOTIFY's value: NEVER alone, or a list of the others.
+func Notify(b []byte) ([]string, bool) {
 	if fold(b, "NEVER") {
 		return []string{"NEVER"}, true
 	}
@@ -178,8 +181,8 @@ func parseNotify(b []byte) ([]string, bool) {
 	return list, true
 }
 
-// parseORcpt reads ORCPT's value: an address type, ";" and xtext.
-func parseORcpt(b []byte) (string, bool) {
+// ORcpt reads ORCPT's value: an address type, ";" and xtext.
+func ORcpt(b []byte) (string, bool) {
 	kind, addr, ok := bytes.Cut(b, []byte{';'})
 	if !ok || len(kind) == 0 || len(addr) == 0 || len(b) > maxORcpt {
 		return "", false
@@ -189,8 +192,8 @@ func parseORcpt(b []byte) (string, bool) {
 			return "", false
 		}
 	}
-	text, ok := decodeXtext(addr)
-	return string(kind) + ";" + text, ok && printable(text)
+	text, ok := Xtext(addr)
+	return string(kind) + ";" + text, ok && Printable(text)
 }
 
 func alnum(c byte) bool {
@@ -198,12 +201,3 @@ func alnum(c byte) bool {
 }
 
 func blank(c byte) bool { return c == ' ' || c == '\t' }
-
-func ascii(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
