@@ -26,7 +26,7 @@ type SafeLedger struct {
 
 	mu    sync.Mutex
 	away  time.Time       // when the store failed last; zero: it didn't
-	notes map[string]bool // keys that memory holds for the store
+	notes map[string]bool // what the store is to hear: true, memory holds a note under the key; false, it is to be forgotten
 }
 
 // NewSafeLedger remembers at most n messages while the store is away.
@@ -34,8 +34,8 @@ func NewSafeLedger(store Ledger, n int, log *slog.Logger) *SafeLedger {
 	return &SafeLedger{store: store, memory: NewMemoryLedger(n), log: log, notes: map[string]bool{}}
 }
 
-// Taken implements Ledger. The error is the store's, and memory's answer comes
-// with it.
+// Taken implements Ledger. The error is the store's, once in a while, and
+// memory's answer comes with it.
 func (s *SafeLedger) Taken(ctx context.Context, key string) ([]string, error) {
 	ids, _ := s.memory.Taken(ctx, key) // never fails
 	stored, err := ask(s, func() ([]string, error) { return s.store.Taken(ctx, key) })
@@ -43,6 +43,9 @@ func (s *SafeLedger) Taken(ctx context.Context, key string) ([]string, error) {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
+	}
+	if errors.Is(err, errResting) {
+		err = nil
 	}
 	return ids, err
 }
@@ -59,14 +62,18 @@ func (s *SafeLedger) Remember(ctx context.Context, key string, ids []string, d t
 	return s.memory.Remember(ctx, key, ids, d)
 }
 
-// Forget implements Ledger. What the store doesn't hear of ends by itself.
+// Forget implements Ledger; it doesn't fail. What the store never hears of ends
+// by itself.
 func (s *SafeLedger) Forget(ctx context.Context, key string) error {
-	s.mu.Lock()
-	delete(s.notes, key)
-	s.mu.Unlock()
 	_ = s.memory.Forget(ctx, key) // never fails
 	_, err := ask(s, func() (struct{}, error) { return struct{}{}, s.store.Forget(ctx, key) })
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.notes, key)
+	if err != nil && len(s.notes) < s.memory.max {
+		s.notes[key] = false
+	}
+	return nil
 }
 
 // errResting is returned while a store that failed isn't asked.
@@ -120,14 +127,8 @@ func (s *SafeLedger) handOn(ctx context.Context) {
 	s.mu.Unlock()
 	done := 0
 	for _, key := range keys {
-		ids, left := s.memory.note(key)
-		if left > 0 {
-			write, cancel := context.WithTimeout(ctx, ledgerWrite)
-			_, err := ask(s, func() (struct{}, error) { return struct{}{}, s.store.Remember(write, key, ids, left) })
-			cancel()
-			if err != nil {
-				return
-			}
+		if s.tell(ctx, key) != nil {
+			return
 		}
 		s.mu.Lock()
 		delete(s.notes, key)
@@ -138,4 +139,24 @@ func (s *SafeLedger) handOn(ctx context.Context) {
 	if done > 0 {
 		s.log.Info("the store is back and knows who took which message", "count", done)
 	}
+}
+
+// tell tells the store what it missed about a key.
+func (s *SafeLedger) tell(ctx context.Context, key string) error {
+	ctx, cancel := context.WithTimeout(ctx, ledgerWrite)
+	defer cancel()
+	s.mu.Lock()
+	held := s.notes[key]
+	s.mu.Unlock()
+	ids, left := s.memory.note(key)
+	_, err := ask(s, func() (struct{}, error) {
+		switch {
+		case !held:
+			return struct{}{}, s.store.Forget(ctx, key)
+		case left > 0:
+			return struct{}{}, s.store.Remember(ctx, key, ids, left)
+		}
+		return struct{}{}, nil
+	})
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postern/retry"
+	"postern/retry/queuetest"
 )
 
 // content is a message's bytes, made from its id alone; every eighth is stored
@@ -95,13 +96,14 @@ func TestServerKilled(t *testing.T) {
 		wg.Go(func() { deliverUnderLoad(ctx, q, j) })
 	}
 	for range 3 {
-		time.Sleep(500 * time.Millisecond)
+		j.await(t, func() int { return len(j.acked) }, 50)
 		s.kill()
+		j.await(t, func() int { return j.failures }, 1)
 		if err := s.start(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	time.Sleep(300 * time.Millisecond)
+	j.await(t, func() int { return len(j.acked) }, 50)
 	stop()
 	wg.Wait()
 	there := map[string]bool{}
@@ -129,6 +131,18 @@ func TestServerKilled(t *testing.T) {
 	t.Logf("%d acked, %d sent, %d left, %d refused while the server was away", len(j.acked), len(j.sent), len(there), j.failures)
 	if lost != 0 || twice != 0 || len(j.acked) == 0 || j.failures == 0 {
 		t.Errorf("%d lost, %d delivered twice though the outcome was known", lost, twice)
+	}
+}
+
+// await returns once a count of the journal has grown by so many.
+func (j *journal) await(t *testing.T, count func() int, by int) {
+	t.Helper()
+	var from, is int
+	j.do(func() { from = count() })
+	for deadline := time.Now().Add(time.Minute); is < from+by; time.Sleep(time.Millisecond) {
+		if j.do(func() { is = count() }); time.Now().After(deadline) {
+			t.Fatalf("%d after a minute, want %d", is, from+by)
+		}
 	}
 }
 
@@ -291,8 +305,8 @@ func (p *proxy) pump(from, to net.Conn, committing *atomic.Bool, request bool) {
 // counts.
 func TestReplicaDies(t *testing.T) {
 	dsn := database(t)
-	ctx := t.Context()
-	dying, living := open(t, dsn, Options{}), open(t, dsn, Options{})
+	ctx, clock := t.Context(), queuetest.NewClock()
+	dying, living := open(t, dsn, Options{Now: clock.Now}), open(t, dsn, Options{Now: clock.Now})
 	for i := range 10 {
 		if _, err := enqueue1(ctx, dying, fmt.Sprint("m", i)); err != nil {
 			t.Fatal(err)
@@ -311,7 +325,7 @@ func TestReplicaDies(t *testing.T) {
 	if ls, err := living.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute}); err != nil || len(ls) != 0 {
 		t.Fatalf("leases were shared: %d, %v", len(ls), err)
 	}
-	time.Sleep(3100 * time.Millisecond)
+	clock.Advance(3 * time.Second)
 	taken, err := living.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute})
 	if err != nil || len(taken) != 10 {
 		t.Fatalf("took over %d, %v", len(taken), err)

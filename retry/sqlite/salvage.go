@@ -73,10 +73,11 @@ const guessedRows = 20_000
 // last is the largest row number of a table.
 func (s *salvager) last(ctx context.Context, table string) int64 {
 	var n sql.NullInt64
-	if err := s.old.QueryRowContext(ctx, "SELECT max(n) FROM "+table).Scan(&n); err != nil {
+	err := s.old.QueryRowContext(ctx, "SELECT max(n) FROM "+table).Scan(&n)
+	if isDamage(err) {
 		return guessedRows
 	}
-	return n.Int64
+	return n.Int64 // there may be no table at all
 }
 
 // read reads a row; false where there is none or it can't be read.

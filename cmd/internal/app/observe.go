@@ -54,8 +54,10 @@ func (a *App) links(ctx context.Context) (*content.Links, error) {
 	return content.NewLinks(string(a.cfg.Delivery.PublicURL), keys, a.cfg.Delivery.Retain)
 }
 
-// keyLimit is how long the store may take to give the key that signs urls.
-const keyLimit = 2 * time.Second
+const (
+	keyLimit = 2 * time.Second // the store may take so long to give the key that signs urls
+	keyRest  = time.Second     // and isn't asked so long after it failed
+)
 
 // storedKeys reads the key that signs urls from the store, which may be away. A
 // stand-in signs nothing that anybody gets: content must be stored before its
@@ -63,19 +65,23 @@ const keyLimit = 2 * time.Second
 func (a *App) storedKeys() func() [][]byte {
 	var mu sync.Mutex
 	var key []byte
+	var failed time.Time
 	standIn := []byte(rand.Text())
 	return func() [][]byte {
 		mu.Lock()
 		defer mu.Unlock()
-		if key == nil {
+		if key == nil && (failed.IsZero() || time.Since(failed) > keyRest) {
 			ctx, cancel := context.WithTimeout(context.Background(), keyLimit)
 			defer cancel()
 			stored, err := content.StoredKey(ctx, a.queue)
 			if err != nil {
 				a.deps.Logger.Warn("the key that signs urls can't be read", "err", err)
-				return [][]byte{standIn}
+				failed = time.Now()
 			}
 			key = stored
+		}
+		if key == nil {
+			return [][]byte{standIn}
 		}
 		return [][]byte{key}
 	}
