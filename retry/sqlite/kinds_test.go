@@ -123,7 +123,12 @@ func TestKindsOfDamage(t *testing.T) {
 		{"messages' page blank", false, false, func(w wreck) { w.settled(); w.zero(w.root("message")) }},
 		{"an index's page blank", true, false, func(w wreck) { w.settled(); w.zero(w.root("delivery_due")) }},
 		{"a delivery in an unknown state", true, false, func(w wreck) { w.settled(); w.exec("UPDATE delivery SET state = 7 WHERE n = 3") }},
-		{"counts that contradict", true, false, func(w wreck) { w.settled(); w.exec("UPDATE message SET live = 0 WHERE n = 3") }},
+		{"counts that contradict", true, false, func(w wreck) {
+			w.settled()
+			w.exec("UPDATE message SET live = 0 WHERE n = 3")
+			w.write(openMarker, nil)
+			w.write("queue.db-wal", nil)
+		}},
 		{"a delivery's endpoint changed", false, false, func(w wreck) { w.settled(); w.exec("UPDATE delivery SET endpoint = 'f' WHERE n = 3") }},
 		{"an envelope changed", false, false, func(w wreck) { w.settled(); w.exec(`UPDATE message SET envelope = '{"v":2}' WHERE n = 3`) }},
 		{"a small body changed", false, false, func(w wreck) {

@@ -157,7 +157,11 @@ func (q *Queue) openFiles(ctx context.Context) error {
 	}
 	err := q.openDatabase(ctx)
 	if err == nil {
-		err = checkTables(ctx, q.w.conn, smallTables)
+		how := quick
+		if q.unclean {
+			how = thorough
+		}
+		err = checkTables(ctx, q.w.conn, how, smallTables)
 	}
 	if errors.Is(err, errDamaged) || isDamage(err) {
 		err = q.replace(ctx, err)
