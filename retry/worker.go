@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -24,40 +23,6 @@ const (
 	settleLimit = 30 * time.Second // for writing an attempt's outcome
 	lookLimit   = 30 * time.Second // for finding out what is due: a store may be away
 )
-
-// Deliverer attempts a delivery. It asks Breakers.Begin itself, as for fresh
-// mail, and answers Skip where it isn't allowed. The body has been verified.
-type Deliverer interface {
-	Deliver(ctx context.Context, l Lease) Outcome
-}
-
-// OutcomeKind is what becomes of a delivery after an attempt.
-type OutcomeKind uint8
-
-// The outcomes.
-const (
-	Later   OutcomeKind = iota // try again when the policy says
-	Done                       // delivered
-	GiveUp                     // a dead letter, for Outcome.Reason
-	Skip                       // not attempted: no attempt is counted
-	Divided                    // answered for each recipient: Parts are what is left
-)
-
-// Outcome is the end of an attempt.
-type Outcome struct {
-	Kind    OutcomeKind
-	After   time.Duration // the receiver's Retry-After; for Skip, how long to wait
-	Reason  string        // of a dead letter, and for the observer
-	Attempt Attempt
-	Parts   []Part
-}
-
-// Part is what becomes of some of a delivery's recipients: Later or GiveUp.
-type Part struct {
-	ID         string // of the delivery that they are now
-	Recipients []string
-	Outcome    Outcome
-}
 
 // Reasons of dead letters that the worker itself makes.
 const (
@@ -220,137 +185,6 @@ func (w *Worker) storeAway(err error) {
 		w.o.Logger.Info("the queue can be read again")
 	}
 	w.away = err != nil
-}
-
-// round starts what can start now; with nothing to start it says how long it
-// may be until there is something.
-func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
-	w.saveBreakers(ctx)
-	if err := w.heedOperator(ctx); err != nil {
-		return 0, pollEvery, err
-	}
-	w.bringForward(attempts)
-	req, wake := w.request()
-	dead := req
-	dead.Max, dead.Octets, dead.Expired = leaseBatch, 0, true
-	expired, err := w.q.Lease(ctx, dead)
-	if err != nil {
-		return 0, wake, err
-	}
-	for _, l := range expired {
-		w.start(attempts, l, w.expire)
-	}
-	leases, err := w.leaseDue(ctx, req)
-	if err != nil {
-		return 0, wake, err
-	}
-	for _, l := range leases {
-		w.start(attempts, l, w.attempt)
-	}
-	if n := len(expired) + len(leases); n > 0 {
-		return n, wake, nil
-	}
-	if req.Max <= 0 {
-		return 0, wake, nil // until an attempt ends
-	}
-	next, some, err := w.q.NextDue(ctx, req)
-	if some {
-		wake = min(wake, next)
-	}
-	return 0, wake, err
-}
-
-// leaseDue leases what there is room for: in all, and by endpoint.
-func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error) {
-	if req.Max <= 0 {
-		return nil, nil
-	}
-	return w.q.Lease(ctx, req)
-}
-
-// heedOperator lets probes go that an operator's resume asked for.
-func (w *Worker) heedOperator(ctx context.Context) error {
-	if !w.o.Breakers.anyOpen() {
-		return nil
-	}
-	states, err := w.q.Endpoints(ctx)
-	if err == nil {
-		w.o.Breakers.heed(states)
-	}
-	return err
-}
-
-// bringForward makes the waiting mail of endpoints that came back due within
-// the next minutes, beside the work.
-func (w *Worker) bringForward(ctx context.Context) {
-	for _, name := range w.o.Breakers.takeBack() {
-		w.wg.Go(func() {
-			n, err := w.q.RetryNow(ctx, Filter{Endpoint: name}, backSpread)
-			switch {
-			case err != nil:
-				w.o.Logger.Warn("an endpoint came back, but its waiting mail wasn't brought forward", "endpoint", name, "err", err)
-			case n > 0:
-				w.o.Logger.Info("an endpoint came back: its waiting mail goes out over the next minutes", "endpoint", name, "count", n)
-			}
-		})
-	}
-}
-
-// request says what the endpoints can take beside what is under way, which of
-// them nobody may ask now, and when the first of those comes back.
-func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
-	free, held, wake := w.o.Breakers.limits()
-	wake = min(wake, pollEvery)
-	now := w.o.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for name, until := range w.rest {
-		if !now.Before(until) {
-			delete(w.rest, name)
-			continue
-		}
-		free[name], held[name] = 0, true
-		wake = min(wake, until.Sub(now))
-	}
-	busy := maps.Clone(w.perEnd)
-	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Octets: max(leaseOctets-w.octets, 1)}
-	if w.limit > 0 {
-		req.Max = min(req.Max, w.limit-len(w.inFlight))
-	}
-	if w.octets >= leaseOctets {
-		req.Max = 0
-	}
-	req.Room = func(name string) int {
-		n := w.o.Concurrency(name) - busy[name]
-		if limit, ok := free[name]; ok {
-			n = min(n, limit)
-		}
-		return max(n, 0)
-	}
-	req.Held = func(name string) bool { return held[name] }
-	if up := now.Sub(w.began); up < LastChance {
-		req.Since = max(up, 1)
-	}
-	return req, wake
-}
-
-// LastChance is how long after a start mail that expired before may wait for
-// its last attempt, where its endpoint is paused or its breaker open.
-const LastChance = 10 * time.Minute
-
-// wait sleeps for the time, or until a hint.
-func (w *Worker) wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(max(d, 10*time.Millisecond))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-w.q.Notify():
-	case <-w.ended:
-	case <-w.o.Breakers.Changed():
-	}
 }
 
 func (w *Worker) saveBreakers(ctx context.Context) {

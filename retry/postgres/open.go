@@ -60,9 +60,9 @@ const (
 type Queue struct {
 	o       Options
 	pool    *pgxpool.Pool
-	clock   func() time.Time
-	offset  atomic.Int64 // the server's clock less ours, in ns
-	reached atomic.Bool  // the server was reached, checked and migrated
+	clock   atomic.Pointer[retry.Clock] // the server's, steady; nil until it is reached
+	offset  atomic.Int64                // the server's clock less the machine's, in ns
+	reached atomic.Bool                 // the server was reached, checked and migrated
 	notify  engine.Hint
 
 	usage  engine.Usage
@@ -85,7 +85,7 @@ const firstTry = 5 * time.Second
 // meanwhile everything fails with errAway, and mail that must wait stays with
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
-	q := &Queue{o: o.withDefaults(), clock: retry.SteadyClock(time.Now), notify: make(engine.Hint, 1)}
+	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1)}
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
 	}
@@ -206,26 +206,6 @@ func (q *Queue) Close() error {
 func (q *Queue) Notify() <-chan struct{} { return q.notify }
 
 func (q *Queue) hint() { q.notify.Give() }
-
-// now is the server's time, which all replicas share.
-func (q *Queue) now() time.Time {
-	if q.o.Now != nil {
-		return q.o.Now()
-	}
-	return q.clock().Add(time.Duration(q.offset.Load()))
-}
-
-func (q *Queue) readClock(ctx context.Context) error {
-	before := q.clock()
-	var ms float64
-	if err := q.pool.QueryRow(ctx, "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8").Scan(&ms); err != nil {
-		return err
-	}
-	after := q.clock()
-	middle := before.Add(after.Sub(before) / 2)
-	q.offset.Store(int64(time.UnixMilli(int64(ms)).Sub(middle)))
-	return nil
-}
 
 // tx runs f in a transaction. An error of the COMMIT leaves its outcome open.
 func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -28,53 +27,6 @@ var (
 	// ErrNewerSchema is returned when a newer program wrote the database.
 	ErrNewerSchema = errors.New("sqlite: the queue's schema is newer than this program")
 )
-
-// Options bound a queue. Zero fields take the defaults named.
-type Options struct {
-	MaxBytes    int64 // of bodies, dead letters' share aside; 4 GiB
-	MaxMessages int64 // 1,000,000
-	MaxMessage  int64 // the largest message, for MinFree's default; 50 MiB
-	// MinFree is how much of the disk must stay free: 0 takes the larger of
-	// 5 % of the disk and 256 MiB + 2 x MaxMessage, -1 no floor.
-	MinFree int64
-	// Admin opens the queue beside its running owner: no lock, no sweep, no
-	// recovery. The database must exist.
-	Admin   bool
-	Logger  *slog.Logger
-	Now     func() time.Time // nil: retry.SteadyClock
-	OnFatal func(error)      // called once when the store can't write any more
-	// Fault is called at each named point between a body's first byte and the
-	// commit; an error is what the system call there would have returned. For
-	// tests.
-	Fault func(point string) error
-	// Unsafe leaves every fsync out, for a test's negative control.
-	Unsafe bool
-}
-
-func (o Options) withDefaults() Options {
-	if o.MaxBytes == 0 {
-		o.MaxBytes = engine.DefaultMaxBytes
-	}
-	if o.MaxMessages == 0 {
-		o.MaxMessages = engine.DefaultMaxMessages
-	}
-	if o.MaxMessage == 0 {
-		o.MaxMessage = 50 << 20
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = retry.SteadyClock(time.Now)
-	}
-	if o.OnFatal == nil {
-		o.OnFatal = func(error) {}
-	}
-	if o.Fault == nil {
-		o.Fault = func(string) error { return nil }
-	}
-	return o
-}
 
 // Queue is a retry.Queue in a folder.
 type Queue struct {
@@ -294,44 +246,6 @@ func (q *Queue) connect(conns int, pragmas ...string) (*sql.DB, error) {
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(0)
 	return db, nil
-}
-
-// recover puts right what the last owner left: leases end with their owner,
-// times that a clock set back put out of reach come near, and body files
-// without a row go. written is when the last owner last wrote.
-func (q *Queue) recover(ctx context.Context, written time.Time) error {
-	if err := q.mendClock(ctx); err != nil {
-		return err
-	}
-	now, limit := engine.Millis(q.now()), engine.Millis(q.now().Add(retry.MaxAfter))
-	for _, s := range []struct {
-		sql  string
-		args []any
-	}{
-		{"UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1", nil},
-		// The clock may have been set back while we were away.
-		{"UPDATE delivery SET due_ms = ? WHERE state = 0 AND due_ms > ?", []any{limit, limit}},
-		{"DELETE FROM taken WHERE expires_ms <= ?", []any{now}},
-		// Deliveries are leased by endpoint: none may be without its row.
-		{"INSERT INTO endpoint (name) SELECT DISTINCT endpoint FROM delivery WHERE true ON CONFLICT DO NOTHING", nil},
-	} {
-		_, err := q.w.conn.ExecContext(ctx, s.sql, s.args...)
-		if err != nil {
-			err = q.w.classify(err, false)
-		}
-		if errors.Is(err, retry.ErrFull) { // fresh mail needs no queue: start all the same
-			q.o.Logger.Error("the disk is full: what was being delivered is due when its lease runs out", "folder", q.dir, "err", err)
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("recovering: %w", err)
-		}
-	}
-	if err := q.sweepFiles(ctx, written); err != nil {
-		return err
-	}
-	_, err := q.w.conn.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)") // a log that is empty can't be damaged
-	return q.w.classifyFull(err)
 }
 
 // loadCaches reads what is kept in memory beside the database.

@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"postern/retry"
+)
+
+// stmt prepares each statement once.
+func (w *writer) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s, ok := w.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := w.conn.PrepareContext(ctx, query)
+	if err == nil {
+		w.stmts[query] = s
+	}
+	return s, err
+}
+
+func (w *writer) exec(ctx context.Context, query string, args ...any) error {
+	_, err := w.execN(ctx, query, args...)
+	return err
+}
+
+func (w *writer) execN(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	w.dirty = w.dirty || n > 0
+	return n, err
+}
+
+func (w *writer) queryRow(ctx context.Context, query string, args ...any) row {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{row: s.QueryRowContext(ctx, args...)}
+}
+
+// row is a *sql.Row that may have failed before.
+type row struct {
+	row *sql.Row
+	err error
+}
+
+func (r row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	return r.row.Scan(dest...)
+}
+
+// isRefusal says that an op declined before it wrote anything, so that the
+// rest of its batch stands.
+func isRefusal(err error) bool {
+	return errors.Is(err, retry.ErrFull) || errors.Is(err, retry.ErrLeaseLost) || errors.Is(err, retry.ErrNotFound)
+}
+
+// ints reads a column of numbers.
+func (w *writer) ints(ctx context.Context, query string, args ...any) ([]int64, error) {
+	return column[int64](ctx, w, query, args...)
+}
+
+// strings reads a column of text.
+func (w *writer) strings(ctx context.Context, query string, args ...any) ([]string, error) {
+	return column[string](ctx, w, query, args...)
+}
+
+func column[T any](ctx context.Context, w *writer, query string, args ...any) ([]T, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
