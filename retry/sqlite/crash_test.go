@@ -199,6 +199,8 @@ type journal struct {
 	full  int
 	fatal bool
 	other []string
+	// damage is what the store was taken for at the last account.
+	damage string
 	ready chan struct{}
 	once  sync.Once
 	done  chan struct{}
@@ -304,8 +306,9 @@ func account(t *testing.T, dir string, j *journal) (lost, damaged int) {
 		return len(j.acked), 0
 	}
 	defer q.Close()
-	if q.damage.any() || q.aside() > 0 {
-		t.Errorf("a kill is taken for damage: %s, %d files set aside", q.damage.what, q.aside())
+	j.damage = q.damage.what
+	if n := q.aside(); n > 0 {
+		j.damage += fmt.Sprintf("; %d files set aside", n)
 	}
 	there := map[string]bool{}
 	page := retry.Page{Size: 1000}
@@ -360,8 +363,8 @@ func TestKilledAtEveryFaultPoint(t *testing.T) {
 				if !stop.Stop() {
 					t.Fatalf("the point was never reached; acked %d, %v", len(j.acked), j.other)
 				}
-				if lost, damaged := account(t, dir, j); lost != 0 || damaged != 0 {
-					t.Errorf("of %d acked %d are lost; %d damaged", len(j.acked), lost, damaged)
+				if lost, damaged := account(t, dir, j); lost != 0 || damaged != 0 || j.damage != "" {
+					t.Errorf("of %d acked %d are lost; %d damaged; taken for damage: %s", len(j.acked), lost, damaged, j.damage)
 				}
 			})
 		}
@@ -377,8 +380,8 @@ func TestKill9(t *testing.T) {
 		killGroup(cmd)
 		j.end(cmd)
 		if round%10 == 9 || round == *crashRounds-1 {
-			if lost, damaged := account(t, dir, j); lost != 0 || damaged != 0 {
-				t.Fatalf("after round %d: of %d acked %d are lost; %d damaged", round, len(j.acked), lost, damaged)
+			if lost, damaged := account(t, dir, j); lost != 0 || damaged != 0 || j.damage != "" {
+				t.Fatalf("after round %d: of %d acked %d are lost; %d damaged; taken for damage: %s", round, len(j.acked), lost, damaged, j.damage)
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func (q *Queue) look() (*damageFound, error) {
 		d.what = "the database's log is damaged in the middle"
 	case lost > 0:
 		d.what = fmt.Sprintf("the database's log ends %d pages too early", lost)
-	case q.unclean && !q.exists("queue.db-wal"):
+	case q.killed() && !q.exists("queue.db-wal"):
 		d.what = "the database's log is missing"
 	}
 	return d, nil

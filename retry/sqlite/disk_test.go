@@ -48,7 +48,7 @@ func TestPowerCut(t *testing.T) {
 			if lost == 0 {
 				lost, damaged = account(t, dir, j)
 			}
-			t.Logf("%d acked, %d lost, %d damaged", len(j.acked), lost, damaged)
+			t.Logf("%d acked, %d lost, %d damaged; the store was taken for damaged: %q", len(j.acked), lost, damaged, j.damage)
 			if !c.unsafe && (lost != 0 || damaged != 0) {
 				t.Errorf("of %d acked %d are lost; %d damaged", len(j.acked), lost, damaged)
 			}

@@ -270,9 +270,13 @@ func (q *Queue) Close() error {
 		q.stop()
 		q.w.wait()
 		q.wg.Wait()
-		clean := !q.o.Admin && q.fatal.get() == nil
-		if q.closeErr = q.closeFiles(); q.closeErr == nil && clean {
+		q.closeErr = q.closeFiles()
+		switch {
+		case q.o.Admin || q.closeErr != nil:
+		case q.fatal.get() == nil:
 			_ = os.Remove(q.path(openMarker))
+		default:
+			_ = os.WriteFile(q.path(openMarker), []byte(markedFailed), 0o600)
 		}
 	})
 	return q.closeErr

@@ -9,15 +9,28 @@ import (
 )
 
 // openMarker is there while an owner has the queue open: found at a start it
-// says that the last one didn't close.
+// says that the last one didn't end well.
 const openMarker = "queue.open"
+
+// What the marker says: the owner was killed, or it closed the files although it
+// could not write any more.
+const (
+	markedOpen   = "open\n"
+	markedFailed = "failed\n"
+)
+
+// killed says that the last owner didn't even close the files.
+func (q *Queue) killed() bool {
+	said, err := os.ReadFile(q.path(openMarker))
+	return err == nil && string(said) != markedFailed
+}
 
 // Unclean says that the last owner didn't close the queue: it was killed, or
 // one of the mails ended it.
 func (q *Queue) Unclean() bool { return q.unclean }
 
 func (q *Queue) mark() error {
-	if err := os.WriteFile(q.path(openMarker), []byte("open\n"), 0o600); err != nil && !noSpace(err) {
+	if err := os.WriteFile(q.path(openMarker), []byte(markedOpen), 0o600); err != nil && !noSpace(err) {
 		return err
 	}
 	return syncDir(q.dir)
