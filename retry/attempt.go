@@ -47,14 +47,6 @@ func (w *Worker) finish(l Lease) {
 func (w *Worker) expire(ctx context.Context, l Lease) { w.die(ctx, l, ReasonExpired, Attempt{}) }
 
 func (w *Worker) attempt(ctx context.Context, l Lease) {
-	if w.o.Budget != nil {
-		release, err := w.o.Budget.Acquire(ctx, l.Size)
-		if err != nil {
-			w.settle(ctx, l, Outcome{Kind: Skip})
-			return
-		}
-		defer release()
-	}
 	if err := w.verify(ctx, l); err != nil {
 		w.unreadable(ctx, l, err)
 		return

@@ -9,10 +9,14 @@
 //
 // A delivery's life: Enqueue makes it due. Lease gives it to one worker for a
 // while, with a token that is stale as soon as anybody else has it. Ack, Retry,
-// Dead and Release settle the lease; a worker that dies leaves it to run out.
-// When the delivery's age is used up it becomes a dead letter, paused or not:
-// a pause and an open breaker spend no attempts, but time goes on. Replay gives
-// a dead letter a second life as long as the first.
+// Dead, Release and Split settle the lease; a worker that dies leaves it to run
+// out. A delivery whose life is used up gets a last attempt and becomes a dead
+// letter then; a pause and an open breaker spend no attempts, but time goes on,
+// and at its end they make it one without. Replay gives a dead letter a second
+// life as long as the first.
+//
+// Nothing here follows a clock that is set while the program runs: callers say
+// how long from now, the queue says when, and a Clock makes now steady.
 //
 // The engines (retry/sqlite, retry/postgres) know nothing of the policy and
 // pass one suite, retry/queuetest. Policy and Breaker are plain values without

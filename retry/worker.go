@@ -16,7 +16,7 @@ const (
 	pollEvery   = 30 * time.Second // looks at the queue even without a hint
 	errorPause  = time.Second      // after the store failed
 	leaseBatch  = 256              // deliveries taken at once at most
-	leaseOctets = 64 << 20         // octets of bodies under way and waiting for memory at most, one giant aside
+	leaseOctets = 64 << 20         // octets of bodies under way at most, one giant aside: whoever delivers them may wait for memory
 	backSpread  = 3 * time.Minute  // over which an endpoint that came back gets what waits
 	cautious    = 2                // attempts under way at first after an unclean end
 	skipRest    = time.Second      // an endpoint rests after a Skip that says no time
@@ -43,7 +43,6 @@ type WorkerOptions struct {
 	Breakers    *Breakers                 // nil: none
 	Concurrency func(endpoint string) int // attempts under way at most; nil: 64
 	Grace       time.Duration             // for attempts under way when Run is told to end; 0: 30 s
-	Budget      Budget                    // of memory for the bodies worked on; nil: no bound
 	// Cautious begins with few attempts at once and more with each that ends:
 	// one of the mails that wait may have ended the last process.
 	Cautious bool
@@ -79,13 +78,6 @@ func (o WorkerOptions) withDefaults() WorkerOptions {
 		o.Breakers = NewBreakers(o.Now, nil)
 	}
 	return o
-}
-
-// Budget is the memory that attempts draw from.
-type Budget interface {
-	// Acquire waits for room to work on a body of so many octets. release is
-	// called once.
-	Acquire(ctx context.Context, octets int64) (release func(), err error)
 }
 
 // WorkerQueue is the part of the queue that a worker works with.

@@ -201,9 +201,9 @@ type journal struct {
 	other []string
 	// damage is what the store was taken for at the last account.
 	damage string
-	ready chan struct{}
-	once  sync.Once
-	done  chan struct{}
+	ready  chan struct{}
+	once   sync.Once
+	done   chan struct{}
 }
 
 func newJournal() *journal {
