@@ -75,7 +75,7 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 func (w *Worker) deliver(ctx context.Context, l Lease) (v Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.o.Logger.Error("an attempt panicked; the delivery is tried again later", "id", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
+			w.o.Logger.Error("an attempt panicked; the delivery is tried again later", "delivery", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
 			v = Outcome{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
 		}
 	}()
@@ -103,11 +103,11 @@ func (w *Worker) verify(ctx context.Context, l Lease) error {
 func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 	at := Attempt{At: w.o.Now(), Reason: ReasonCorrupt, Error: err.Error()}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
-		w.o.Logger.Error("a stored message is damaged and was put aside as a dead letter", "id", l.ID, "message", l.MessageID, "err", err)
+		w.o.Logger.Error("a stored message is damaged and was put aside as a dead letter", "delivery", l.ID, "message", l.MessageID, "err", err)
 		w.die(ctx, l, ReasonCorrupt, at)
 		return
 	}
-	w.o.Logger.Error("a stored message can't be read now", "id", l.ID, "message", l.MessageID, "err", err)
+	w.o.Logger.Error("a stored message can't be read now", "delivery", l.ID, "message", l.MessageID, "err", err)
 	w.settle(ctx, l, Outcome{Kind: Skip, After: errorPause})
 }
 
@@ -115,7 +115,7 @@ func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 // its outcome is unknown, so it is made again.
 func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
 	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
-		w.o.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "id", l.ID)
+		w.o.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "delivery", l.ID)
 		return
 	}
 	if v.Kind == Later && errors.Is(context.Cause(ctx), errShutdown) {
@@ -183,7 +183,7 @@ func (w *Worker) died(ctx context.Context, l Lease, reason string, a Attempt) {
 	if a != (Attempt{}) {
 		l.Attempts++
 	}
-	w.o.Logger.Warn("a delivery became a dead letter", "id", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
+	w.o.Logger.Warn("a delivery became a dead letter", "delivery", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
 	if w.o.Observer != nil {
 		w.o.Observer.Died(l, reason)
 	}
@@ -199,7 +199,7 @@ func (w *Worker) write(ctx context.Context, l Lease, what string, f func(context
 	defer cancel()
 	err := f(ctx)
 	if err != nil {
-		w.o.Logger.Error("a delivery couldn't be "+what+"; it is attempted again when its lease runs out", "id", l.ID, "endpoint", l.Endpoint, "err", err)
+		w.o.Logger.Error("a delivery couldn't be "+what+"; it is attempted again when its lease runs out", "delivery", l.ID, "endpoint", l.Endpoint, "err", err)
 	}
 	return err == nil
 }
@@ -247,7 +247,7 @@ func (w *Worker) extendAll(ctx context.Context) {
 		case errors.Is(err, ErrLeaseLost):
 			f.cancel(ErrLeaseLost)
 		default:
-			w.o.Logger.Warn("a lease wasn't extended", "id", f.lease.ID, "err", err)
+			w.o.Logger.Warn("a lease wasn't extended", "delivery", f.lease.ID, "err", err)
 		}
 	}
 }

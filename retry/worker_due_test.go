@@ -91,7 +91,7 @@ func TestEndpointThatCameBack(t *testing.T) {
 		for i := range 300 {
 			put(t, q, fmt.Sprint("m", i), "a")
 		}
-		time.Sleep(6 * time.Hour) // whatever was tried waits for up to an hour now
+		time.Sleep(2 * time.Hour) // whatever was tried waits for up to an hour now
 		mu.Lock()
 		down = false
 		mu.Unlock()

@@ -231,7 +231,7 @@ func (p *player) leaseDue() {
 	}
 }
 
-// take books a lease that the queue gave.
+// take notes a lease that the queue gave.
 func (p *player) take(l *retry.Lease, from ...retry.State) *entry {
 	p.Helper()
 	e := p.all[l.ID]
@@ -438,7 +438,7 @@ func (p *player) deleteSome() {
 	}
 }
 
-// compare holds every delivery and the books against the model.
+// compare holds every delivery and the account against the model.
 func (p *player) compare() {
 	p.note("compare")
 	list, _, err := p.q.List(p.ctx(), retry.Filter{}, retry.Page{Size: 10000})
@@ -462,7 +462,7 @@ func (p *player) compare() {
 	s, err := p.q.Stats(p.ctx())
 	p.ok(err)
 	if s.Messages != int64(len(messages)) || s.Bytes != bytes {
-		p.wrong("the books say %d messages and %d bytes, the model %d and %d", s.Messages, s.Bytes, len(messages), bytes)
+		p.wrong("the account says %d messages and %d bytes, the model %d and %d", s.Messages, s.Bytes, len(messages), bytes)
 	}
 	_, _, err = p.q.Get(p.ctx(), "none")
 	if !errors.Is(err, retry.ErrNotFound) {
