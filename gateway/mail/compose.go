@@ -24,6 +24,7 @@ func (p *parser) compose() {
 	both := p.bothKinds()
 	anyHTML := slices.ContainsFunc(p.body, func(b bodyPart) bool { return b.html })
 	var c composing
+	read := false
 	for _, b := range p.body {
 		alone := b.choice == 0 || !both[b.choice]
 		switch {
@@ -37,6 +38,7 @@ func (p *parser) compose() {
 		default:
 			c.html(b.content)
 			if alone && p.book(int64(len(b.content))*perReadHTML) {
+				read = true
 				c.rendered(p.read(b.content))
 			}
 		}
@@ -45,6 +47,9 @@ func (p *parser) compose() {
 	m.Text, m.HTML, m.quoted = strings.Join(c.plain, "\n"), strings.Join(c.markup, "\n"), c.quoted
 	m.alternatives = slices.Contains(both, true)
 	m.Reply = m.split()
+	if !read && m.HTML != "" && (p.lim.ReadsHTML || m.Reply.Quoted != "") { // it will be, for Markdown, Signals, ReplyHTML
+		p.book(int64(len(m.HTML)) * perReadHTML)
+	}
 }
 
 // bothKinds says which alternatives have words in both kinds.

@@ -99,5 +99,6 @@ type Limits struct {
 	Parts       int   // leaves (default 1000)
 	HeaderBytes int64 // of one header block (default 1 MiB)
 	Headers     int   // fields of one header block (default 2000)
+	ReadsHTML   bool  // the HTML will be read for Markdown or Signals, and room is booked for it
 	TextBytes   int64 // of one text or html part (default 8 MiB); its beginning is the text, the whole an attachment; all of a mail together have twice as much
 }

@@ -5,8 +5,10 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
+	"postern/cmd/internal/config"
 	"postern/gateway/budget"
 	"postern/gateway/mail"
 )
@@ -26,7 +28,8 @@ func (a *App) parseLimits() mail.Limits {
 	if a.budget == nil {
 		return mail.Limits{}
 	}
-	return mail.Limits{TextBytes: min(mail.DefaultTextBytes, a.budget.Stats().Total/textShare)}
+	reads := slices.ContainsFunc(a.cfg.Endpoints(), func(w config.Webhook) bool { return w.Markdown || w.Signals })
+	return mail.Limits{ReadsHTML: reads, TextBytes: min(mail.DefaultTextBytes, a.budget.Stats().Total/textShare)}
 }
 
 // memoryEvery is how often it is looked whether mail waits for memory, and

@@ -1,8 +1,11 @@
 package htmltext
 
 import (
+	"bytes"
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/html/atom"
 )
 
 // maxTarget bounds the target of a link: a longer one leads nowhere.
@@ -11,7 +14,7 @@ const maxTarget = 8 << 10
 // link writes what is in a link, and where it leads.
 func (r *renderer) link(c int32, n *node) {
 	target := linkTarget(string(trim(r.get(n, attrHref))))
-	if target == "" || r.bare {
+	if target == "" || r.bare || r.toldBelow(c, n) {
 		r.walk(c)
 		return
 	}
@@ -31,6 +34,35 @@ func (r *renderer) link(c int32, n *node) {
 	if outer >= 0 {
 		r.w.start = outer
 	}
+}
+
+// maxApart is how many nodes lie between an image and the words that lead to the
+// same place.
+const maxApart = 60
+
+// toldBelow says whether a link has no words, and the next one has some and leads
+// to the same place: an article's image above its title.
+func (r *renderer) toldBelow(c int32, n *node) bool {
+	if r.hasWords(c) {
+		return false
+	}
+	href := r.get(n, attrHref)
+	for j := c + 1; j < int32(len(r.nodes)) && j < c+maxApart; j++ {
+		if a := &r.nodes[j]; a.tag == atom.A && a.why == Shown && r.hasWords(j) {
+			return bytes.Equal(r.get(a, attrHref), href)
+		}
+	}
+	return false
+}
+
+// hasWords says whether visible text stands below a node.
+func (r *renderer) hasWords(i int32) bool {
+	for c := range r.children(i) {
+		if n := &r.nodes[c]; n.why == Shown && (n.tag == textTag && len(bytes.TrimSpace(r.text(n))) > 0 || n.tag != textTag && r.hasWords(c)) {
+			return true
+		}
+	}
+	return false
 }
 
 // linkTarget is what a reader is told of a link: a URL, an address, a number;

@@ -36,6 +36,7 @@ var pieces = []struct{ name, html, want string }{
 	{"link without words", `a<a href="https://a.example/x"></a>b`, "ab"},
 	{"link around an image", `<a href="https://a.example/x"><img src=x alt="Shop"></a>`, "Shop <https://a.example/x>"},
 	{"link around an image without words", `<a href="https://a.example/x"><img src=x></a>`, "<https://a.example/x>"},
+	{"image and words to the same place", `<a href="https://a.example/x"><img src=x alt="Photo"></a><a href="https://a.example/y"><img src=y></a><p><a href="https://a.example/y">More</a></p>`, "Photo <https://a.example/x>\n\nMore <https://a.example/y>"},
 	{"link around a tracking pixel", `<a href="https://a.example/x"><img src=x width=1 height=1></a>`, ""},
 	{"link in the mail", `<a href="#top">up</a> <a name=x>here</a> <a href="javascript:x()">js</a>`, "up here js"},
 	{"link that is never closed", `<a href="https://a.example/1">one <a href="https://a.example/2">two</a> three`, "one <https://a.example/1> two <https://a.example/2> three"},
