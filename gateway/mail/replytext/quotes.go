@@ -39,8 +39,11 @@ func (l *lines) markQuotes(marker string) {
 			} else if isMarker(line) {
 				l.quoteRest(l.introduction(i))
 				return
-			} else if l.separator(i) || l.headerBlock(i) {
+			} else if l.separator(i) {
 				l.quoteRest(i)
+				return
+			} else if l.headerBlock(i) {
+				l.quoteRest(l.announced(i))
 				return
 			}
 		}
@@ -101,6 +104,20 @@ func (l *lines) quoteRest(i int) {
 	}
 }
 
+// announced is where the words above a header block start: "Begin forwarded
+// message:".
+func (l *lines) announced(i int) int {
+	for j := i - 1; j >= 0 && j > i-3; j-- {
+		if s := l.plain[j]; s != "" {
+			if l.kinds[j] == own && len(strings.Fields(s)) <= 5 && namesOriginal(strings.ToLower(s)) {
+				return j
+			}
+			break
+		}
+	}
+	return i
+}
+
 // isRule says whether a line is a horizontal rule.
 func isRule(line string) bool {
 	return len(line) >= 3 && strings.Trim(line, "_-=*─—– ") == ""
@@ -135,15 +152,13 @@ func (l *lines) separator(i int) bool {
 		return false
 	}
 	low := strings.ToLower(core)
-	for _, w := range originalMessage {
-		if strings.Contains(low, w) {
-			return true
-		}
+	if namesOriginal(low) {
+		return true
 	}
 	if !strings.HasSuffix(line, "--") && !strings.HasSuffix(line, "==") && !strings.HasSuffix(line, "__") {
 		return false
 	}
-	if hasAddress(core) && (hasDate(core) || hasWritingVerb(low)) { // ---- On Monday Bob <bob@example.com> wrote ----
+	if verb := hasWritingVerb(low); verb && len(strings.Fields(core)) <= 5 || hasAddress(core) && (verb || hasDate(core)) { // ---- On Monday Bob <bob@example.com> wrote ----
 		return true
 	}
 	n := 0
@@ -153,6 +168,17 @@ func (l *lines) separator(i int) bool {
 		}
 	}
 	return n >= 3
+}
+
+// namesOriginal says whether a lower-case line calls what follows the original,
+// or a forwarded mail.
+func namesOriginal(low string) bool {
+	for _, w := range originalMessage {
+		if strings.Contains(low, w) {
+			return true
+		}
+	}
+	return false
 }
 
 // maxMarker bounds the line of a marker, and maxBareMarker that of one without

@@ -56,6 +56,8 @@ var originalMessage = [...]string{
 	"originalmeddelande", "alkuperäinen viesti", "wiadomość oryginalna", "oryginalna wiadomość", "původní zpráva", "pôvodná správa", "eredeti üzenet", "mesajul original",
 	"исходное сообщение", "исходное письмо", "пересылаемое сообщение", "пересланное сообщение", "пересылаемое письмо", "конец пересылаемого",
 	"оригинальное сообщение", "початкове повідомлення", "вихідне повідомлення", "orijinal mesaj", "özgün ileti", "αρχικό μήνυμα", "original e-mail", "original email",
+	"weitergeleiteten nachricht", "message réexpédié", "message transmis", "mensaje original", "переадресованного сообщения", "転送されたメッセージ", "转发的邮件", "轉寄的郵件", "전달된 메시지",
+	"przekazana wiadomość", "przekazywana wiadomość", "přeposlaná zpráva", "iletilen ileti", "προωθημένο μήνυμα", "הודעה שהועברה",
 	"originální e-mail", "reply message", "forwarded message", "weitergeleitete nachricht", "message transféré", "mensaje reenviado", "mensagem encaminhada",
 	"messaggio inoltrato", "doorgestuurd bericht", "videresendt", "vidarebefordrat", "原始邮件", "原邮件", "原始郵件", "转发邮件", "元のメッセージ", "転送メッセージ", "원본 메시지", "원본 메일", "הודעה מקורית", "الرسالة الأصلية",
 }
@@ -75,19 +77,23 @@ const (
 func fieldWords(w string) fieldWord {
 	switch w {
 	case "from", "von", "de", "da", "van", "från", "fra", "lähettäjä", "od", "от", "от кого", "кто", "kimden", "gönderen", "feladó", "de la", "από", "від", "odesílatel", "odosielateľ",
-		"expéditeur", "remitente", "mittente", "afzender", "nadawca", "发件人", "寄件者", "寄件人", "差出人", "보낸 사람", "보낸사람", "reply-to", "מאת", "من", "absender":
+		"expéditeur", "remitente", "mittente", "afzender", "nadawca", "发件人", "寄件者", "寄件人", "差出人", "보낸 사람", "보낸사람", "reply-to", "מאת", "من", "absender",
+		"nuo", "dari", "saatja", "од", "từ", "frá", "šalje", "no", "จาก", "od koga":
 		return fieldFrom
 	case "sent", "date", "gesendet", "gesendet am", "datum", "envoyé", "envoyé le", "inviato", "inviato il", "data", "verzonden", "enviado", "enviado el", "enviada em", "enviado em", "enviada",
 		"fecha", "skickat", "sendt", "dato", "lähetetty", "päivämäärä", "päiväys", "pvm", "wysłano", "wysłane", "отправлено", "дата", "отправлен", "надіслано", "gönderilen", "gönderme tarihi", "tarih", "küldve", "dátum",
-		"elküldve", "odesláno", "odoslané", "trimis", "στάλθηκε", "ημερομηνία", "发送时间", "日期", "发送日期", "寄件日期", "送信日時", "日時", "日付", "보낸 날짜", "보낸날짜", "날짜", "נשלח", "תאריך", "sent at":
+		"elküldve", "odesláno", "odoslané", "trimis", "στάλθηκε", "ημερομηνία", "发送时间", "日期", "发送日期", "寄件日期", "送信日時", "日時", "日付", "보낸 날짜", "보낸날짜", "날짜", "נשלח", "תאריך", "sent at",
+		"išsiųsta", "dikirim", "saadetud", "послато", "đã gửi", "poslano", "ส่งเมื่อ", "วันที่", "enviat", "nosūtīts", "изпратено", "gönderildi", "تم الإرسال", "التاريخ", "poslato", "ngày":
 		return fieldSent
 	case "to", "an", "à", "a", "aan", "para", "till", "til", "vastaanottaja", "do", "кому", "кому:", "kime", "alıcı", "címzett", "komu", "către", "catre", "προς", "收件人", "收件者", "宛先", "받는 사람", "받는사람",
-		"destinataire", "destinatario", "אל", "إلى", "pour", "empfänger":
+		"destinataire", "destinatario", "אל", "إلى", "pour", "empfänger",
+		"kam", "kepada", "adressaat", "за", "đến", "za", "prima", "ถึง", "per a":
 		return fieldTo
 	case "cc", "kopie", "copie", "copia", "cópia", "kopia", "копия", "копія", "cc to", "抄送", "副本", "참조", "kopio", "kopi", "bilgi", "másolat":
 		return fieldCc
 	case "subject", "betreff", "objet", "oggetto", "onderwerp", "asunto", "assunto", "ämne", "emne", "aihe", "temat", "тема", "тема письма", "konu", "tárgy", "předmět", "predmet", "subiect", "θέμα",
-		"主题", "主旨", "件名", "제목", "נושא", "الموضوع", "re":
+		"主题", "主旨", "件名", "제목", "נושא", "الموضوع", "re",
+		"subjek", "teema", "chủ đề", "efni", "zadeva", "เรื่อง", "assumpte", "tēma", "относно", "tema":
 		return fieldSubject
 	}
 	return 0
