@@ -1,6 +1,9 @@
 package smtp
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // data takes a message by DATA (RFC 5321 section 4.1.1.4).
 func (s *session) data([]byte) Reply {
@@ -142,7 +145,10 @@ func (s *session) complete() Reply {
 
 // refuse answers a message that the engine itself can't let through.
 func (s *session) refuse(t *Transaction, body *intake) Reply {
-	if body.err != nil {
+	switch {
+	case errors.Is(body.err, ErrSinkFull):
+		s.srv.log.Warn("no room for a message", "client", s.client.Addr, "err", body.err)
+	case body.err != nil:
 		s.srv.log.Error("message could not be kept", "client", s.client.Addr, "err", body.err)
 	}
 	body.sink.Abort()

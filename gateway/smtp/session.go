@@ -3,11 +3,9 @@ package smtp
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime/debug"
 	"time"
 )
 
@@ -188,118 +186,6 @@ func (s *session) send() {
 	}
 }
 
-// readLine reads a line and returns it without its end. The line is valid
-// until the next read.
-func (s *session) readLine() ([]byte, error) {
-	if line, ok := s.takeLine(); ok {
-		return s.trimLine(line)
-	}
-	s.send()
-	if s.broken {
-		return nil, io.ErrClosedPipe
-	}
-	if s.r == s.w && len(s.in) != smallBuffer {
-		s.release()
-	}
-	deadline, err := s.nap(s.deadline(s.patience()))
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if line, ok := s.takeLine(); ok {
-			return s.trimLine(line)
-		}
-		if b := s.buffered(); len(b) > s.lineLimit(b) {
-			return nil, s.dropLine(deadline)
-		}
-		if s.notSMTP() {
-			return nil, errLineFlood
-		}
-		if err := s.fillUntil(deadline); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// patience is how long a client may take for a command. A server that is
-// nearly full has less of it, so that idle clients don't keep others out; a
-// peer that has our mail in hand has all of it.
-func (s *session) patience() time.Duration {
-	cfg := &s.srv.cfg
-	if s.srv.connections.crowded() && !s.turned {
-		return min(cfg.CommandTimeout, cfg.CrowdedTimeout)
-	}
-	return cfg.CommandTimeout
-}
-
-// trimLine takes the line's end off. A bare LF ends a command line too: no
-// message can be smuggled by it, since all of DATA is behind us.
-func (s *session) trimLine(line []byte) ([]byte, error) {
-	if len(line) > s.lineLimit(line) {
-		return nil, errLineTooLong
-	}
-	line = line[:len(line)-1]
-	if n := len(line); n > 0 && line[n-1] == '\r' {
-		return line[:n-1], nil
-	}
-	s.noted(EventBareLFCommand)
-	return line, nil
-}
-
-// dropLine reads an over-long line to its end.
-func (s *session) dropLine(deadline time.Time) error {
-	for dropped := 0; dropped < maxOverrun; {
-		dropped += s.w - s.r
-		s.r = s.w
-		if err := s.fillUntil(deadline); err != nil {
-			return err
-		}
-		if _, ok := s.takeLine(); ok {
-			return errLineTooLong
-		}
-	}
-	return errLineFlood
-}
-
-// notSMTP recognises a TLS hello, which has no line end to wait for.
-func (s *session) notSMTP() bool {
-	const tlsHandshake = 0x16
-	if b := s.buffered(); s.state != stateGreet || len(b) == 0 || b[0] != tlsHandshake {
-		return false
-	}
-	s.end = EndProtocol
-	s.noted(EventCrossProtocol)
-	return true
-}
-
-// fillUntil reads once, until the deadline at the latest. A closing server
-// waits for nothing but the rest of what is under way, and at the end of its
-// grace not for that either.
-func (s *session) fillUntil(deadline time.Time) error {
-	for {
-		_ = s.raw.SetReadDeadline(deadline)
-		if s.srv.closing.Load() && !s.busy() || s.srv.cutting.Load() {
-			_ = s.raw.SetReadDeadline(past)
-		}
-		err := s.fill()
-		if err == nil || !isTimeout(err) || !s.busy() || s.srv.cutting.Load() || !time.Now().Before(deadline) {
-			return err
-		}
-	}
-}
-
-// busy: in the middle of a message, ours or the peer's.
-func (s *session) busy() bool { return s.body != nil || s.turned }
-
-// deadline is d from now, or the session's end.
-func (s *session) deadline(d time.Duration) time.Time {
-	t := time.Now().Add(d)
-	if t.After(s.ends) {
-		return s.ends
-	}
-	return t
-}
-
 // reset forgets the transaction (RFC 5321 section 4.1.1.5).
 func (s *session) reset() {
 	s.abort()
@@ -319,78 +205,6 @@ func (s *session) abort() {
 		body.sink.Abort()
 	}
 }
-
-// finish is the session's end, a panic's too, or the beginning of a sleep.
-func (s *session) finish() {
-	if p := recover(); p != nil {
-		s.panicked(p)
-	} else if s.asleep {
-		s.asleep = false
-		go s.resume()
-		return
-	}
-	s.abandon()
-	s.send()
-	s.hangUp()
-	s.release()
-	s.srv.connections.leaveClient(s.block)
-	s.srv.observer.SessionEnded(&s.client, s.end)
-	s.srv.forget(s)
-}
-
-// abandon aborts an open message, and survives a sink that panics.
-func (s *session) abandon() {
-	defer func() {
-		if p := recover(); p != nil {
-			s.panicked(p)
-		}
-	}()
-	s.letGo()
-	s.abort()
-}
-
-func (s *session) panicked(p any) {
-	s.end = EndFault
-	s.noted(EventPanic)
-	s.srv.log.Error("smtp session panicked", "verb", s.verb, "panic", p, "stack", string(debug.Stack()))
-	s.say(replyPanic)
-}
-
-// hangUp closes the connection, with TLS's own goodbye. Where the client may
-// have more under way, what it sends is read for a moment, so that our last
-// reply isn't lost to a reset.
-func (s *session) hangUp() {
-	half, ok := s.conn.(interface{ CloseWrite() error })
-	if ok && !s.broken && (s.end != EndQuit || s.conn != s.raw) {
-		ok = half.CloseWrite() == nil
-		if ok && s.end != EndQuit && (!s.srv.closing.Load() || s.srv.cutting.Load()) {
-			_ = s.raw.SetReadDeadline(time.Now().Add(lingerTime))
-			_, _ = io.CopyN(io.Discard, onlyReader{s.raw}, maxLinger)
-		}
-	}
-	_ = s.raw.Close()
-}
-
-// lingerTime is how long hangUp reads.
-const lingerTime = 500 * time.Millisecond
-
-// onlyReader hides a socket's other methods, so that io.CopyN takes the
-// buffer that io.Discard has pooled.
-type onlyReader struct{ io.Reader }
-
-// turnAway refuses a connection that is one too many, on the raw socket even
-// where TLS is due: there is no place to negotiate it.
-func (s *session) turnAway() {
-	s.end = EndCrowded
-	_ = s.conn.SetDeadline(time.Now().Add(turnAwayTime))
-	s.say(replyCrowded)
-	_ = s.flush()
-	_ = s.conn.Close()
-	s.srv.observer.SessionEnded(&s.client, s.end)
-}
-
-// turnAwayTime bounds a write that the socket's empty buffer takes at once.
-const turnAwayTime = 100 * time.Millisecond
 
 // ctx is what handlers are called with: it ends with the server's grace.
 func (s *session) ctx() context.Context { return s.srv.base }
