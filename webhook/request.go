@@ -130,7 +130,7 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 	if err != nil {
 		return NotPosted(ReasonConnect, err)
 	}
-	header, err := s.header(ctx, r)
+	header, err := s.header(r)
 	if err != nil {
 		return NotPosted(headerReason(err), err)
 	}
@@ -151,7 +151,7 @@ func headerReason(err error) Reason {
 
 // header is the request's header. Ours come first, then the format's, then the
 // operator's, which win.
-func (s *Sender) header(ctx context.Context, r *Request) (http.Header, error) {
+func (s *Sender) header(r *Request) (http.Header, error) {
 	h := make(http.Header, 12)
 	values := make([]string, 0, 9) // of all fields, in one piece
 	set := func(name, value string) {
@@ -172,9 +172,6 @@ func (s *Sender) header(ctx context.Context, r *Request) (http.Header, error) {
 	}
 	if auth := r.ep.authorization(); auth != "" {
 		set("Authorization", auth)
-	}
-	if s.opts.Inject != nil {
-		s.opts.Inject(ctx, h)
 	}
 	for k, v := range r.body.Header {
 		h[http.CanonicalHeaderKey(k)] = v

@@ -15,11 +15,10 @@ import (
 
 // SenderOptions are what a Sender works with; each has a default.
 type SenderOptions struct {
-	Hostname  string                                   // our name in payloads (the host's)
-	UserAgent string                                   // "Postern"
-	Now       func() time.Time                         // time.Now
-	Proxy     func(*http.Request) (*url.URL, error)    // http.ProxyFromEnvironment
-	Inject    func(ctx context.Context, h http.Header) // adds traceparent; nothing
+	Hostname  string                                // our name in payloads (the host's)
+	UserAgent string                                // "Postern"
+	Now       func() time.Time                      // time.Now
+	Proxy     func(*http.Request) (*url.URL, error) // http.ProxyFromEnvironment
 }
 
 // Sender POSTs deliveries. It keeps the connections of each endpoint and is
