@@ -33,6 +33,13 @@ type Queue interface {
 	Stats(ctx context.Context) (retry.Stats, error)
 }
 
+// Directory says who is a recipient; *directory.Directory is the real one.
+type Directory interface {
+	Recipient(ctx context.Context, q directory.Query) directory.Answer
+	Verify(ctx context.Context, q directory.Query) directory.Answer
+	Expand(ctx context.Context, q directory.Query) directory.Answer
+}
+
 // Authenticator checks who a message really comes from; it never fails, a
 // broken resolver is a "temperror" in its verdict.
 type Authenticator interface {
@@ -87,11 +94,10 @@ const DefaultAskFor = 30 * time.Second
 type Deps struct {
 	Router    *webhook.Router
 	Dispatch  *dispatch.Dispatcher
-	Breakers  dispatch.Breakers
 	Spooler   *spool.Spooler
 	Queue     Queue        // nil: no queue, the sender keeps what can't be delivered
 	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
-	Directory *directory.Directory
+	Directory Directory
 	Auth      Authenticator  // nil: nobody is checked
 	Turn      smtp.Collector // nil: nobody collects what waits
 	Observer  Observer       // nil: nobody watches
@@ -116,8 +122,8 @@ type Gateway struct {
 // New wires a gateway; it starts nothing.
 func New(cfg Config, deps Deps) (*Gateway, error) {
 	switch {
-	case deps.Router == nil || deps.Dispatch == nil || deps.Breakers == nil || deps.Spooler == nil || deps.Ledger == nil || deps.Directory == nil:
-		return nil, errors.New("gateway: a router, a dispatcher, breakers, a spooler, a ledger and a directory are needed")
+	case deps.Router == nil || deps.Dispatch == nil || deps.Spooler == nil || deps.Ledger == nil || deps.Directory == nil:
+		return nil, errors.New("gateway: a router, a dispatcher, a spooler, a ledger and a directory are needed")
 	case deps.Queue == nil && cfg.QueueFirst:
 		return nil, errors.New("gateway: POSTERN_ACCEPT=queue needs a store, set POSTERN_RETRY_STORE to one")
 	}

@@ -67,6 +67,12 @@ type setting struct {
 	spool     int64 // the bound on all spools, 0: none
 	queue     sqlite.Options
 	worker    bool
+	directory gateway.Directory // nil: who matches an endpoint
+	reporter  gateway.Reporter
+	observer  gateway.Observer
+	spool     int64 // bound on its octets, 0 none
+	now       func() time.Time
+	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
 }
 
 func newHarness(t *testing.T, s setting) *harness {
@@ -82,19 +88,25 @@ func newHarness(t *testing.T, s setting) *harness {
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{
-		Router: router, Spooler: spooler, Breakers: breakers, Ledger: retry.NewMemoryLedger(100),
+		Router: router, Spooler: spooler, Ledger: retry.NewMemoryLedger(100), Reporter: s.reporter, Observer: s.observer, Now: s.now,
 		Directory: directory.New(directory.Config{
 			Serves:   func(a string) bool { return router.Match(a) != nil },
 			Accepted: func(string) bool { return false }, Domain: "mx.example",
 		}),
 	}
+	if s.directory != nil {
+		deps.Directory = s.directory
+	}
 	if !s.noQueue {
-		s.queue.MinFree = -1
+		s.queue.MinFree, s.queue.Unsafe = -1, true
 		h.queue, err = sqlite.Open(context.Background(), t.TempDir(), s.queue)
 		h.must(err)
 		t.Cleanup(func() { h.queue.Close() })
 		deps.Queue, deps.Ledger = h.queue, h.queue
 		deps.Turn = turn.New(h.queue, slog.New(slog.DiscardHandler), time.Now)
+	}
+	if s.wrap != nil {
+		deps.Queue = s.wrap(deps.Queue)
 	}
 	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers}
 	if h.queue != nil {
@@ -120,7 +132,9 @@ func (h *harness) router(configs []webhook.Config) *webhook.Router {
 	}
 	var endpoints []*webhook.Endpoint
 	for _, c := range configs {
-		c.URL = h.hook.URL + "/" + c.Name
+		if c.URL == "" {
+			c.URL = h.hook.URL + "/" + c.Name
+		}
 		ep, err := webhook.NewEndpoint(c)
 		h.must(err)
 		endpoints = append(endpoints, ep)

@@ -38,6 +38,10 @@ func insecure(d *Delivery) bool { return d.Mail.Envelope.RequireTLS && !d.Endpoi
 var refusedInsecure = webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonInsecure,
 	Err: errors.New("the sender requires TLS (RFC 8689) and the endpoint's URL is not https")}
 
+// Works reports whether the endpoint would be asked now: its breaker is closed,
+// or a probe is due.
+func (x *Dispatcher) Works(ep *webhook.Endpoint) bool { return x.deps.Breakers.Allowed(ep.Name()) }
+
 // Asked reports whether the endpoint saw an attempt.
 func Asked(o webhook.Outcome) bool {
 	switch o.Reason {

@@ -50,7 +50,7 @@ func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, link
 // newGateway makes what answers the engine and the queue.
 func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *directory.Directory) (*gateway.Gateway, error) {
 	deps := gateway.Deps{
-		Router: router, Dispatch: a.dispatch, Breakers: a.breakers, Spooler: spooler, Directory: who,
+		Router: router, Dispatch: a.dispatch, Spooler: spooler, Directory: who,
 		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
 	}
 	if a.queue == nil {
