@@ -70,9 +70,11 @@ type setting struct {
 	directory gateway.Directory // nil: who matches an endpoint
 	reporter  gateway.Reporter
 	observer  gateway.Observer
-	spool     int64 // bound on its octets, 0 none
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
+	sender    gateway.Authenticator
+	ledger    retry.Ledger // nil: the queue's
+	urls      dispatch.URLs
 }
 
 func newHarness(t *testing.T, s setting) *harness {
@@ -108,7 +110,11 @@ func newHarness(t *testing.T, s setting) *harness {
 	if s.wrap != nil {
 		deps.Queue = s.wrap(deps.Queue)
 	}
-	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers}
+	if s.ledger != nil {
+		deps.Ledger = s.ledger
+	}
+	deps.Auth = s.sender
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls}
 	if h.queue != nil {
 		parts.Pauses = h.queue
 	}

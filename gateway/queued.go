@@ -16,12 +16,16 @@ import (
 // any more: the operator may bring it back, or replay the mail to another.
 const unknownEndpointRest = time.Minute
 
+// storeRest is how long an endpoint's mail rests that the store can't give now.
+const storeRest = time.Second
+
 // Deliver implements retry.Deliverer: the same message, rendered and posted in
 // the same way as fresh mail.
 func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	at := g.deps.Now()
 	m, err := g.load(ctx, l)
 	if err != nil {
+		g.log.Error("a stored message can't be read", "message", l.MessageID, "delivery", l.ID, "err", err)
 		return unreadable(at, err)
 	}
 	defer m.close()
@@ -74,14 +78,12 @@ func settled(o webhook.Outcome, at time.Time, cut bool) retry.Outcome {
 }
 
 // unreadable is the end of an attempt whose message can't be read: what is
-// damaged is put aside, what the store can't give now is tried again.
+// damaged is put aside, for what the store can't give now nothing was attempted.
 func unreadable(at time.Time, err error) retry.Outcome {
-	o := retry.Outcome{Kind: retry.Later, Reason: string(webhook.ReasonRender)}
-	if errors.Is(err, retry.ErrCorrupt) || errors.Is(err, retry.ErrNotFound) || errors.Is(err, archive.ErrEnvelope) {
-		o.Kind, o.Reason = retry.GiveUp, retry.ReasonCorrupt
+	if errors.Is(err, retry.ErrCorrupt) || errors.Is(err, archive.ErrNotFound) || errors.Is(err, archive.ErrEnvelope) {
+		return retry.Outcome{Kind: retry.GiveUp, Reason: retry.ReasonCorrupt, Attempt: retry.Attempt{At: at, Reason: retry.ReasonCorrupt, Error: err.Error()}}
 	}
-	o.Attempt = retry.Attempt{At: at, Reason: o.Reason, Error: err.Error()}
-	return o
+	return retry.Outcome{Kind: retry.Skip, After: storeRest, Reason: string(webhook.ReasonRender)}
 }
 
 // tellQueued reports the recipients whom a queued delivery reached.
@@ -100,7 +102,7 @@ func (g *Gateway) tellQueued(m *message, d *dispatch.Delivery) {
 // load makes a message of a lease: the frozen envelope and trace lines, and the
 // stored octets. What they say is read when the webhook may have it.
 func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
-	stored, err := archive.OpenLease(ctx, g.deps.Queue, l)
+	stored, err := archive.OpenVerified(ctx, g.deps.Queue, l)
 	if err != nil {
 		return nil, err
 	}

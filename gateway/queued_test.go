@@ -76,12 +76,13 @@ func TestDeliverQueued(t *testing.T) {
 	}
 }
 
-// TestStoreThatCantRead: what the store can't give now is tried again.
+// TestStoreThatCantRead: what the store can't give now is tried again, and
+// nothing was attempted.
 func TestStoreThatCantRead(t *testing.T) {
 	bad := &unreadable{}
 	h := deferred(t, setting{wrap: func(q gateway.Queue) gateway.Queue { bad.Queue = q; return bad }})
 	o := h.gateway.Deliver(t.Context(), waitingLease(h))
-	if o.Kind != retry.Later || o.Reason != "render" || o.Attempt.Error == "" {
+	if o.Kind != retry.Skip || o.After != time.Second || o.Reason != "render" {
 		t.Errorf("%+v", o)
 	}
 }

@@ -137,9 +137,23 @@ func Salvage(ctx context.Context, from Messages, messageID string) (*Mail, error
 	return &Mail{Envelope: env, Data: source{body}, body: body}, nil
 }
 
-// OpenLease opens the message of a leased delivery, for as long as ctx lives. A
-// small one is read into memory.
+// OpenLease opens the message of a leased delivery, for as long as ctx lives.
 func OpenLease(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error) {
+	m, err := OpenVerified(ctx, from, l)
+	if err != nil || m.body == nil {
+		return m, err
+	}
+	if err := m.body.(retry.StoredBody).Verify(); err != nil {
+		m.Close()
+		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
+	}
+	return m, nil
+}
+
+// OpenVerified is OpenLease for a lease whose octets the queue's worker has
+// verified: a large one isn't read a second time for it. A small one is read
+// into memory.
+func OpenVerified(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error) {
 	if l.Damaged {
 		return nil, fmt.Errorf("archive: message %s: its record: %w", l.MessageID, retry.ErrCorrupt)
 	}
@@ -151,19 +165,14 @@ func OpenLease(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
 	}
-	m := &Mail{Envelope: env}
-	if l.Body.Size <= inMemory {
-		m.Data, err = readAll(body, l.Body.Size)
-		err = errors.Join(err, body.Close())
-	} else {
-		m.Data, m.body = source{body}, body
-		err = body.Verify()
+	if l.Body.Size > inMemory {
+		return &Mail{Envelope: env, Data: source{body}, body: body}, nil
 	}
-	if err != nil {
-		m.Close()
+	data, err := readAll(body, l.Body.Size)
+	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
 	}
-	return m, nil
+	return &Mail{Envelope: env, Data: data}, nil
 }
 
 // readAll reads a body to its end, where the store says whether it is whole.

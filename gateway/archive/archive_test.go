@@ -75,9 +75,12 @@ func TestRoundTrip(t *testing.T) {
 		q, _ := store(t, data)
 		byID, err := archive.Open(t.Context(), q, "m1")
 		must(t, err)
-		byLease, err := archive.OpenLease(t.Context(), q, lease(t, q))
+		l := lease(t, q)
+		byLease, err := archive.OpenLease(t.Context(), q, l)
 		must(t, err)
-		for _, m := range []*archive.Mail{byID, byLease} {
+		verified, err := archive.OpenVerified(t.Context(), q, l)
+		must(t, err)
+		for _, m := range []*archive.Mail{byID, byLease, verified} {
 			if read(t, m.Data) != data || read(t, m.Raw()) != trace+data || read(t, m.Raw()) != trace+data || m.Envelope.From != "s@client.example" {
 				t.Errorf("%d octets came back as %d, envelope %+v", size, m.Data.Size(), m.Envelope)
 			}

@@ -139,6 +139,9 @@ func TestRequireTLS(t *testing.T) {
 		d := b.fresh(m)
 		d.Origin = origin
 		b.Deliver(t.Context(), d)
+		if refused := b.Refuses(d); !refused {
+			t.Errorf("%d: it may be queued for an endpoint in the clear", origin)
+		}
 		if r := d.Outcome.SMTPReply(true); d.Outcome.Result != webhook.Rejected || r.Code != 550 || r.Enhanced.String() != "5.7.30" || d.Outcome.Endpoint != "main" {
 			t.Errorf("%d: %+v", origin, d.Outcome)
 		}
@@ -282,4 +285,97 @@ func TestNotAsked(t *testing.T) {
 	if b.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered {
 		t.Errorf("a slot: %+v", d.Outcome)
 	}
+}
+
+// An endpoint that fails is not waited for: its breaker is asked before a slot.
+func TestBreakerBeforeSlots(t *testing.T) {
+	b := newBench(t, status(503), Deps{}, webhook.Config{Name: "main", Concurrency: 1})
+	for range 5 {
+		b.Deliver(t.Context(), b.fresh(newMail(t, 0)))
+	}
+	release, err := b.acquire(t.Context(), b.fresh(newMail(t, 0)))
+	b.must(err)
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	d := b.fresh(newMail(t, 0))
+	if b.Deliver(ctx, d); d.Outcome.Reason != webhook.ReasonBreaker {
+		t.Errorf("%+v", d.Outcome)
+	}
+}
+
+// Only an LMTP client hears of each recipient.
+func TestAnswersForEach(t *testing.T) {
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"smtp":{"recipients":{"a@in.example":{"code":550}}}}`)
+	}, Deps{})
+	for protocol, want := range map[string]int{"ESMTP": 0, "LMTP": 1, "UTF8LMTPSA": 1, "SMTP": 0} {
+		m := newMail(t, 0)
+		m.Envelope.Protocol = protocol
+		d := b.fresh(m)
+		if b.Deliver(t.Context(), d); len(d.Outcome.Recipients) != want || d.Outcome.Result != webhook.Delivered {
+			t.Errorf("%s: %+v", protocol, d.Outcome)
+		}
+	}
+}
+
+// A message whose octets can't be read is not posted, and says nothing about
+// the endpoint.
+func TestUnreadable(t *testing.T) {
+	answered := 0
+	b := newBench(t, nil, Deps{Fault: func(point string) {
+		if point == FaultAnswered {
+			answered++
+		}
+	}})
+	for range 10 {
+		d := b.fresh(NewMail(newMail(t, 0).Envelope, func() mail.Source { return gone{} }))
+		if b.Deliver(t.Context(), d); d.Outcome.Reason != webhook.ReasonRender || d.Outcome.Result != webhook.Deferred || !errors.Is(d.Outcome.Err, errFull) {
+			t.Fatalf("%+v", d.Outcome)
+		}
+	}
+	d := b.fresh(newMail(t, 0))
+	if b.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered || b.posts() != 1 || answered != 11 {
+		t.Errorf("%+v after %d posts, %d steps", d.Outcome, b.posts(), answered)
+	}
+}
+
+// gone is a source whose file isn't there any more.
+type gone struct{}
+
+func (gone) Open() (io.ReadSeekCloser, error) { return nil, errFull }
+func (gone) Size() int64                      { return 100 }
+
+// An attempt that we cut says nothing about the endpoint; one that had its time
+// does, and the breaker's done is called once for each that began.
+func TestWhatTheBreakerHears(t *testing.T) {
+	heard := &listener{}
+	b := newBench(t, nil, Deps{})
+	b.deps.Breakers = heard
+	for code, want := range map[int]bool{200: true, 406: true, 413: true, 503: false, 404: false, 429: false} {
+		hook := newBench(t, status(code), Deps{})
+		hook.deps.Breakers = heard
+		heard.said = nil
+		d := hook.fresh(newMail(t, 0))
+		if hook.Deliver(t.Context(), d); len(heard.said) != 1 || heard.said[0] != want {
+			t.Errorf("%d: the breaker hears %v", code, heard.said)
+		}
+	}
+	heard.said, heard.closed = nil, true
+	d := b.fresh(newMail(t, 0))
+	if b.Deliver(t.Context(), d); d.Outcome.Reason != webhook.ReasonBreaker || len(heard.said) > 0 || b.posts() > 0 {
+		t.Errorf("no leave at the last moment: %+v", d.Outcome)
+	}
+}
+
+// listener is a breaker that notes what it is told; closed gives no leave.
+type listener struct {
+	said   []bool
+	closed bool
+}
+
+func (l *listener) Allowed(string) bool { return true }
+func (l *listener) Begin(string) (func(bool), bool) {
+	return func(ok bool) { l.said = append(l.said, ok) }, !l.closed
 }

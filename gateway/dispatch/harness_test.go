@@ -56,7 +56,7 @@ func newBench(t *testing.T, answer http.HandlerFunc, deps Deps, configs ...webho
 	var endpoints []*webhook.Endpoint
 	for _, c := range configs {
 		if c.URL == "" {
-			c.URL = b.hook.URL
+			c.URL = b.hook.URL + "/" + c.Name
 		}
 		ep, err := webhook.NewEndpoint(c)
 		b.must(err)

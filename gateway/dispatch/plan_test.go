@@ -2,9 +2,11 @@ package dispatch
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/gateway/mail"
 	"postern/webhook"
@@ -94,17 +96,27 @@ func TestPart(t *testing.T) {
 	}
 }
 
-// TestDeliverAll makes all at once, but for those that were taken before.
+// TestDeliverAll makes all at once, but for those that were taken before, and
+// returns when the last has ended.
 func TestDeliverAll(t *testing.T) {
-	b := newBench(t, nil, Deps{}, webhook.Config{Name: "one"}, webhook.Config{Name: "two"}, webhook.Config{Name: "three"})
+	var b *bench
+	together := make(chan struct{}, 2)
+	b = newBench(t, func(_ http.ResponseWriter, r *http.Request) {
+		together <- struct{}{}
+		for end := time.Now().Add(10 * time.Second); len(together) < 2 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		}
+		if r.URL.Path == "/one" {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}, Deps{}, webhook.Config{Name: "one"}, webhook.Config{Name: "two"}, webhook.Config{Name: "three"})
 	m := newMail(t, 0)
 	var ds []*Delivery
 	for _, ep := range b.router.Endpoints() {
 		ds = append(ds, &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{{Address: "a"}}, Taken: ep.Name() == "two"})
 	}
 	b.DeliverAll(t.Context(), ds)
-	if b.posts() != 2 || ds[0].Outcome.Result != webhook.Delivered || ds[2].Outcome.Result != webhook.Delivered || ds[1].Outcome.Reason != "" {
-		t.Errorf("%d posts: %+v, %+v, %+v", b.posts(), ds[0].Outcome, ds[1].Outcome, ds[2].Outcome)
+	if len(together) != 2 || ds[0].Outcome.Result != webhook.Delivered || ds[2].Outcome.Result != webhook.Delivered || ds[1].Outcome.Reason != "" {
+		t.Errorf("%d posts: %+v, %+v, %+v", len(together), ds[0].Outcome, ds[1].Outcome, ds[2].Outcome)
 	}
 	b.DeliverAll(t.Context(), nil)
 }

@@ -1,0 +1,234 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/gateway"
+	"postern/gateway/directory"
+	"postern/gateway/mail"
+	"postern/gateway/smtp"
+	"postern/retry"
+	"postern/webhook"
+	"postern/webhook/payload"
+)
+
+// judge gives one verdict on everybody.
+type judge struct{ verdict *mail.Authentication }
+
+func (j judge) Authenticate(context.Context, *mail.Envelope, mail.Source) *mail.Authentication {
+	return j.verdict
+}
+
+// TestDMARC: only a failure whose domain asks to reject is refused, and only
+// where the operator enforces it.
+func TestDMARC(t *testing.T) {
+	for _, c := range []struct {
+		result, policy string
+		enforce        bool
+		want           string
+	}{
+		{"fail", "reject", true, "550 5.7.1"},
+		{"fail", "reject", false, "250 "},
+		{"fail", "quarantine", true, "250 "},
+		{"pass", "reject", true, "250 "},
+		{"temperror", "reject", true, "250 "},
+	} {
+		verdict := &mail.Authentication{DMARC: mail.DMARCResult{Result: c.result, Policy: c.policy}, Header: "mx.example; dmarc=" + c.result}
+		h := newHarness(t, setting{sender: judge{verdict}, gateway: gateway.Config{EnforceDMARC: c.enforce}, endpoints: []webhook.Config{{Name: "a", Raw: payload.Inline}}})
+		if got := h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s, policy %s, enforced %v: %q", c.result, c.policy, c.enforce, got)
+		}
+		for _, p := range h.got() {
+			var n struct{ Raw struct{ Content []byte } }
+			h.must(json.Unmarshal(p.Body, &n))
+			if !strings.HasPrefix(string(n.Raw.Content), "Authentication-Results: mx.example; dmarc="+c.result+"\r\n") {
+				t.Errorf("the message begins %.80q", n.Raw.Content)
+			}
+		}
+	}
+}
+
+// TestEnvelope: what the transaction said reaches the webhook.
+func TestEnvelope(t *testing.T) {
+	h := newHarness(t, setting{smtp: func(c *smtp.Config) { c.DSN, c.DeliverBy = true, true }})
+	k := h.dial(h.addr, "EHLO")
+	k.say("MAIL FROM:<s@client.example> RET=HDRS ENVID=x1 BODY=8BITMIME", 250)
+	k.say("RCPT TO:<a+tag@in.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;o@x.example", 250)
+	k.say("RCPT TO:<b@in.example>", 250)
+	k.say("RCPT TO:<b@in.example>", 250)
+	k.say("DATA", 354)
+	fmt.Fprintf(k.c, "Subject: x\r\n\r\nbody\r\n.\r\n")
+	k.want(250)
+	var n struct {
+		Envelope struct {
+			From, Helo, Body string
+			To               []string
+			Tags             map[string]string
+			Size             int
+			Client           struct{ IP string }
+			DSN              struct {
+				Ret, Envid string
+				Notify     map[string][]string
+			}
+		}
+	}
+	h.must(json.Unmarshal(h.waitFor(1)[0].Body, &n))
+	e := n.Envelope
+	if e.From != "s@client.example" || e.Helo != "client.example" || e.Body != "8BITMIME" || !slices.Equal(e.To, []string{"a+tag@in.example", "b@in.example"}) ||
+		e.Tags["a+tag@in.example"] != "tag" || e.Size != 20 || e.Client.IP != "127.0.0.1" || e.DSN.Ret != "HDRS" || e.DSN.Envid != "x1" || len(e.DSN.Notify["a+tag@in.example"]) != 2 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestResolve: what was asked for a group of recipients isn't asked again.
+func TestResolve(t *testing.T) {
+	who := &people{answer: answer(250, directory.Answer{})}
+	h := newHarness(t, setting{noQueue: true, directory: who})
+	r, tr := &smtp.Recipient{Address: parsed(t, "a@in.example")}, &smtp.Transaction{Client: &smtp.Client{}}
+	h.gateway.Resolve(t.Context(), tr, r)
+	if got := h.gateway.Rcpt(t.Context(), tr, r); got.Code != 250 || len(who.asked) != 1 {
+		t.Errorf("%+v after %d questions", got, len(who.asked))
+	}
+}
+
+// TestOwnReplies: the webhook's words are the sender's answer, a 2xx too.
+func TestOwnReplies(t *testing.T) {
+	h := newHarness(t, setting{})
+	k := h.dial(h.addr, "EHLO")
+	for _, said := range []string{"250 2.6.0 ticket 7", "550 5.1.1 no project", "452 4.2.2 come back"} {
+		h.answers(func(w http.ResponseWriter, _ post) { w.Header().Set("SMTP-Reply", said) })
+		if got := k.send("MAIL", "", "a@in.example"); got != said {
+			t.Errorf("%q, want %q", got, said)
+		}
+	}
+}
+
+// madeUp makes urls that say until when they are good.
+func madeUp(now time.Time) (payload.Links, time.Time) { return madeUpLinks{}, now.Add(time.Hour) }
+
+type madeUpLinks struct{}
+
+func (madeUpLinks) Attachment(id string, _ int, _ string) string { return "https://mx.example/" + id }
+func (madeUpLinks) Raw(id string) string                         { return "https://mx.example/" + id }
+
+// TestContentByURL: what a url names is in the store before the POST, once for
+// all deliveries, and goes again when nobody took the message.
+func TestContentByURL(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		kept   bool
+	}{{200, true}, {406, false}, {503, true}} {
+		var mu sync.Mutex
+		there := 0
+		kept := &keeping{}
+		s := setting{urls: madeUp, wrap: func(q gateway.Queue) gateway.Queue { kept.Queue = q; return kept }, endpoints: []webhook.Config{
+			{Name: "one", Copy: true, Raw: payload.URL, Defer: true}, {Name: "two", Raw: payload.URL, Defer: true},
+		}}
+		h := newHarness(t, s)
+		h.answers(func(w http.ResponseWriter, p post) {
+			var n struct{ Raw struct{ URL string } }
+			_ = json.Unmarshal(p.Body, &n)
+			_, body, err := h.queue.OpenMessage(context.Background(), strings.TrimPrefix(n.Raw.URL, "https://mx.example/"))
+			if err == nil {
+				body.Close()
+				mu.Lock()
+				there++
+				mu.Unlock()
+			}
+			w.WriteHeader(c.status)
+		})
+		h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example")
+		if there != 2 || len(kept.kept) == 0 || len(kept.kept) > 2 {
+			t.Errorf("%d: the message was there for %d of 2 webhooks, kept %d times", c.status, there, len(kept.kept))
+		}
+		for _, d := range kept.kept {
+			if d < 59*time.Minute || d > time.Hour {
+				t.Errorf("%d: kept for %s", c.status, d)
+			}
+		}
+		if _, body, err := h.queue.OpenMessage(context.Background(), kept.id); (err == nil) != c.kept {
+			t.Errorf("%d: afterwards the message is there: %v", c.status, err)
+		} else if err == nil {
+			body.Close()
+		}
+	}
+}
+
+// keeping notes what is kept.
+type keeping struct {
+	gateway.Queue
+	mu   sync.Mutex
+	id   string
+	kept []time.Duration
+	err  error
+}
+
+func (k *keeping) Keep(ctx context.Context, m retry.Message, d time.Duration) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.id, k.kept = m.ID, append(k.kept, d)
+	if k.err != nil {
+		return k.err
+	}
+	return k.Queue.Keep(ctx, m, d)
+}
+
+func (k *keeping) Drop(ctx context.Context, id string) error {
+	if k.err != nil {
+		return k.err
+	}
+	return k.Queue.Drop(ctx, id)
+}
+
+// TestCantKeep: what can't be kept is not posted, and waits.
+func TestCantKeep(t *testing.T) {
+	kept := &keeping{err: errBroken}
+	h := newHarness(t, setting{urls: madeUp, wrap: func(q gateway.Queue) gateway.Queue { kept.Queue = q; return kept }, endpoints: []webhook.Config{{Name: "a", Raw: payload.URL, Defer: true}}})
+	if got := h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "250 ") || len(h.got()) > 0 || len(h.waiting()) != 1 {
+		t.Errorf("%q after %d posts, %d wait", got, len(h.got()), len(h.waiting()))
+	}
+}
+
+// deaf is a ledger that can't be read or written.
+type deaf struct{ calls []string }
+
+func (d *deaf) Taken(context.Context, string) ([]string, error) {
+	d.calls = append(d.calls, "taken")
+	return nil, errBroken
+}
+func (d *deaf) Remember(_ context.Context, _ string, ids []string, life time.Duration) error {
+	d.calls = append(d.calls, fmt.Sprint("remember ", len(ids), " ", life))
+	return errBroken
+}
+func (d *deaf) Forget(context.Context, string) error {
+	d.calls = append(d.calls, "forget")
+	return errBroken
+}
+
+// TestLedgerThatFails: mail goes on; the worst is that somebody is asked again.
+func TestLedgerThatFails(t *testing.T) {
+	notes := &deaf{}
+	h := newHarness(t, setting{ledger: notes, endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: false}}})
+	h.answers(path("/main", says(503)))
+	k := h.dial(h.addr, "EHLO")
+	if got := k.send("MAIL", "l1@client.example", "a@in.example"); !strings.HasPrefix(got, "451 ") {
+		t.Error(got)
+	}
+	h.answers(nil)
+	if got := k.send("MAIL", "l1@client.example", "a@in.example"); !strings.HasPrefix(got, "250 ") || len(h.got()) != 2 {
+		t.Errorf("%q after %d posts", got, len(h.got()))
+	}
+	k.send("MAIL", "", "a@in.example") // can't be known again, so nothing is noted
+	k.say("NOOP", 250)
+	if want := []string{"taken", "remember 1 72h0m0s", "taken", "forget"}; !slices.Equal(notes.calls, want) {
+		t.Errorf("the ledger was asked %q, want %q", notes.calls, want)
+	}
+}
