@@ -9,51 +9,6 @@ import (
 	"postern/gateway/text"
 )
 
-// place is what becomes of a leaf.
-type place uint8
-
-const (
-	asText place = iota
-	asHTML
-	asAttachment
-)
-
-// placeOf is the rule of what is text, HTML or an attachment:
-//
-//  1. What calls itself an attachment is one.
-//  2. Only text/plain and text/html can be the mail's text; calendars,
-//     signatures, reports, forwarded mails, images and all else are attachments.
-//  3. A text with a file name is an attachment, unless it is the first leaf: then
-//     the mailer named the text itself.
-//  4. Several texts, or several HTML parts, are joined in their order.
-func (p *parser) placeOf(e entity) place {
-	to := asAttachment
-	switch e.ctype.value {
-	case "text/plain", "text/x-plain", "plain/text":
-		to = asText
-	case "text/html", "text/xhtml", "application/xhtml+xml":
-		to = asHTML
-	default:
-		if strings.HasPrefix(e.ctype.value, "multipart/") {
-			to = asText // one without boundaries: its text is all there is
-		}
-	}
-	switch {
-	case e.disp.value == "attachment":
-		return asAttachment
-	case e.filename() != "" && (p.started() || e.disp.value != "" && e.disp.value != "inline"):
-		return asAttachment
-	case e.enc == transfer.UU:
-		return asAttachment
-	}
-	return to
-}
-
-// started says whether a leaf with content was seen.
-func (p *parser) started() bool {
-	return len(p.body)+len(p.msg.Attachments) > 0
-}
-
 // leaf takes a part without parts.
 func (p *parser) leaf(e entity, off, end int64) {
 	to := p.placeOf(e)
@@ -62,6 +17,7 @@ func (p *parser) leaf(e entity, off, end int64) {
 		p.attach(e, off, end)
 		return
 	}
+	whole := end
 	if limit := min(p.lim.TextBytes, p.texts); end-off > limit {
 		p.defectf("a text of more than %d octets is cut; the whole of it is an attachment", limit)
 		p.attach(e, off, end)
@@ -69,8 +25,11 @@ func (p *parser) leaf(e entity, off, end int64) {
 	}
 	p.texts -= end - off
 	if !p.book(e.textWeight(end - off)) {
-		if to == asHTML { // a text will be made of it, if there is no other
+		switch { // what would be made of it
+		case to == asHTML:
 			p.need += (end - off) * perReadHTML
+		case e.parent != "":
+			p.need += (end - off) * perTextOctet
 		}
 		return
 	}
@@ -89,7 +48,11 @@ func (p *parser) leaf(e entity, off, end int64) {
 	if s == "" || strings.TrimSpace(s) == "" && len(p.body) > 0 {
 		return
 	}
-	p.body = append(p.body, bodyPart{to == asHTML, p.choice, s})
+	b := bodyPart{html: to == asHTML, choice: p.choice, content: s}
+	if e.filename() != "" && p.choice == 0 {
+		b.asFile, b.at = func() { p.attach(e, off, whole) }, len(p.msg.Attachments)
+	}
+	p.body = append(p.body, b)
 }
 
 // maxUU bounds the uuencoded files that are taken out of one text.
@@ -176,73 +139,4 @@ func (p *parser) tidy(s string) string {
 			out.WriteByte('\n')
 		}
 	}
-}
-
-// attach passes a leaf on as an attachment.
-func (p *parser) attach(e entity, off, end int64) {
-	if end == off && e.filename() == "" && e.disp.value != "attachment" {
-		return
-	}
-	c, size, m := p.measure(p.src, off, end, e.enc)
-	if i := off + m.AfterPadding(); i > off && transfer.IsText(p.span(i, end)) {
-		p.defect("text below base64 is taken as it is")
-		s, _ := charset.Decode(p.bytes(i, min(end, i+maxBelow)), "")
-		p.addText(p.tidy(s))
-		c, size, _ = p.measure(p.src, off, i, e.enc)
-	}
-	a := Attachment{
-		Filename:    p.safeName(e.filename()),
-		ContentType: e.ctype.value,
-		Charset:     strings.ToLower(e.ctype.get("charset")),
-		Disposition: "attachment",
-		ContentID:   contentID(p.dec.header(e.header.get("Content-ID"))),
-		Size:        size,
-		Content:     c,
-	}
-	if e.disp.value == "inline" || e.disp.value == "" && a.ContentID != "" && e.parent == "related" {
-		a.Disposition = "inline"
-	}
-	p.msg.Attachments = append(p.msg.Attachments, a)
-	if p.book(perAttachment) && isTNEF(e) && p.book(min(size, p.lim.TextBytes)*perTextOctet) {
-		p.openTNEF(c)
-	}
-}
-
-// maxBelow bounds the text below an attachment's base64 that is looked at.
-const maxBelow = 16 << 10
-
-// addText adds to the mail's text what stands outside of its texts.
-func (p *parser) addText(s string) {
-	if strings.TrimSpace(s) != "" {
-		p.body = append(p.body, bodyPart{content: s})
-	}
-}
-
-// attachRaw passes a stretch of the mail on undecoded.
-func (p *parser) attachRaw(off, end int64) {
-	if end <= off {
-		return
-	}
-	p.msg.Attachments = append(p.msg.Attachments, Attachment{
-		ContentType: "application/octet-stream",
-		Disposition: "attachment",
-		Size:        end - off,
-		Content:     &leafContent{src: p.src, off: off, end: end},
-	})
-}
-
-func contentID(s string) string {
-	return strings.Trim(strings.TrimSpace(s), "<>")
-}
-
-// safeName takes a path off a file name that would lead out of a folder.
-func (p *parser) safeName(name string) string {
-	name = strings.TrimSpace(name)
-	path := strings.ReplaceAll(name, `\`, "/")
-	drive := len(path) > 2 && isLetter(path[0]) && path[1] == ':' && path[2] == '/'
-	if drive || strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") {
-		p.defect("a path is taken off an attachment's name")
-		return path[strings.LastIndexByte(path, '/')+1:]
-	}
-	return name
 }

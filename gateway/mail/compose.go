@@ -14,6 +14,8 @@ type bodyPart struct {
 	html    bool
 	choice  int // the alternatives that it is one of, 0 for none
 	content string
+	asFile  func() // it has a name: makes it an attachment,
+	at      int    // before the one of this index
 }
 
 // compose makes the message's text and HTML of what the walk collected. Of
@@ -21,6 +23,7 @@ type bodyPart struct {
 // section 4.1.4): a list's footer below an HTML mail, a disclaimer in HTML below
 // a plain one.
 func (p *parser) compose() {
+	p.namedFiles()
 	both := p.bothKinds()
 	anyHTML := slices.ContainsFunc(p.body, func(b bodyPart) bool { return b.html })
 	var c composing

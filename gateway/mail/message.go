@@ -71,16 +71,22 @@ const (
 // forwarded message. Its content stays in the Source and is decoded while it
 // is read.
 type Attachment struct {
-	Filename    string
-	ContentType string // "type/subtype", lower case
+	Filename    string  // a base name, safe to use; "" without
+	ContentType string  // "type/subtype", lower case
+	Params      []Param // of the Content-Type, in order: charset, a calendar's method …
 	Charset     string
 	Disposition string // "attachment" or "inline"
 	ContentID   string // without angle brackets
+	Location    string // Content-Location (RFC 2557)
 	Size        int64  // decoded octets
 
 	// Content reads the decoded octets, any number of times, with bounded memory.
 	Content Content
 }
+
+// Param is a parameter of a Content-Type. Its name is lower case and the only one
+// of that name; its value is decoded.
+type Param struct{ Name, Value string }
 
 // Content is decoded octets that can be read again and again.
 type Content interface {

@@ -30,6 +30,18 @@ func (p *parameters) get(name string) string {
 	return ""
 }
 
+// list is all parameters, in order.
+func (p *parameters) list() []Param {
+	if len(p.names) == 0 {
+		return nil
+	}
+	out := make([]Param, len(p.names))
+	for i := range out {
+		out[i] = Param{p.names[i], p.vals[i]}
+	}
+	return out
+}
+
 // rawParam is "name=value" with quotes taken off and nothing decoded.
 type rawParam struct {
 	name  string

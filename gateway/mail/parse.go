@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -133,7 +134,7 @@ func (p *parser) mail() {
 	h, body := p.readHeader(start)
 	e := p.newEntity(h, "")
 	if len(h.loose) > 0 {
-		p.body = append(p.body, bodyPart{content: p.tidy(p.dec.raw(h.loose))})
+		p.addText(p.tidy(p.dec.raw(h.loose)))
 	}
 	e.body = body
 	p.dec.hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
@@ -297,26 +298,27 @@ func (p *parser) contentType(h header) parameters {
 // maxContentTypes bounds how many Content-Type fields of a part are looked at.
 const maxContentTypes = 5
 
-// settleType gives a part without a usable Content-Type one.
+// settleType gives a part without a usable Content-Type one: by its file name,
+// else by what such parts are.
 func (p *parser) settleType(e *entity) {
 	major, minor, ok := strings.Cut(e.ctype.value, "/")
+	byName := typeByName(e.filename())
 	switch {
+	case e.ctype.value == "" && e.parent == "digest":
+		e.ctype.value = "message/rfc822"
 	case e.ctype.value == "":
-		e.ctype.value = "text/plain"
-		if e.parent == "digest" {
-			e.ctype.value = "message/rfc822"
-		}
+		e.ctype.value = cmp.Or(byName, "text/plain")
 	case e.ctype.value == "text":
 		e.ctype.value = "text/plain"
 	case e.ctype.value == "html":
 		e.ctype.value = "text/html"
 	case e.ctype.value == "multipart":
 		e.ctype.value = "multipart/mixed"
-	case !ok || major == "" || minor == "":
+	case !ok || !isType(major) || !isType(minor):
 		p.defectf("unusable Content-Type %q", text.Shorten(e.ctype.value, 60))
 		e.ctype.value = "text/plain"
 		if e.filename() != "" || e.disp.value == "attachment" || e.enc == transfer.Base64 {
-			e.ctype.value = "application/octet-stream"
+			e.ctype.value = cmp.Or(byName, "application/octet-stream")
 		}
 	}
 }

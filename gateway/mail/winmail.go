@@ -58,5 +58,5 @@ func (p *parser) alternative(html bool, content string) {
 	for i := range p.body {
 		p.body[i].choice = max(p.body[i].choice, 1)
 	}
-	p.body = append(p.body, bodyPart{html, 1, p.tidy(content)})
+	p.body = append(p.body, bodyPart{html: html, choice: 1, content: p.tidy(content)})
 }

@@ -1,0 +1,123 @@
+package mail
+
+import (
+	"io"
+	"strings"
+	"unicode"
+
+	"postern/gateway/mail/charset"
+	"postern/gateway/mail/transfer"
+	"postern/gateway/text"
+)
+
+// attach passes a leaf on as an attachment.
+func (p *parser) attach(e entity, off, end int64) {
+	if end == off && e.filename() == "" && e.disp.value != "attachment" {
+		return
+	}
+	c, size, m := p.measure(p.src, off, end, e.enc)
+	if i := off + m.AfterPadding(); i > off && transfer.IsText(p.span(i, end)) {
+		p.defect("text below base64 is taken as it is")
+		s, _ := charset.Decode(p.bytes(i, min(end, i+maxBelow)), "")
+		p.addText(p.tidy(s))
+		c, size, _ = p.measure(p.src, off, i, e.enc)
+	}
+	a := Attachment{
+		Filename:    p.safeName(e.filename()),
+		Params:      e.ctype.list(),
+		ContentType: e.ctype.value,
+		Charset:     strings.ToLower(e.ctype.get("charset")),
+		Disposition: "attachment",
+		ContentID:   contentID(p.dec.header(e.header.get("Content-ID"))),
+		Location:    strings.TrimSpace(p.dec.header(e.header.get("Content-Location"))),
+		Size:        size,
+		Content:     c,
+	}
+	if e.disp.value == "inline" || e.disp.value == "" && a.ContentID != "" && e.parent == "related" {
+		a.Disposition = "inline"
+	}
+	if a.Filename == "" && (a.ContentType == "message/rfc822" || a.ContentType == "message/global") {
+		a.Filename = p.subjectName(c)
+	}
+	p.msg.Attachments = append(p.msg.Attachments, a)
+	if p.book(perAttachment) && isTNEF(e) && p.book(min(size, p.lim.TextBytes)*perTextOctet) {
+		p.openTNEF(c)
+	}
+}
+
+// maxBelow bounds the text below an attachment's base64 that is looked at.
+const maxBelow = 16 << 10
+
+// attachRaw passes a stretch of the mail on undecoded.
+func (p *parser) attachRaw(off, end int64) {
+	if end <= off {
+		return
+	}
+	p.msg.Attachments = append(p.msg.Attachments, Attachment{
+		ContentType: "application/octet-stream",
+		Disposition: "attachment",
+		Size:        end - off,
+		Content:     &leafContent{src: p.src, off: off, end: end},
+	})
+}
+
+func contentID(s string) string {
+	return strings.Trim(strings.TrimSpace(s), "<>")
+}
+
+// safeName makes a file name safe to use as one: the base name, whichever
+// slashes are before it, without what shows its end elsewhere (bidirectional
+// overrides) and without control characters; "" for "." and "..".
+func (p *parser) safeName(name string) string {
+	safe := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\\':
+			return '/'
+		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x61c, unicode.IsControl(r):
+			return -1
+		}
+		return r
+	}, name)
+	safe = strings.TrimRight(strings.TrimSpace(safe), "/ ")
+	safe = strings.TrimSpace(safe[strings.LastIndexByte(safe, '/')+1:])
+	if strings.Trim(safe, ". ") == "" {
+		safe = ""
+	}
+	if safe != strings.TrimSpace(name) {
+		p.defect("an attachment's name is made safe: a path, or characters that disguise it, are taken off")
+	}
+	return safe
+}
+
+// subjectHeader bounds how far into a forwarded mail its subject is looked for.
+const subjectHeader = 16 << 10
+
+// subjectName is a name for a forwarded mail: its subject's.
+func (p *parser) subjectName(c *leafContent) string {
+	r, err := c.Open()
+	if err != nil {
+		p.err = err
+		return ""
+	}
+	defer r.Close()
+	b := make([]byte, min(subjectHeader, c.end-c.off))
+	n, _ := io.ReadFull(r, b)
+	h, _, _ := headerReader{max: 200, room: 16, isDelim: func([]byte) bool { return false }, defect: func(string) {}}.read(b[:n])
+	subject := strings.Map(func(r rune) rune {
+		switch {
+		case strings.ContainsRune(`/\:*?"<>|`, r):
+			return '-'
+		case unicode.IsControl(r), r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
+			return -1
+		}
+		return r
+	}, text.Clip(strings.TrimSpace(p.dec.header(h.get("Subject"))), maxSubjectName))
+	if subject = strings.Trim(subject, ". "); subject == "" {
+		return ""
+	}
+	return subject + ".eml"
+}
+
+// maxSubjectName bounds a name that is made of a subject, in octets: file systems
+// take 255.
+const maxSubjectName = 120
