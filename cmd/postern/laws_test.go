@@ -11,7 +11,7 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {"gateway/mail/charset", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
+	"gateway/mail":      {"gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
 	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
-	"webhook/payload":   {"gateway/mail"},
+	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar"},
 	"retry":             {},
 	"retry/engine":      {"retry"},
 	"retry/sqlite":      {"retry", "retry/engine"},
@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},
 
+	"gateway/mail/calendar":  {},
 	"gateway/mail/charset":   {},
 	"gateway/mail/htmltext":  {},
 	"gateway/mail/replytext": {},

@@ -26,7 +26,13 @@ func (p *parser) fill(h header) {
 		p.defect("several From fields; the addresses of all are taken")
 	}
 	p.compose()
-	m.Automatic = automatic(h, p.dec.parseParameters(h.get("Content-Type")), m)
+	ct := p.dec.parseParameters(h.get("Content-Type"))
+	m.Automatic = automatic(h, ct, m)
+	m.Report = p.report(ct)
+	if m.Report != nil && m.Automatic == "" && m.Report.Type == DeliveryStatus {
+		m.Automatic = Bounce
+	}
+	p.calendars()
 }
 
 // header returns the value of the first field of that name.

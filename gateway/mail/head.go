@@ -11,7 +11,7 @@ import (
 // no text and no attachments.
 func (m *Message) Head() *Message {
 	h := *m
-	h.Text, h.HTML, h.Reply, h.Attachments = "", "", Reply{}, nil
+	h.Text, h.HTML, h.Reply, h.Attachments, h.Report, h.Calendar = "", "", Reply{}, nil, nil, nil
 	octets := 0
 	for i := range m.Headers {
 		octets += len(m.Headers[i].Raw)

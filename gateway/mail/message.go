@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"postern/gateway/mail/calendar"
 	"postern/gateway/mail/replytext"
 )
 
@@ -29,6 +30,8 @@ type Message struct {
 	HTML      string
 	Reply     Reply
 	Automatic Automatic
+	Report    *Report // nil: the mail reports on no other
+	Calendar  []calendar.Invitation
 
 	Attachments []Attachment
 	Headers     []Header // all, in order

@@ -159,7 +159,7 @@ func TestPostmark(t *testing.T) {
 			t.Error("From is doubled")
 		}
 	}
-	want := []string{"passwd application/octet-stream ", `a "q" Ж.csv text/csv `, "attachment-3.png image/png i@x", "attachment-4.eml application/octet-stream "}
+	want := []string{"passwd application/octet-stream ", `a "q" Ж.csv text/csv `, "attachment-3.png image/png i@x", "inner.eml application/octet-stream "}
 	for i, a := range p.Attachments {
 		if i < len(want) && fmt.Sprint(a.Name, " ", a.ContentType, " ", a.ContentID) != want[i] || len(a.Content) != a.ContentLength {
 			t.Errorf("%+v, want %s", a, want[i])

@@ -249,6 +249,7 @@ func (n *nativeBody) message(m *mail.Message) error {
 	n.strs(m.InReplyTo)
 	n.key("references")
 	n.strs(m.References)
+	n.field("thread_id", m.ThreadID())
 	n.key("date")
 	n.time(m.Date, time.RFC3339)
 	n.field("subject", m.Subject)
@@ -284,18 +285,14 @@ func (n *nativeBody) message(m *mail.Message) error {
 	} else {
 		n.str(string(automatic))
 	}
+	n.report(m.Report)
+	n.calendar(m.Calendar)
+	n.key("spam")
+	n.null()
 	if err := n.attached(m.Attachments); err != nil {
 		return err
 	}
-	n.key("headers")
-	n.open('[')
-	for i := range m.Headers {
-		n.open('{')
-		n.field("name", m.Headers[i].Name)
-		n.field("value", m.Headers[i].Value)
-		n.close('}')
-	}
-	n.close(']')
+	n.headers(m.Headers)
 	n.key("defects")
 	n.strs(slices.Concat(n.d.Envelope.Repaired, m.Defects))
 	n.close('}')
@@ -349,9 +346,16 @@ func (n *nativeBody) attached(list []mail.Attachment) error {
 		n.open('{')
 		n.field("filename", a.Filename)
 		n.field("content_type", a.ContentType)
+		n.key("params")
+		n.open('{')
+		for _, p := range a.Params {
+			n.field(p.Name, p.Value)
+		}
+		n.close('}')
 		n.field("charset", a.Charset)
 		n.field("disposition", a.Disposition)
 		n.field("content_id", a.ContentID)
+		n.field("content_location", a.Location)
 		n.key("size")
 		n.int(a.Size)
 		if err := n.content(i, a); err != nil {

@@ -116,12 +116,12 @@ func TestNativeGolden(t *testing.T) {
 		`"auth":"bob","smtputf8":true,"body":"8BITMIME","size":99,"dsn":{"ret":"HDRS","envid":"e1","by":"120;R","notify":{"a+t1@in.example":["FAILURE"]},"orcpt":{"a+t1@in.example":"rfc822;a@x"}}},` +
 		`"authentication":{"spf":{"result":"pass","domain":"out.example"},"dkim":[{"result":"pass","domain":"out.example","selector":"s1","aligned":true}],` +
 		`"dmarc":{"result":"pass","domain":"out.example","policy":"reject","aligned_by":"spf,dkim"},"sender_verified":true,"header":"mx.example; spf=pass"},` +
-		`"message":{"message_id":"1@out.example","in_reply_to":["0@out.example"],"references":["0@out.example"],"date":"2026-03-04T05:06:07-02:00",` +
+		`"message":{"message_id":"1@out.example","in_reply_to":["0@out.example"],"references":["0@out.example"],"thread_id":"0@out.example","date":"2026-03-04T05:06:07-02:00",` +
 		"\"subject\":\"Привет \\\"q\\\" \\\\ \u2028 \\u0001\"," +
 		`"from":[{"name":"S","address":"s@out.example"}],"sender":{"name":"","address":"x@out.example"},"reply_to":[],"to":[{"name":"","address":"a@in.example"}],` +
-		`"cc":[{"name":"C","address":"c@x"}],"bcc":[],"text":"Hello\r\n\tworld\n","html":"<p>Hello</p>","markdown":null,"signals":null,"reply":{"text":"Hello","html":null,"quoted":"> x","signature":"-- \nS"},"automatic":"bulk",` +
-		`"attachments":[{"filename":"a.pdf","content_type":"application/pdf","charset":"","disposition":"attachment","content_id":"","size":4,"content":"JVBERg=="},` +
-		`{"filename":"i.png","content_type":"image/png","charset":"","disposition":"inline","content_id":"i@x","size":3,"content":"cG5n"}],` +
+		`"cc":[{"name":"C","address":"c@x"}],"bcc":[],"text":"Hello\r\n\tworld\n","html":"<p>Hello</p>","markdown":null,"signals":null,"reply":{"text":"Hello","html":null,"quoted":"> x","signature":"-- \nS"},"automatic":"bulk","report":null,"calendar":[],"spam":null,` +
+		`"attachments":[{"filename":"a.pdf","content_type":"application/pdf","params":{},"charset":"","disposition":"attachment","content_id":"","content_location":"","size":4,"content":"JVBERg=="},` +
+		`{"filename":"i.png","content_type":"image/png","params":{},"charset":"","disposition":"inline","content_id":"i@x","content_location":"","size":3,"content":"cG5n"}],` +
 		`"headers":[{"name":"Subject","value":"Привет"},{"name":"X-A","value":"1"}],"defects":["a bare LF"]},` +
 		`"raw":{"size":39,"sha256":"` + hex.EncodeToString(sum[:]) + `","content":"` + base64.StdEncoding.EncodeToString([]byte(raw)) + `"}}`
 	if string(got) != want {

@@ -1,0 +1,45 @@
+package mail
+
+import (
+	"slices"
+
+	"postern/gateway/mail/calendar"
+	"postern/gateway/mail/charset"
+)
+
+// maxInvitations bounds Message.Calendar.
+const maxInvitations = 100
+
+// maxCalendar bounds how much of a calendar is read, in octets.
+const maxCalendar = 1 << 20
+
+// calendars reads the mail's calendars. Many mails hold the same one twice, as a
+// part and as a file.
+func (p *parser) calendars() {
+	for i := range p.msg.Attachments {
+		a := &p.msg.Attachments[i]
+		switch a.ContentType {
+		case "text/calendar", "application/ics", "text/x-calendar", "text/x-vcalendar":
+		default:
+			continue
+		}
+		text, _ := charset.Decode(p.partOf(a, maxCalendar), a.Charset)
+		for _, in := range calendar.Read(text, paramOf(a, "method")) {
+			same := func(o calendar.Invitation) bool {
+				return o.UID == in.UID && o.Sequence == in.Sequence && o.Start == in.Start && o.Method == in.Method
+			}
+			if len(p.msg.Calendar) < maxInvitations && !slices.ContainsFunc(p.msg.Calendar, same) {
+				p.msg.Calendar = append(p.msg.Calendar, in)
+			}
+		}
+	}
+}
+
+func paramOf(a *Attachment, name string) string {
+	for _, p := range a.Params {
+		if p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
