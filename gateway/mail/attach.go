@@ -40,7 +40,7 @@ func (p *parser) attach(e entity, off, end int64) {
 		a.Filename = p.subjectName(c)
 	}
 	p.msg.Attachments = append(p.msg.Attachments, a)
-	if p.book(perAttachment) && isTNEF(e) && p.book(min(size, p.lim.TextBytes)*perTextOctet) {
+	if p.book(perAttachment) && isTNEF(e) && p.book(min(8*size, p.lim.TextBytes)*perTextOctet) {
 		p.openTNEF(c)
 	}
 }

@@ -1,6 +1,8 @@
 package tnef
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"io"
 	"strconv"
@@ -23,12 +25,16 @@ const (
 
 	mapiBody        = 0x1000
 	mapiBodyHTML    = 0x1013
+	mapiBodyRTF     = 0x1009 // compressed
+	mapiName        = 0x3001 // of an object
+	mapiAttachData  = 0x3701 // an object: the interface it has, then its octets
 	mapiAttachLong  = 0x3707 // file name
 	mapiAttachShort = 0x3704
 	mapiAttachMIME  = 0x370e
 	mapiAttachCID   = 0x3712
 	maxProperty     = 1 << 20 // of a property block that is read
 	maxAttributes   = 10_000  // attributes of one file
+	maxObjects      = 5       // one inside the other
 )
 
 // File is what a winmail.dat holds.
@@ -37,6 +43,9 @@ type File struct {
 	HTML        string
 	Attachments []Attachment
 	codepage    string
+	rtf         []byte // body, decompressed
+	limit       int64
+	depth       int // of objects around it
 }
 
 // Attachment is a file inside.
@@ -55,10 +64,9 @@ type reader struct {
 }
 
 func (r *reader) take(n int64) ([]byte, bool) {
-	b := make([]byte, n)
-	k, err := io.ReadFull(r, b)
-	r.pos += int64(k)
-	return b, err == nil
+	b, err := io.ReadAll(io.LimitReader(r, n)) // what is there, not what is claimed
+	r.pos += int64(len(b))
+	return b, err == nil && int64(len(b)) == n
 }
 
 func (r *reader) skip(n int64) bool {
@@ -70,26 +78,36 @@ func (r *reader) skip(n int64) bool {
 // Read reads a winmail.dat from its first octet; false when it ends early or is
 // none. Texts of more than limit octets are left out.
 func Read(src io.Reader, limit int64) (File, bool) {
-	var t File
-	r := &reader{Reader: src}
+	t := File{limit: limit}
+	ok := t.read(&reader{Reader: src})
+	if s, html := readRTF(t.rtf, t.codepage); html && t.HTML == "" {
+		t.HTML = s
+	} else if !html && t.Text == "" {
+		t.Text = s
+	}
+	t.rtf = nil
+	return t, ok
+}
+
+func (t *File) read(r *reader) bool {
 	if head, ok := r.take(6); !ok || binary.LittleEndian.Uint32(head) != signature {
-		return t, false
+		return false
 	}
 	for range maxAttributes {
 		head, ok := r.take(9)
 		if !ok {
-			return t, head[0] == 0 // nothing more: the regular end
+			return len(head) == 0 || head[0] == 0 // nothing more: the regular end
 		}
 		id, size := binary.LittleEndian.Uint32(head[1:]), int64(binary.LittleEndian.Uint32(head[5:]))
-		if !t.attribute(r, id, size, limit) || !r.skip(2) {
-			return t, false
+		if !t.attribute(r, id, size) || !r.skip(2) {
+			return false
 		}
 	}
-	return t, false
+	return false
 }
 
 // attribute takes one attribute's data off the reader.
-func (t *File) attribute(r *reader, id uint32, size, limit int64) bool {
+func (t *File) attribute(r *reader, id uint32, size int64) bool {
 	switch id {
 	case attachStart:
 		t.Attachments = append(t.Attachments, Attachment{})
@@ -108,19 +126,21 @@ func (t *File) attribute(r *reader, id uint32, size, limit int64) bool {
 	default:
 		return r.skip(size)
 	}
-	if size > max(maxProperty, limit) {
+	if size > max(maxProperty, t.limit) {
 		return r.skip(size)
 	}
+	start := r.pos
 	data, ok := r.take(size)
 	if !ok {
 		return false
 	}
-	t.property(id, data)
+	t.property(id, data, start)
 	return true
 }
 
-// property takes the data of an attribute that was read whole.
-func (t *File) property(id uint32, data []byte) {
+// property takes the data of an attribute that was read whole, from its start in
+// the file.
+func (t *File) property(id uint32, data []byte, start int64) {
 	switch id {
 	case codepage:
 		if len(data) >= 4 {
@@ -139,27 +159,53 @@ func (t *File) property(id uint32, data []byte) {
 				t.Text = t.mapiString(kind, v)
 			case mapiBodyHTML:
 				t.HTML = t.mapiString(kind, v)
+			case mapiBodyRTF:
+				t.rtf = decompressRTF(v, t.limit)
 			}
 		})
 	case attachProps:
 		if n := len(t.Attachments); n > 0 {
-			t.attachProperties(&t.Attachments[n-1], data)
+			inner := t.attachProperties(&t.Attachments[n-1], data, start)
+			t.Attachments = append(t.Attachments, inner...)
 		}
 	}
 }
 
-func (t *File) attachProperties(f *Attachment, data []byte) {
+// attachProperties reads what is said of an attachment, and returns the files
+// that an object holds.
+func (t *File) attachProperties(f *Attachment, data []byte, start int64) (inner []Attachment) {
 	mapiProperties(data, func(id, kind uint16, v []byte) {
-		switch s := t.mapiString(kind, v); {
-		case s == "":
-		case id == mapiAttachLong, id == mapiAttachShort && f.Name == "":
-			f.Name = s
-		case id == mapiAttachMIME:
-			f.Type = s
-		case id == mapiAttachCID:
-			f.ContentID = s
+		switch id {
+		case mapiAttachData:
+			if kind == mapiObject && len(v) > 16 { // the interface comes first
+				f.Offset, f.Size = start+int64(cap(data)-cap(v))+16, int64(len(v)-16)
+				inner = t.object(f, v[16:])
+			}
+		case mapiAttachLong:
+			f.Name = cmp.Or(t.mapiString(kind, v), f.Name)
+		case mapiAttachShort, mapiName:
+			f.Name = cmp.Or(f.Name, t.mapiString(kind, v))
+		case mapiAttachMIME:
+			f.Type = cmp.Or(t.mapiString(kind, v), f.Type)
+		case mapiAttachCID:
+			f.ContentID = cmp.Or(t.mapiString(kind, v), f.ContentID)
 		}
 	})
+	return inner
+}
+
+// object reads an object: a message of its own, whose files are files, too.
+func (t *File) object(f *Attachment, data []byte) []Attachment {
+	if t.depth >= maxObjects || len(data) < 4 || binary.LittleEndian.Uint32(data) != signature {
+		return nil
+	}
+	f.Type = "application/ms-tnef"
+	o := File{limit: t.limit, codepage: t.codepage, depth: t.depth + 1}
+	o.read(&reader{Reader: bytes.NewReader(data)})
+	for i := range o.Attachments {
+		o.Attachments[i].Offset += f.Offset
+	}
+	return o.Attachments
 }
 
 // decode reads 8-bit text in the file's code page.

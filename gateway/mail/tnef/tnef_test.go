@@ -80,6 +80,46 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestObject: a message inside, and the file in it.
+func TestObject(t *testing.T) {
+	data := example()
+	props := append(binary.LittleEndian.AppendUint32(nil, 2), append(mapiProp(mapiUnicode, mapiName, utf16Bytes("Inner")), mapiProp(mapiObject, mapiAttachData, append(make([]byte, 16), data...))...)...)
+	var b bytes.Buffer
+	binary.Write(&b, binary.LittleEndian, uint32(signature))
+	binary.Write(&b, binary.LittleEndian, uint16(1))
+	attribute(&b, 2, attachStart, make([]byte, 14))
+	attribute(&b, 2, attachProps, props)
+	attribute(&b, 2, attachStart, make([]byte, 14))
+	attribute(&b, 2, attachTitle, []byte("last.txt\x00"))
+	attribute(&b, 2, attachData, []byte("last"))
+	f, ok := Read(bytes.NewReader(b.Bytes()), 1<<20)
+	if !ok || len(f.Attachments) != 4 {
+		t.Fatalf("%v %+v", ok, f)
+	}
+	for i, want := range []struct{ name, data string }{{"Inner", string(data)}, {"длинное имя.txt", "first file"}, {"b.bin", "\x00\x01\x02"}, {"last.txt", "last"}} {
+		a := f.Attachments[i]
+		if got := string(b.Bytes()[a.Offset : a.Offset+a.Size]); a.Name != want.name || got != want.data {
+			t.Errorf("file %d: %+v, %q", i, a, got)
+		}
+	}
+}
+
+// TestClaims: what a file says of its size costs nothing.
+func TestClaims(t *testing.T) {
+	b := binary.LittleEndian.AppendUint32(nil, signature)
+	b = append(b, 1, 0, 1)
+	b = binary.LittleEndian.AppendUint32(b, message)
+	b = binary.LittleEndian.AppendUint32(b, 8<<20-1)
+	if n := testing.Benchmark(func(tb *testing.B) {
+		tb.ReportAllocs()
+		for tb.Loop() {
+			Read(bytes.NewReader(b), 8<<20)
+		}
+	}).AllocedBytesPerOp(); n > 16<<10 {
+		t.Errorf("%d octets are allocated for a file of %d", n, len(b))
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(example())
 	f.Fuzz(func(t *testing.T, b []byte) {
