@@ -168,14 +168,8 @@ func (g *Gateway) freeze(ctx context.Context, m *message) error {
 	m.env.Removed = removed.Spans
 	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
 	g.prepare(m)
-	ctx, cancel := context.WithTimeout(ctx, memoryWait)
-	defer cancel()
 	return g.deps.Dispatch.Open(ctx, m.mail)
 }
-
-// memoryWait is how long a sender waits for memory, before the webhooks have
-// their time.
-const memoryWait = 15 * time.Second
 
 // prepare makes the message deliverable; it is read when it is needed.
 func (g *Gateway) prepare(m *message) {

@@ -145,13 +145,13 @@ func (b *Budget) Try(n int64) *Grant {
 	return b.now(max(n, 0))
 }
 
-// Work takes n octets and does with them what do says. Where that ends with an
-// error that Needs more (errors.As), because the grant couldn't grow to it, all
-// is released, the need is waited for as Take does, and do is called again.
-// Without an error the grant is the caller's to release.
-func (b *Budget) Work(ctx context.Context, n int64, do func(*Grant) error) (*Grant, error) {
+// Work takes n octets, waiting no longer than wait, and does with them what do
+// says. Where that ends with an error that Needs more (errors.As), because the
+// grant couldn't grow to it, all is released, the need is waited for, and do is
+// called again. Without an error the grant is the caller's to release.
+func (b *Budget) Work(ctx context.Context, wait time.Duration, n int64, do func(*Grant) error) (*Grant, error) {
 	for {
-		g, err := b.Take(ctx, n)
+		g, err := b.takeWithin(ctx, wait, n)
 		if err != nil {
 			return nil, err
 		}
@@ -166,6 +166,20 @@ func (b *Budget) Work(ctx context.Context, n int64, do func(*Grant) error) (*Gra
 		n = more.Needs()
 	}
 }
+
+// takeWithin is Take that waits no longer than wait. Most work waits for nothing
+// and needs no timer.
+func (b *Budget) takeWithin(ctx context.Context, wait time.Duration, n int64) (*Grant, error) {
+	if g := b.Try(n); g != nil {
+		return g, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, wait, errWaited)
+	defer cancel()
+	return b.Take(ctx, n)
+}
+
+// errWaited is the cause of a wait that took as long as Work allows.
+var errWaited = fmt.Errorf("the time to wait for memory is over: %w", context.DeadlineExceeded)
 
 // leave ends a wait that took too long, unless its turn has just come.
 func (b *Budget) leave(ctx context.Context, line *list.List, place *list.Element, w *waiter) (*Grant, error) {

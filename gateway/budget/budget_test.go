@@ -3,6 +3,7 @@ package budget
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,4 +234,49 @@ func empty(t *testing.T, b *Budget) {
 	if s := b.Stats(); s.Held != 0 || s.Taken != 0 || s.Waiting != 0 || b.bulk != (work{}) || b.express != (work{}) {
 		t.Errorf("not all was given back: %+v", s)
 	}
+}
+
+// tooMuch is how a reader says what it needs.
+type tooMuch int64
+
+func (e tooMuch) Error() string { return "too much" }
+func (e tooMuch) Needs() int64  { return int64(e) }
+
+func TestWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(6400)
+		other := take(t, b, 4000)
+		needs := func(n int64, asked *int) func(*Grant) error {
+			return func(g *Grant) error {
+				if *asked++; !g.Reach(n) {
+					return fmt.Errorf("reading: %w", tooMuch(n))
+				}
+				return nil
+			}
+		}
+		asked := 0
+		g, err := b.Work(t.Context(), time.Second, 100, needs(800, &asked))
+		if err != nil || asked != 1 || g.Octets() != 800 {
+			t.Errorf("what is free is used at once: %v, asked %d times", err, asked)
+		}
+		g.Release()
+		asked = 0
+		if _, err = b.Work(t.Context(), time.Second, 100, needs(2000, &asked)); !errors.Is(err, ErrShort) || asked != 1 {
+			t.Errorf("waited in vain: %v, asked %d times", err, asked)
+		}
+		time.AfterFunc(time.Second, other.Release)
+		asked = 0
+		if g, err = b.Work(t.Context(), time.Minute, 100, needs(9000, &asked)); err != nil || asked != 2 || g.Octets() != 9000 {
+			t.Errorf("a giant's turn: %v, asked %d times", err, asked)
+		}
+		g.Release()
+		broken := errors.New("the disk")
+		if _, err := b.Work(t.Context(), time.Minute, 100, func(*Grant) error { return broken }); !errors.Is(err, broken) {
+			t.Errorf("another error: %v", err)
+		}
+		if _, err := b.Work(t.Context(), time.Minute, 100, func(*Grant) error { return tooMuch(100) }); err == nil {
+			t.Error("work that asks for what it has goes on for ever")
+		}
+		empty(t, b)
+	})
 }

@@ -116,9 +116,7 @@ func SendRaw(w http.ResponseWriter, r *http.Request, m *archive.Mail) error {
 
 // attachment finds an attachment by its number. The grant is for sending it.
 func (h *Handler) attachment(ctx context.Context, raw mail.Source, part string) (a mail.Attachment, g *budget.Grant, err error) {
-	ctx, cancel := context.WithTimeout(ctx, memoryWait)
-	defer cancel()
-	g, err = h.deps.Memory.Work(ctx, mail.Least(raw), func(g *budget.Grant) error {
+	g, err = h.deps.Memory.Work(ctx, memoryWait, mail.Least(raw), func(g *budget.Grant) error {
 		m, err := mail.ParseWithin(raw, h.deps.Limits, g)
 		if err != nil {
 			return err

@@ -130,9 +130,7 @@ func (x *Dispatcher) once(ctx context.Context, d *Delivery, render renderer, unt
 
 // render makes the request, waiting for memory if it must.
 func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (*use, *webhook.Request, error) {
-	ctx, cancel := context.WithTimeout(ctx, memoryWait)
-	defer cancel()
-	u, m, raw, err := x.use(ctx, d.Mail)
+	u, m, raw, err := x.use(ctx, d.Mail, d.Origin)
 	d.letGo()
 	if err != nil {
 		return nil, nil, err
@@ -150,8 +148,14 @@ func (d *Delivery) letGo() {
 	d.use = nil
 }
 
-// memoryWait is how long a delivery waits for memory.
-const memoryWait = 15 * time.Second
+// memoryWait is how long a message waits for memory: a fresh one stays with its
+// sender then, or goes to the queue if it was read before, a queued one goes back.
+func memoryWait(o Origin) time.Duration {
+	if o == Queued {
+		return 5 * time.Minute
+	}
+	return 15 * time.Second
+}
 
 // timeout is how long the answer may take: longer where nobody waits for it.
 func timeout(d *Delivery) time.Duration {

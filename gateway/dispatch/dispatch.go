@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -72,6 +73,7 @@ type Dispatcher struct {
 	cfg    Config
 	deps   Deps
 	slots  map[*webhook.Endpoint]*slots
+	heavy  chan struct{} // large mails that are read now
 	pauses atomic.Pointer[map[string]time.Time]
 }
 
@@ -92,7 +94,7 @@ func New(cfg Config, deps Deps) (*Dispatcher, error) {
 	if deps.Fault == nil {
 		deps.Fault = func(string) {}
 	}
-	x := &Dispatcher{cfg: cfg, deps: deps, slots: map[*webhook.Endpoint]*slots{}}
+	x := &Dispatcher{cfg: cfg, deps: deps, slots: map[*webhook.Endpoint]*slots{}, heavy: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 	for _, ep := range deps.Router.Endpoints() {
 		x.slots[ep] = newSlots(ep.Concurrency())
 	}

@@ -47,10 +47,10 @@ func NewMail(env *mail.Envelope, raw func() mail.Source) *Mail {
 }
 
 // Open reads a message before its deliveries are planned: its Head is there
-// then. It waits for memory until ctx ends (ErrNoMemory). The text stays
+// then. It waits for memory for a while (ErrNoMemory). The text stays
 // for the deliveries that DeliverAll makes; Release lets go of it.
 func (x *Dispatcher) Open(ctx context.Context, m *Mail) error {
-	u, _, _, err := x.use(ctx, m)
+	u, _, _, err := x.use(ctx, m, Fresh)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.opened = u
@@ -81,11 +81,11 @@ func (u *use) end() {
 
 // use gives what the message says to one more user, reading it if there was
 // none. Who waits for memory here must hold none.
-func (x *Dispatcher) use(ctx context.Context, m *Mail) (*use, *mail.Message, mail.Source, error) {
+func (x *Dispatcher) use(ctx context.Context, m *Mail, o Origin) (*use, *mail.Message, mail.Source, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.users == 0 {
-		if err := x.read(ctx, m); err != nil {
+		if err := x.read(ctx, m, memoryWait(o)); err != nil {
 			return nil, nil, nil, err
 		}
 	}
@@ -94,10 +94,14 @@ func (x *Dispatcher) use(ctx context.Context, m *Mail) (*use, *mail.Message, mai
 }
 
 // read parses the message within the budget.
-func (x *Dispatcher) read(ctx context.Context, m *Mail) error {
+func (x *Dispatcher) read(ctx context.Context, m *Mail, wait time.Duration) error {
 	src := m.raw()
 	var text *mail.Message
-	grant, err := x.deps.Memory.Work(ctx, mail.Least(src), func(g *budget.Grant) (err error) {
+	grant, err := x.deps.Memory.Work(ctx, wait, mail.Least(src), func(g *budget.Grant) (err error) {
+		if src.Size() > heavyMail {
+			x.heavy <- struct{}{}
+			defer func() { <-x.heavy }()
+		}
 		text, err = mail.ParseWithin(src, x.cfg.ParseLimits, g)
 		return err
 	})
@@ -121,6 +125,11 @@ func (m *Mail) also() *use {
 	m.users++
 	return &use{mail: m}
 }
+
+// heavyMail is the octets above which reading a mail takes so long that it could
+// keep all processors from other mail: one is left free of such work, where there
+// is more than one. Who reads waits for nothing else.
+const heavyMail = 1 << 20
 
 // done ends a use.
 func (m *Mail) done() {

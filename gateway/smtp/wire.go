@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 )
 
@@ -95,6 +96,7 @@ func (c *wire) fill() error {
 	n, err := c.conn.Read(c.in[c.w:])
 	c.w += n
 	if n > 0 {
+		runtime.Gosched() // a client that never makes us wait must not keep the others waiting
 		return nil
 	}
 	if err == nil {

@@ -83,6 +83,9 @@ func (a *attack) run(binary string) (*result, error) {
 	began := time.Now()
 	stop, stats := make(chan struct{}), make(chan goodStats, 1)
 	go func() { stats <- goodTraffic(g.smtp, stop) }()
+	if os.Getenv("PRESSURE_TRACE") != "" {
+		go g.trace(stop)
+	}
 	keeper := make(chan struct{})
 	go g.keepUp(stop, keeper, r)
 	if a.do != nil {
@@ -159,7 +162,7 @@ func (a *attack) spawn(g *gateway) string {
 
 // runAttacker is the main function of the attacker's process.
 func runAttacker(args []string) int {
-	syscall.Setpriority(syscall.PRIO_PROCESS, 0, 10)
+	syscall.Setpriority(syscall.PRIO_PROCESS, 0, 5)
 	for _, a := range attacks {
 		if a.name == args[0] {
 			t := &tally{replies: map[string]int{}}

@@ -245,6 +245,20 @@ func (g *gateway) metric(name string) string {
 	return ""
 }
 
+// trace tells each second how the memory budget stands.
+func (g *gateway) trace(stop <-chan struct{}) {
+	for began := time.Now(); ; {
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second):
+			_, cpu, _ := g.costs()
+			fmt.Fprintf(os.Stderr, "%3.0f s: CPU %.1f s, taken %s, held %s, waiting %s, refused %s\n", time.Since(began).Seconds(), cpu.Seconds(),
+				g.metric("postern_memory_taken_bytes"), g.metric("postern_memory_held_bytes"), g.metric("postern_memory_waiting"), g.metric("postern_memory_refused_total"))
+		}
+	}
+}
+
 // makeCgroup makes a memory cgroup, of version 2 or 1, and returns its folder.
 func makeCgroup(name string, limit int64) (string, error) {
 	value := []byte(strconv.FormatInt(limit, 10))

@@ -9,6 +9,7 @@ import (
 	"postern/gateway/content"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
+	"postern/gateway/mail"
 	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/gateway/spool"
@@ -116,13 +117,16 @@ func (a *App) workerOptions() retry.WorkerOptions {
 	return o
 }
 
+// reportText is how far a text is read for a report, which quotes none of it.
+const reportText = 64 << 10
+
 // newReporter tells of dead letters, nil where nobody wants to know.
 func (a *App) newReporter() (*report.Reporter, error) {
 	d := a.cfg.Delivery
 	if a.queue == nil || d.FailureURL == "" && d.DSNRelay == "" {
 		return nil, nil
 	}
-	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Observer: a.metrics.Reported, Logger: a.deps.Logger}
+	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Limits: mail.Limits{TextBytes: reportText}, Observer: a.metrics.Reported, Logger: a.deps.Logger}
 	var err error
 	if d.FailureURL != "" {
 		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.deps.reload()), a.deps.call()); err != nil {

@@ -41,7 +41,7 @@ func Parts(text string, o Options) (Reply, []Span) {
 	switch {
 	case text == "":
 		return Reply{}, nil
-	case len(o.Quoted) == 0 && o.Marker == "" && onlyWords(text):
+	case len(text) <= maxText && len(o.Quoted) == 0 && o.Marker == "" && onlyWords(text):
 		return Reply{Text: strings.TrimSpace(text)}, nil
 	}
 	whole, tail := text, ""
