@@ -95,7 +95,10 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 			delete(w.rest, name)
 			continue
 		}
-		free[name], held[name] = 0, true
+		free[name] = 0
+		if until.Sub(now) > skipRest { // a moment's rest takes nobody's last attempt
+			held[name] = true
+		}
 		wake = min(wake, until.Sub(now))
 	}
 	busy := maps.Clone(w.perEnd)

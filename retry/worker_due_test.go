@@ -71,6 +71,33 @@ func must(t *testing.T, err error) {
 	}
 }
 
+// TestRestTakesNoLastAttempt: an endpoint that rests for a moment, since there was
+// no memory or no slot, still gets the last attempt of what ends meanwhile; one
+// that isn't configured any more doesn't.
+func TestRestTakesNoLastAttempt(t *testing.T) {
+	for rest, delivered := range map[time.Duration]bool{0: true, time.Minute: false} {
+		synctest.Test(t, func(t *testing.T) {
+			q := openQueue(t)
+			defer q.Close()
+			putFor(t, q, "m", "a", 30*time.Second)
+			began, attempts := time.Now(), 0
+			stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
+				if time.Since(began) < 35*time.Second {
+					return retry.Outcome{Kind: retry.Skip, After: rest}
+				}
+				attempts++
+				return retry.Outcome{Kind: retry.Done}
+			}), retry.WorkerOptions{})
+			time.Sleep(5 * time.Minute)
+			stop()
+			i, _, err := q.Get(t.Context(), "m")
+			if delivered && (attempts != 1 || !errors.Is(err, retry.ErrNotFound)) || !delivered && (attempts != 0 || i.State != retry.Dead) {
+				t.Errorf("rest %v: %d attempts, then %+v, %v", rest, attempts, i, err)
+			}
+		})
+	}
+}
+
 // TestEndpointThatCameBack: when a breaker's probe is good the waiting mail goes
 // out over the next minutes, not when its own turn would come within the hour.
 func TestEndpointThatCameBack(t *testing.T) {
