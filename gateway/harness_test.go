@@ -75,6 +75,7 @@ type setting struct {
 	sender    gateway.Authenticator
 	ledger    retry.Ledger // nil: the queue's
 	urls      dispatch.URLs
+	log       io.Writer // nil: nowhere
 }
 
 func newHarness(t *testing.T, s setting) *harness {
@@ -114,6 +115,9 @@ func newHarness(t *testing.T, s setting) *harness {
 		deps.Ledger = s.ledger
 	}
 	deps.Auth = s.sender
+	if s.log != nil {
+		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+	}
 	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls}
 	if h.queue != nil {
 		parts.Pauses = h.queue

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -216,7 +217,8 @@ func (d *deaf) Forget(context.Context, string) error {
 // TestLedgerThatFails: mail goes on; the worst is that somebody is asked again.
 func TestLedgerThatFails(t *testing.T) {
 	notes := &deaf{}
-	h := newHarness(t, setting{ledger: notes, endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: false}}})
+	var log bytes.Buffer
+	h := newHarness(t, setting{log: &log, ledger: notes, endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: false}}})
 	h.answers(path("/main", says(503)))
 	k := h.dial(h.addr, "EHLO")
 	if got := k.send("MAIL", "l1@client.example", "a@in.example"); !strings.HasPrefix(got, "451 ") {
@@ -230,5 +232,8 @@ func TestLedgerThatFails(t *testing.T) {
 	k.say("NOOP", 250)
 	if want := []string{"taken", "remember 1 72h0m0s", "taken", "forget"}; !slices.Equal(notes.calls, want) {
 		t.Errorf("the ledger was asked %q, want %q", notes.calls, want)
+	}
+	if looked, noted := strings.Count(log.String(), "can't be looked up"), strings.Count(log.String(), "could not be noted"); looked != 2 || noted != 2 {
+		t.Errorf("the log tells of %d look-ups and %d notes:\n%s", looked, noted, log.String())
 	}
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // runLimit is for one mutant's tests; a mutant that hangs is killed.
-const runLimit = 90 * time.Second
+const runLimit = 3 * time.Minute
 
 func main() {
 	log.SetFlags(0)
@@ -33,6 +33,7 @@ func main() {
 	to := flag.Int("to", 1<<30, "end before mutant `N`")
 	list := flag.Bool("list", false, "print the mutants and run none")
 	jobs := flag.Int("jobs", 2, "mutants at once")
+	quick := flag.String("quick", "", "tests (a `pattern`) to run first; the others only where these don't notice")
 	flag.Parse()
 	var all []mutant
 	for _, arg := range flag.Args() {
@@ -58,13 +59,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if run(chosen, argued, *jobs) > 0 {
+	if run(chosen, argued, *jobs, *quick) > 0 {
 		os.Exit(1)
 	}
 }
 
 // run tests the mutants and returns how many survived without a reason.
-func run(list []mutant, argued map[string]bool, jobs int) (survivors int) {
+func run(list []mutant, argued map[string]bool, jobs int, quick string) (survivors int) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	count := map[string]int{}
@@ -72,7 +73,7 @@ func run(list []mutant, argued map[string]bool, jobs int) (survivors int) {
 	for range jobs {
 		wg.Go(func() {
 			for m := range next {
-				end := m.test()
+				end := m.test(quick)
 				if end == "survived" && argued[m.key()] {
 					end = "argued"
 				}
@@ -95,8 +96,9 @@ func run(list []mutant, argued map[string]bool, jobs int) (survivors int) {
 	return count["survived"]
 }
 
-// test runs the tests against the mutant: "killed", "survived" or "invalid".
-func (m mutant) test() string {
+// test runs the tests against the mutant, the quick ones first: "killed",
+// "survived" or "invalid".
+func (m mutant) test(quick string) string {
 	dir, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		log.Fatal(err)
@@ -115,10 +117,20 @@ func (m mutant) test() string {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if quick != "" {
+		if end := goTest(overlay, m.file, quick); end != "survived" {
+			return end
+		}
+	}
+	return goTest(overlay, m.file, ".")
+}
+
+// goTest runs those of a file's package's tests that the pattern means.
+func goTest(overlay, file, pattern string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
 	defer cancel()
-	pkg := "./" + filepath.Dir(m.file)
-	out, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout", "60s", pkg).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast",
+		"-timeout", runLimit.String(), "-run", pattern, "./"+filepath.Dir(file)).CombinedOutput()
 	switch {
 	case err == nil:
 		return "survived"

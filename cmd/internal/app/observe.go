@@ -98,7 +98,7 @@ func (a *App) opsServer(router *webhook.Router, links *content.Links, recent *op
 		deps.Endpoints = append(deps.Endpoints, ops.Endpoint{Name: ep.Name(), URL: ep.URL(), Format: ep.Format(), Match: w.Match, Terminal: ep.Terminal()})
 	}
 	if links != nil {
-		deps.Content = content.NewHandler(content.Deps{Links: links, Messages: a.queue, Limits: a.parseLimits(), Memory: a.budget, Logger: a.deps.Logger, Now: time.Now})
+		deps.Content = content.NewHandler(content.Deps{Links: links, Messages: a.queue, Limits: a.parseLimits(), Memory: a.budget, Logger: a.deps.Logger, Now: a.clock.Now})
 	}
 	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
 	a.ops = server
