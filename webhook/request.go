@@ -84,6 +84,9 @@ func (r *Request) render() (err error) {
 // durable before it is posted.
 func (r *Request) UsesLinks() bool { return r.body.UsesLinks }
 
+// Size is the body's length in octets.
+func (r *Request) Size() int64 { return r.body.Length }
+
 // Shrinks reports whether Smaller is worth a try.
 func (r *Request) Shrinks() bool { return r.d.Links != nil && !r.body.UsesLinks }
 

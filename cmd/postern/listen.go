@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 
+	"postern/cmd/internal/config"
 	"postern/cmd/internal/devhook"
 )
 
@@ -24,6 +25,12 @@ func cmdListen(ctx context.Context, s *stdio, args []string) error {
 	fs.StringVar(&h.Secret, "secret", "", "check the signature with this `whsec_…` secret")
 	fs.DurationVar(&h.Delay, "delay", 0, "`time` to wait before each answer")
 	fs.BoolVar(&h.Full, "full", false, "don't shorten long values")
+	fs.Func("max-body", "largest body taken, such as 1MB; a larger one is answered 413, as a proxy does (default 256MiB)", func(v string) error {
+		var s config.Size
+		err := s.UnmarshalText([]byte(v))
+		h.MaxBody = int64(s)
+		return err
+	})
 	fs.IntVar(&h.Count, "count", 0, "end after so many requests; 0 never")
 	if err := parseFlags(fs, args); err != nil {
 		return err

@@ -23,7 +23,11 @@ func cmdServe(ctx context.Context, s *stdio, args []string) error {
 		log.Warn(w)
 	}
 	a, err := app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()})
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		log.Info("stopped while starting", "err", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	return errors.Join(a.Run(ctx), a.Close())

@@ -61,6 +61,16 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
+// Rough writes the size for people, to a tenth of its unit.
+func (s Size) Rough() string {
+	for _, u := range sizeUnits[:4] {
+		if int64(s) >= u.octets {
+			return strings.TrimSuffix(strconv.FormatFloat(float64(s)/float64(u.octets), 'f', 1, 64), ".0") + " " + u.suffix
+		}
+	}
+	return strconv.FormatInt(int64(s), 10) + " octets"
+}
+
 // List is words separated by commas or white space.
 type List []string
 

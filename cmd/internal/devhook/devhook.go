@@ -2,11 +2,12 @@
 // answers as it was told, to play an app's faults.
 //
 // What it prints never speaks to the terminal, whatever a mail holds. A body
-// above 256 MiB is answered 413 and not printed.
+// above its bound is answered 413 and not printed.
 package devhook
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,6 +30,7 @@ type Hook struct {
 	Secret   string            // whsec_…: signatures are checked
 	Delay    time.Duration     // before each answer
 	Full     bool              // long values are not shortened
+	MaxBody  int64             // octets of a body, a larger one is answered 413; 0: 256 MiB
 	Count    int               // Serve ends after so many requests; 0 never
 	Got      func(body []byte) // called with each body, may be nil
 
@@ -42,9 +44,12 @@ const maxBody = 256 << 20
 
 // ServeHTTP implements http.Handler.
 func (h *Hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(h.MaxBody, maxBody)))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		fmt.Fprintf(h.Out, "\n%s %s  answered 413: %v\n", r.Method, Printable(r.URL.RequestURI()), err)
 		return
 	}
 	select {
