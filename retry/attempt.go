@@ -199,7 +199,7 @@ func (w *Worker) write(ctx context.Context, l Lease, what string, f func(context
 	defer cancel()
 	err := f(ctx)
 	if err != nil {
-		w.o.Logger.Error("a delivery couldn't be "+what+"; it is attempted again when its lease runs out", "delivery", l.ID, "endpoint", l.Endpoint, "err", err)
+		w.o.Logger.Error("what became of a delivery couldn't be stored; it is attempted again when its lease runs out", "step", what, "delivery", l.ID, "endpoint", l.Endpoint, "err", err)
 	}
 	return err == nil
 }

@@ -122,12 +122,7 @@ func newVictim(t *testing.T, bin string, l *ledger) *victim {
 	t.Helper()
 	hook := httptest.NewServer(http.HandlerFunc(l.hook))
 	t.Cleanup(hook.Close)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	free.Close()
+	addr := freePort(t)
 	v := &victim{t: t, bin: bin, dir: filepath.Join(t.TempDir(), "q"), hook: hook.URL, addr: addr}
 	t.Cleanup(func() {
 		if v.cmd != nil && !v.dead() {

@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -30,12 +29,11 @@ func TestScripts(t *testing.T) {
 // setup gives a script addresses to serve at, and a store of its own.
 func setup(e *testscript.Env) error {
 	for _, name := range []string{"SMTP", "SMTP2", "SMTPS", "HTTP", "WEB"} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		addr, err := freeAddress()
 		if err != nil {
 			return err
 		}
-		e.Setenv(name, ln.Addr().String())
-		ln.Close()
+		e.Setenv(name, addr)
 	}
 	e.Setenv("POSTERN_RETRY_STORE", "sqlite://"+e.WorkDir+"/store")
 	return writeCertificate(filepath.Join(e.WorkDir, "tls.crt"), filepath.Join(e.WorkDir, "tls.key"))

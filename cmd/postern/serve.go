@@ -20,7 +20,7 @@ func cmdServe(ctx context.Context, s *stdio, args []string) error {
 	}
 	log := cfg.Process.Logger(s.Err)
 	for _, w := range cfg.Warnings() {
-		log.Warn(w)
+		log.Warn("a setting that is seldom meant", "why", w)
 	}
 	a, err := app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()})
 	switch {

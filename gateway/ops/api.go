@@ -79,7 +79,7 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusServiceUnavailable
 	}
 	if status >= 500 {
-		s.deps.Logger.Error("an API request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		s.deps.Logger.Error("an API request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	fail(w, status, err.Error())
 }

@@ -21,7 +21,7 @@ func (s *Server) page(mux *http.ServeMux) {
 	mux.HandleFunc("GET /{$}", s.whileOn(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		if err := t.Execute(w, struct{ Version string }{s.cfg.Version}); err != nil {
-			s.deps.Logger.Debug("the page was cut short", "error", err)
+			s.deps.Logger.Debug("the page was cut short", "err", err)
 		}
 	}))
 	for _, name := range []string{"page.css", "page.js"} { // each by its name: there is no listing

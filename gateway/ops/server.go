@@ -138,7 +138,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.cfg.Grace, time.Second))
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {
-		s.deps.Logger.Warn("HTTP requests were cut short by the shutdown", "error", err)
+		s.deps.Logger.Warn("HTTP requests were cut short by the shutdown", "err", err)
 		srv.Close()
 	}
 	<-ended

@@ -36,32 +36,36 @@ func withheld(why string) error { return errFinal{errors.New(why), ResultWithhel
 // the same place.
 type lane struct {
 	kind    string
-	log     *slog.Logger
 	observe func(kind, result string)
 	waiting chan job
 	ended   atomic.Bool // run has returned
 }
 
 type job struct {
-	id   string // of the delivery
+	log  *slog.Logger // says which report it is
 	send func(context.Context) error
 }
 
 func newLane(kind string, o Options) *lane {
-	return &lane{kind: kind, log: o.Logger, observe: o.Observer, waiting: make(chan job, laneSize)}
+	return &lane{kind: kind, observe: o.Observer, waiting: make(chan job, laneSize)}
 }
 
-// add takes a report, or gives it up where too many wait.
-func (l *lane) add(id string, send func(context.Context) error) {
+// add takes a report, or gives it up where too many wait. The logger says which
+// report it is.
+func (l *lane) add(log *slog.Logger, send func(context.Context) error) {
+	l.take(job{log.With("kind", l.kind), send})
+}
+
+func (l *lane) take(j job) {
 	if l.ended.Load() {
-		l.end(job{id: id}, errors.New("the process is ending"))
+		l.end(j, errors.New("the process is ending"))
 		return
 	}
 	select {
-	case l.waiting <- job{id, send}:
+	case l.waiting <- j:
 	default:
 		l.observe(l.kind, ResultOverflow)
-		l.log.Error("a dead letter is not reported: too many reports wait; the dead letter is in the queue", "kind", l.kind, "id", id)
+		j.log.Error("not reported: too many reports wait; a dead letter is in the queue")
 	}
 }
 
@@ -97,10 +101,10 @@ func (l *lane) deliver(ctx context.Context, j job) {
 			l.end(j, err)
 			return
 		}
-		l.log.Warn("a dead letter could not be reported; trying again", "kind", l.kind, "id", j.id, "in", pauses[n].String(), "error", err)
+		j.log.Warn("could not be reported; trying again", "in", pauses[n].String(), "err", err)
 		select {
 		case <-ctx.Done():
-			l.add(j.id, j.send)
+			l.take(j)
 			return
 		case <-time.After(pauses[n]):
 		}
@@ -130,10 +134,10 @@ func (l *lane) end(j job, err error) {
 	l.observe(l.kind, result)
 	switch result {
 	case ResultSent:
-		l.log.Info("dead letter reported", "kind", l.kind, "id", j.id)
+		j.log.Info("reported")
 	case ResultWithheld:
-		l.log.Info("dead letter not reported", "kind", l.kind, "id", j.id, "why", err.Error())
+		j.log.Info("not reported", "why", err.Error())
 	default:
-		l.log.Error("a dead letter could not be reported; it is in the queue", "kind", l.kind, "id", j.id, "error", err)
+		j.log.Error("could not be reported; a dead letter is in the queue", "err", err)
 	}
 }

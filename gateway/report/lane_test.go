@@ -23,7 +23,7 @@ func TestFailureWebhookIsTriedAgain(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); l.run(ctx) }()
-			l.add("d1", func(context.Context) error {
+			l.add(slog.New(slog.DiscardHandler), func(context.Context) error {
 				if tries++; tries <= c.bad {
 					return errors.New("503")
 				}
@@ -45,7 +45,7 @@ func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
 		l := newLane(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
 		began := time.Now()
 		for range laneSize + 5 {
-			l.add("d", func(context.Context) error { return nil })
+			l.add(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
 		}
 		if time.Since(began) != 0 || seen.of("dsn overflow") != 5 {
 			t.Errorf("took %s, %v", time.Since(began), seen.seen)
@@ -56,7 +56,7 @@ func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
 		if seen.of("dsn sent") != laneSize {
 			t.Errorf("at the end: %v", seen.seen)
 		}
-		l.add("late", func(context.Context) error { return nil })
+		l.add(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
 		if seen.of("dsn failed") != 1 {
 			t.Errorf("after the end: %v", seen.seen)
 		}
@@ -73,7 +73,7 @@ func TestLaneAtShutdown(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); l.run(ctx) }()
 		tries := 0
-		l.add("flaky", func(context.Context) error {
+		l.add(slog.New(slog.DiscardHandler), func(context.Context) error {
 			if tries++; tries == 1 {
 				return errors.New("busy")
 			}
@@ -88,7 +88,7 @@ func TestLaneAtShutdown(t *testing.T) {
 		ctx, cancel = context.WithCancel(t.Context())
 		done = make(chan struct{})
 		go func() { defer close(done); l.run(ctx) }()
-		l.add("hangs", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		l.add(slog.New(slog.DiscardHandler), func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		time.Sleep(time.Second)
 		cancel()
 		began := time.Now()

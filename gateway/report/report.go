@@ -91,11 +91,12 @@ func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a
 	if a.Status != 0 || a.Error != "" {
 		d.info.LastStatus, d.info.LastError = a.Status, a.Error
 	}
+	log := r.o.Logger.With("delivery", d.info.ID, "message", d.info.MessageID)
 	if w := r.o.Webhook; w != nil {
-		r.hooks.add(d.info.ID, func(ctx context.Context) error { return w.tell(ctx, d) })
+		r.hooks.add(log, func(ctx context.Context) error { return w.tell(ctx, d) })
 	}
 	if r.o.Relay != nil {
-		r.dsns.add(d.info.ID, func(ctx context.Context) error { return r.notify(ctx, d) })
+		r.dsns.add(log, func(ctx context.Context) error { return r.notify(ctx, d) })
 	}
 }
 
@@ -162,10 +163,10 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 	}
 	head, err := headerOf(raw)
 	if err != nil {
-		r.o.Logger.Error("a delivery is not reported: its message can't be read", "id", env.ID, "error", err)
+		r.o.Logger.Error("a delivery is not reported: its message can't be read", "message", env.ID, "err", err)
 		return
 	}
 	now := r.o.Now()
 	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, end: success, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
-	r.dsns.add(env.ID, func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
+	r.dsns.add(r.o.Logger.With("message", env.ID), func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
 }

@@ -67,7 +67,7 @@ func (c *Collector) Collect(ctx context.Context, client *smtp.Client) (smtp.Coll
 	col := &collection{Collector: c, by: client.Auth}
 	for _, endpoint := range client.Collect {
 		if err := col.list(ctx, endpoint); err != nil {
-			c.log.Error("the queue can't be listed", "for", client.Auth, "err", err)
+			c.log.Error("the queue can't be listed", "auth", client.Auth, "err", err)
 			return nil, replyLocalError
 		}
 	}
@@ -143,7 +143,7 @@ func (c *collection) waiting(ctx context.Context, l retry.Lease) (*smtp.Waiting,
 	w.Settle = func(_ context.Context, code int, text string, err error) { c.settle(h, code, text, err) }
 	w.Skip = func(_ context.Context, why string) {
 		h.end()
-		c.log.Info("a waiting mail stays: "+why, "delivery", l.ID, "for", c.by)
+		c.log.Info("a waiting mail stays", "why", why, "delivery", l.ID, "auth", c.by)
 		c.release(l, retry.Attempt{})
 	}
 	return w, nil
@@ -196,7 +196,7 @@ func (c *collection) handedOver(l retry.Lease, a retry.Attempt) {
 		c.log.Error("a mail was handed over, but the queue keeps it: it may be delivered again", "delivery", l.ID, "err", err)
 		return
 	}
-	c.log.Info("mail handed over", "delivery", l.ID, "for", c.by)
+	c.log.Info("mail handed over", "delivery", l.ID, "auth", c.by)
 }
 
 func (c *collection) release(l retry.Lease, a retry.Attempt) {

@@ -82,7 +82,7 @@ func (a *App) drain(ctx context.Context) {
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.cfg.Process.Grace)
 	defer cancel()
 	if err := a.smtp.Shutdown(grace); err != nil {
-		a.deps.Logger.Warn("sessions were cut off at the end of the grace; their senders keep the mail", "error", err)
+		a.deps.Logger.Warn("sessions were cut off at the end of the grace; their senders keep the mail", "err", err)
 	}
 }
 

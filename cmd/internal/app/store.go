@@ -79,7 +79,7 @@ func (a *App) forgetDead(ctx context.Context) error {
 		n, err := a.queue.Delete(ctx, retry.Filter{State: retry.Dead, Before: time.Now().Add(-keep)})
 		switch {
 		case err != nil && ctx.Err() == nil:
-			a.deps.Logger.Error("old dead letters could not be deleted", "error", err)
+			a.deps.Logger.Error("old dead letters could not be deleted", "err", err)
 		case n > 0:
 			a.deps.Logger.Warn("dead letters older than POSTERN_DEAD_RETAIN were deleted", "count", n)
 		}
