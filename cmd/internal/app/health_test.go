@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"postern/cmd/internal/config"
 	"postern/retry"
@@ -56,29 +54,18 @@ func TestReady(t *testing.T) {
 }
 
 // A store that fails is told of once, and once when it works again.
-func TestWatchStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		q := &sickQueue{}
-		a := &App{queue: q, deps: Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
-		ctx, stop := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- a.watchStore(ctx) }()
-		for _, step := range []struct {
-			health error
-			lines  int
-		}{{nil, 0}, {errors.New("the disk is full"), 1}, {errors.New("away"), 1}, {nil, 2}, {nil, 2}} {
-			synctest.Wait()
-			q.health = step.health
-			time.Sleep(storeCheckEvery)
-			synctest.Wait()
-			if n := strings.Count(log.String(), "\n"); n != step.lines {
-				t.Errorf("after %v: %d lines, want %d:\n%s", step.health, n, step.lines, &log)
-			}
+func TestTellStore(t *testing.T) {
+	var log bytes.Buffer
+	q, was := &sickQueue{}, ""
+	a := &App{queue: q, deps: Deps{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+	for _, step := range []struct {
+		health error
+		lines  int
+	}{{nil, 0}, {errors.New("the disk is full"), 1}, {errors.New("away"), 1}, {nil, 2}, {nil, 2}} {
+		q.health = step.health
+		was = a.tellStore(t.Context(), was)
+		if n := strings.Count(log.String(), "\n"); n != step.lines {
+			t.Errorf("after %v: %d lines, want %d:\n%s", step.health, n, step.lines, &log)
 		}
-		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
+	}
 }
