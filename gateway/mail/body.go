@@ -24,7 +24,7 @@ func (p *parser) leaf(e entity, off, end int64) {
 		end = off + limit
 	}
 	p.texts -= end - off
-	if !p.book(e.textWeight(end - off)) {
+	if !p.book(p.textWeight(e, end-off)) {
 		switch { // what would be made of it
 		case to == asHTML:
 			p.need += (end - off) * perReadHTML

@@ -32,8 +32,9 @@ const (
 
 	perTextOctet   = 4       // of a text's octets as they are stored, in ASCII or UTF-8
 	perCodedOctet  = 8       // the same in other charsets, which grow
+	perNearOctet   = 16      // of the first of them, which are looked at line by line and element by element, more than that
 	perReadHTML    = 8       // of HTML of which a text is made, more than that
-	perHeaderOctet = 15      // of the mail's own header: lists of addresses
+	perHeaderOctet = 18      // of the mail's own header: lists of addresses
 	perAttachment  = 4 << 10 // each one
 	freeHeader     = 2 << 10 // of a header
 )
@@ -51,7 +52,8 @@ func Least(src Source) int64 {
 type room struct {
 	of   Room
 	need int64
-	over bool // there was none: from here on the need is only measured
+	near int64 // octets of text that were looked at closely
+	over bool  // there was none: from here on the need is only measured
 }
 
 // book reports whether n more octets may be used.
@@ -63,11 +65,21 @@ func (r *room) book(n int64) bool {
 	return !r.over
 }
 
-// textWeight is the memory that n octets of a text take.
-func (e *entity) textWeight(n int64) int64 {
+// nearText is how many octets of a mail's text are looked at closely.
+const nearText = 1 << 20
+
+// textWeight is the memory that n octets of the mail's next text take.
+func (p *parser) textWeight(e entity, n int64) int64 {
+	near := min(n, nearText-p.near)
+	p.near += near
+	return n*perStored(e) + near*perNearOctet
+}
+
+// perStored is what an octet of a text takes when it is decoded.
+func perStored(e entity) int64 {
 	switch charset.Normalize(e.ctype.get("charset")) {
 	case "", "utf-8", "us-ascii":
-		return n * perTextOctet
+		return perTextOctet
 	}
-	return n * perCodedOctet
+	return perCodedOctet
 }
