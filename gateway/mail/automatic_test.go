@@ -1,6 +1,7 @@
 package mail
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -71,9 +72,9 @@ func TestAutomatic(t *testing.T) {
 			t.Errorf("%q from the null sender is %q, want %q", subject, got, want)
 		}
 	}
-	for _, w := range automaticReplies {
-		if w != strings.ToLower(w) {
-			t.Errorf("%q isn't in lower case", w)
+	for _, w := range slices.Concat(automaticReplies[:], absences[:]) {
+		if w != strings.ToLower(w) || len(w) > maxPhrase {
+			t.Errorf("%q isn't in lower case, or too long", w)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package mail
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // bounceSubject knows the subjects of bounces, in lower case.
 func bounceSubject(s string) bool {
@@ -36,26 +39,30 @@ const (
 // absenceOf knows the subjects that mailers put before an absence note: a
 // phrase, then a colon or nothing.
 func absenceOf(subject string) absence {
-	s := strings.ToLower(strings.TrimSpace(subject))
-	for i, list := range [...][]string{automaticReplies[:], absences[:]} {
-		for _, w := range list {
-			rest, ok := strings.CutPrefix(s, w)
-			rest = strings.TrimLeft(rest, " \u00a0")
-			colon := strings.HasPrefix(rest, ":") || strings.HasPrefix(rest, "：")
-			switch {
-			case !ok || rest != "" && !colon:
-			case i == 0 && colon:
-				return away
-			default:
-				return perhaps
-			}
-		}
+	phrase, colon := strings.TrimSpace(subject), false
+	if i := strings.IndexAny(phrase, ":："); i >= 0 {
+		phrase, colon = phrase[:i], true
 	}
-	if strings.HasPrefix(subject, "AUTO: ") && lotusAbsence(s) {
+	if len(phrase) > maxPhrase {
+		return present
+	}
+	phrase = strings.ToLower(strings.TrimRight(phrase, " \u00a0"))
+	switch {
+	case slices.Contains(automaticReplies[:], phrase):
+		if colon {
+			return away
+		}
+		return perhaps
+	case slices.Contains(absences[:], phrase):
+		return perhaps
+	case phrase == "auto" && strings.HasPrefix(subject, "AUTO: ") && lotusAbsence(strings.ToLower(subject)):
 		return away
 	}
 	return present
 }
+
+// maxPhrase is more than any of the phrases has, in octets.
+const maxPhrase = 80
 
 // lotusAbsence knows the wording of Notes behind "AUTO: ".
 func lotusAbsence(s string) bool {

@@ -25,7 +25,7 @@ type header struct {
 // get returns the first field of that name, nil without.
 func (h *header) get(name string) []byte {
 	for i := range h.fields {
-		if strings.EqualFold(h.fields[i].name, name) {
+		if named(h.fields[i].name, name) {
 			return h.fields[i].raw
 		}
 	}
@@ -36,12 +36,15 @@ func (h *header) get(name string) []byte {
 func (h *header) all(name string) [][]byte {
 	var out [][]byte
 	for i := range h.fields {
-		if strings.EqualFold(h.fields[i].name, name) {
+		if named(h.fields[i].name, name) {
 			out = append(out, h.fields[i].raw)
 		}
 	}
 	return out
 }
+
+// named says whether a field has a name of ASCII letters.
+func named(field, name string) bool { return len(field) == len(name) && strings.EqualFold(field, name) }
 
 // headerReader takes a header block apart and cannot fail: a line that is no
 // field is skipped when fields go on after it, else the body starts there.

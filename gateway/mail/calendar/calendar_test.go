@@ -29,7 +29,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestLinear: what a stranger makes large costs little.
+// TestLinear: what a stranger makes large costs little; a quadratic reader takes
+// many minutes, a busy machine some seconds.
 func TestLinear(t *testing.T) {
 	for name, in := range map[string]string{
 		"a parameter": "BEGIN:VCALENDAR\nBEGIN:VEVENT\nATTENDEE;PARTSTAT=" + strings.Repeat("x", 1<<20) + ":a\n", "folds": "BEGIN:VCALENDAR\nUID:" + strings.Repeat("\n x", 1<<19), "begins": strings.Repeat("BEGIN:VEVENT\n", 1<<17),
@@ -37,7 +38,7 @@ func TestLinear(t *testing.T) {
 	} {
 		start := time.Now()
 		Read(in, "")
-		if took := time.Since(start); took > 3*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
 	}
