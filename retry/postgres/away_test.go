@@ -16,9 +16,9 @@ import (
 // must wait, and goes on as soon as the server is there.
 func TestServerAwayAtStart(t *testing.T) {
 	s := ownServer(t)
-	s.kill()
+	s.Kill()
 	began := time.Now()
-	q := open(t, s.url("postgres"), Options{})
+	q := open(t, s.URL("postgres"), Options{})
 	if took := time.Since(began); took > 2*firstTry {
 		t.Errorf("Open took %v", took)
 	}
@@ -33,7 +33,7 @@ func TestServerAwayAtStart(t *testing.T) {
 	if ls, err := q.Lease(ctx, retry.LeaseRequest{Max: 1, TTL: time.Minute}); len(ls) > 0 || errors.Is(err, retry.ErrUnhealthy) {
 		t.Errorf("Lease = %v, %v: a worker would end", ls, err)
 	}
-	if err := s.start(); err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -63,7 +63,7 @@ func putOne(ctx context.Context, q *Queue, id string) error {
 // TestReplicasAgreeOnAValue has replicas that start at once on an empty database
 // each put a value of their own.
 func TestReplicasAgreeOnAValue(t *testing.T) {
-	dsn := database(t)
+	dsn := shared.Database(t)
 	const replicas = 4
 	got := make([]string, replicas)
 	var wg sync.WaitGroup

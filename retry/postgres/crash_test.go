@@ -8,13 +8,13 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"postern/retry"
+	"postern/retry/postgres/pgtest"
 	"postern/retry/queuetest"
 )
 
@@ -52,14 +52,14 @@ func enqueue1(ctx context.Context, q *Queue, id string) (retry.Result, error) {
 }
 
 // ownServer is a server that the test may kill.
-func ownServer(t *testing.T) *server {
+func ownServer(t *testing.T) *pgtest.Server {
 	t.Helper()
-	s, err := newServer()
+	s, err := pgtest.New()
 	if err == nil {
-		t.Cleanup(func() { s.kill(); _ = os.RemoveAll(s.dir) })
-		err = s.start()
+		t.Cleanup(func() { s.Remove() })
+		err = s.Start()
 	}
-	needServer(t, err)
+	pgtest.Need(t, err)
 	return s
 }
 
@@ -88,7 +88,7 @@ func TestServerKilled(t *testing.T) {
 	var wg sync.WaitGroup
 	var replicas []*Queue
 	for r := range 2 {
-		q := open(t, s.url("postgres"), Options{Conns: 8})
+		q := open(t, s.URL("postgres"), Options{Conns: 8})
 		replicas = append(replicas, q)
 		for w := range 3 {
 			wg.Go(func() { writeUnderLoad(ctx, q, j, fmt.Sprintf("m%d-%d-", r, w)) })
@@ -97,9 +97,9 @@ func TestServerKilled(t *testing.T) {
 	}
 	for range 3 {
 		j.await(t, func() int { return len(j.acked) }, 50)
-		s.kill()
+		s.Kill()
 		j.await(t, func() int { return j.failures }, 1)
-		if err := s.start(); err != nil {
+		if err := s.Start(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -184,7 +184,7 @@ func deliverUnderLoad(ctx context.Context, q *Queue, j *journal) {
 // caller is told of an error, and the sender's next try is absorbed where the
 // first one was stored after all.
 func TestCutAtCommit(t *testing.T) {
-	dsn := database(t)
+	dsn := shared.Database(t)
 	direct := open(t, dsn, Options{})
 	p := newProxy(t, dsn)
 	through := open(t, p.dsn, Options{Conns: 2})
@@ -304,7 +304,7 @@ func (p *proxy) pump(from, to net.Conn, committing *atomic.Bool, request bool) {
 // takes them over once they run out, and nothing that the dead one still says
 // counts.
 func TestReplicaDies(t *testing.T) {
-	dsn := database(t)
+	dsn := shared.Database(t)
 	ctx, clock := t.Context(), queuetest.NewClock()
 	dying, living := open(t, dsn, Options{Now: clock.Now}), open(t, dsn, Options{Now: clock.Now})
 	for i := range 10 {
@@ -344,7 +344,7 @@ func TestReplicaDies(t *testing.T) {
 
 // TestTwoWorkers has two replicas drain one queue: each delivery once.
 func TestTwoWorkers(t *testing.T) {
-	dsn := database(t)
+	dsn := shared.Database(t)
 	const n = 300
 	var mu sync.Mutex
 	sent, by := map[string]int{}, [2]int{}
@@ -399,7 +399,7 @@ func (d deliver) Deliver(_ context.Context, l retry.Lease) retry.Outcome {
 
 func TestRefusesUnsafeServerAndNewerSchema(t *testing.T) {
 	s := ownServer(t)
-	dsn := s.url("postgres")
+	dsn := s.URL("postgres")
 	if err := open(t, dsn, Options{}).Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +433,7 @@ func TestAddressErrorHidesPassword(t *testing.T) {
 
 // TestOddText stores what PostgreSQL's text can't hold.
 func TestOddText(t *testing.T) {
-	q := open(t, database(t), Options{})
+	q := open(t, shared.Database(t), Options{})
 	ref, err := q.Stage(t.Context(), nil, body("x"))
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSuite(t *testing.T) {
-	dsn := database(t)
+	dsn := shared.Database(t)
 	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
 		execute(t, dsn, "DROP SCHEMA IF EXISTS postern CASCADE")
 		return tidied{open(t, dsn, Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Conns: 8})}

@@ -1,0 +1,237 @@
+// Package historytest holds every history.Store to the same promises.
+package historytest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"postern/gateway/history"
+)
+
+// start is the time of the first record.
+var start = time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)
+
+// Record is the n-th record of a test: a minute after the one before.
+func Record(n int) history.Record {
+	id := fmt.Sprintf("0r%06d", n)
+	return history.Record{
+		ID: id, At: start.Add(time.Duration(n) * time.Minute), TookMS: 12,
+		Client: history.Client{IP: "192.0.2.7", Name: "mx.sender.example", Hello: "mx.sender.example"},
+		From:   fmt.Sprintf("ann+%d@sender.example", n), To: []history.Recipient{{Address: "Sales@in.example.com", Reply: "250 2.1.5 OK"}},
+		Size: 1234, MessageID: fmt.Sprintf("m%d.x@sender.example", n), Subject: fmt.Sprintf("Invoice 70%02d für Müller", n),
+		Result: history.Accepted, Reply: "250 2.0.0 Taken as " + id,
+		Attempts: []history.Attempt{{Delivery: fmt.Sprintf("wh%06d", n), Endpoint: "app", To: []string{"Sales@in.example.com"}, At: start, N: 1, Status: 200, Reason: "delivered"}},
+	}
+}
+
+// Run holds the stores that open makes to what history.Store promises.
+func Run(t *testing.T, open func(t *testing.T) history.Store) {
+	for name, test := range map[string]func(*testing.T, history.Store){
+		"find": testFind, "pages": testPages, "get": testGet, "states": testStates, "forget": testForget, "prune": testPrune,
+		"refuses": testRefuses,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func write(t *testing.T, s history.Store, b history.Batch) {
+	t.Helper()
+	if err := s.Write(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func records(n int) history.Batch {
+	var b history.Batch
+	for i := range n {
+		b.Records = append(b.Records, Record(i))
+	}
+	return b
+}
+
+// ids is what a query finds, or its error.
+func ids(ctx context.Context, s history.Store, q history.Query) string {
+	found, next, err := s.Find(ctx, q)
+	if err != nil {
+		return "error: " + err.Error()
+	}
+	var all []string
+	for _, r := range found {
+		if len(r.Attempts) > 0 {
+			return "attempts in a list"
+		}
+		all = append(all, strings.TrimPrefix(r.ID, "0r00000"))
+	}
+	if next != "" {
+		all = append(all, "more")
+	}
+	return strings.Join(all, " ")
+}
+
+func testFind(t *testing.T, s history.Store) {
+	write(t, s, records(4))
+	bounce := Record(4)
+	bounce.From, bounce.Subject, bounce.MessageID, bounce.Auth = "", "Re: счёт № 7", "", "device-9@sender.example"
+	write(t, s, history.Batch{Records: []history.Record{bounce}})
+	for _, row := range []struct {
+		q    history.Query
+		want string
+	}{
+		{history.Query{}, "4 3 2 1 0"},
+		{history.Query{Words: "0r000002"}, "2"},
+		{history.Query{Words: "0r0000"}, "4 3 2 1 0"},
+		{history.Query{Words: "wh000003"}, "3"},
+		{history.Query{Words: "<m1.x@sender.example>"}, "1"},
+		{history.Query{Words: "invoice"}, "3 2 1 0"},
+		{history.Query{Words: "INVOICE 7002"}, "2"},
+		{history.Query{Words: "7002 inv"}, "2"},
+		{history.Query{Words: "voice"}, ""},
+		{history.Query{Words: "müller"}, "3 2 1 0"},
+		{history.Query{Words: "Счёт"}, "4"},
+		{history.Query{Words: "192.0.2.7"}, "4 3 2 1 0"},
+		{history.Query{Words: "nothing like it"}, ""},
+		{history.Query{Address: "ann+3@sender.example"}, "3"},
+		{history.Query{Address: "sales@IN.example.com"}, "4 3 2 1 0"},
+		{history.Query{Address: "ann"}, "3 2 1 0"},
+		{history.Query{Address: "@sender.exa"}, "4 3 2 1 0"},
+		{history.Query{Address: "device-9"}, "4"},
+		{history.Query{Address: "sender@example"}, ""},
+		{history.Query{Since: start.Add(3 * time.Minute)}, "4 3"},
+		{history.Query{Until: start.Add(2 * time.Minute)}, "1 0"},
+		{history.Query{Since: start.Add(time.Minute), Until: start.Add(2 * time.Minute), Words: "invoice"}, "1"},
+		{history.Query{Limit: 2}, "4 3 more"},
+		{history.Query{Words: "inv", State: "accepted"}, "3 2 1 0"},
+		{history.Query{Words: "inv", State: "auth-failed"}, ""},
+		{history.Query{Words: "inv", Limit: 4}, "3 2 1 0"},
+	} {
+		if got := ids(t.Context(), s, row.q); got != row.want {
+			t.Errorf("%+v finds %q, want %q", row.q, got, row.want)
+		}
+	}
+}
+
+func testPages(t *testing.T, s history.Store) {
+	write(t, s, records(25))
+	var got []string
+	for q := (history.Query{Limit: 10, Address: "ann"}); ; {
+		found, next, err := s.Find(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range found {
+			got = append(got, r.ID)
+		}
+		if next == "" {
+			break
+		}
+		q.After = next
+		write(t, s, history.Batch{Records: []history.Record{Record(100 + len(got))}}) // newer ones don't move the pages
+	}
+	if len(got) != 25 || got[0] != "0r000024" || got[24] != "0r000000" {
+		t.Errorf("paging found %v", got)
+	}
+}
+
+func testGet(t *testing.T, s history.Store) {
+	write(t, s, records(12))
+	want := Record(11)
+	want.Attempts = append(want.Attempts, history.Attempt{Message: want.ID, Delivery: "wh2", Endpoint: "crm", To: []string{"x@in.example.com"}, At: start.Add(time.Hour),
+		N: 2, Queued: true, Status: 503, Reason: "unavailable", TookMS: 3, Error: "HTTP 503", Answer: "<h1>try later</h1>"})
+	write(t, s, history.Batch{Attempts: want.Attempts[1:]})
+	for _, id := range []string{"0r000011", "0r00001"} {
+		got, err := s.Get(t.Context(), id)
+		if id == "0r00001" {
+			if !errors.Is(err, history.ErrAmbiguous) {
+				t.Errorf("a prefix of two is %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.ID != want.ID || len(got.Attempts) != 2 || got.Attempts[1].Answer != "<h1>try later</h1>" || !got.Attempts[1].Queued || !got.At.Equal(want.At) || got.Subject != want.Subject {
+			t.Errorf("got %+v", got)
+		}
+	}
+	for _, id := range []string{"", "0r1", "zzz"} {
+		if _, err := s.Get(t.Context(), id); !errors.Is(err, history.ErrNotFound) {
+			t.Errorf("%q is %v", id, err)
+		}
+	}
+}
+
+func testStates(t *testing.T, s history.Store) {
+	b := records(6)
+	b.Records[1].Waiting = 2
+	b.Records[2].Result, b.Records[3].Result, b.Records[4].Result, b.Records[5].Result = history.Refused, history.Deferred, history.AuthFailed, history.Aborted
+	write(t, s, b)
+	check := func(state history.State, want string) {
+		t.Helper()
+		if got := ids(t.Context(), s, history.Query{State: state}); got != want {
+			t.Errorf("%s: %q, want %q", state, got, want)
+		}
+	}
+	check(history.StateWaiting, "1")
+	check(history.StateDead, "")
+	check(history.StateFailed, "5 4 3 2")
+	check("accepted", "1 0")
+	check("refused", "2")
+	check("auth-failed", "4")
+	id := b.Records[1].ID
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "a"}, {Message: id, Delivery: "a", Settles: history.SettledDone}}})
+	check(history.StateWaiting, "1")
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "b", Settles: history.SettledDead}, {Message: "gone", Settles: history.SettledDead}}})
+	check(history.StateWaiting, "")
+	check(history.StateDead, "1")
+	if r, err := s.Get(t.Context(), id); err != nil || r.Waiting != 0 || r.Dead != 1 || len(r.Attempts) != 4 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	// Replayed: given up again, and then delivered.
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "b", Settles: history.SettledDead}}})
+	check(history.StateDead, "1")
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "b", Settles: history.SettledDone}}})
+	check(history.StateDead, "")
+}
+
+func testForget(t *testing.T, s history.Store) {
+	write(t, s, records(12))
+	for address, want := range map[string]int{"ANN+1@sender.example": 1, "ann@sender.example": 0, "nobody@x.example": 0} {
+		if n, err := s.Forget(t.Context(), address); n != want || err != nil {
+			t.Errorf("forgetting %s removed %d, want %d: %v", address, n, want, err)
+		}
+	}
+	if got := ids(t.Context(), s, history.Query{Words: "invoice 7001"}); got != "" {
+		t.Errorf("still found: %q", got)
+	}
+	if got := ids(t.Context(), s, history.Query{Words: "invoice 701"}); got != "0r000011 0r000010" {
+		t.Errorf("found after forgetting another: %q", got)
+	}
+}
+
+func testPrune(t *testing.T, s history.Store) {
+	write(t, s, records(10))
+	if err := s.Prune(t.Context(), start.Add(7*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(t.Context(), s, history.Query{}); got != "9 8 7" {
+		t.Errorf("after pruning: %q", got)
+	}
+	if got := ids(t.Context(), s, history.Query{Words: "invoice"}); got != "9 8 7" {
+		t.Errorf("after pruning, by a word: %q", got)
+	}
+}
+
+func testRefuses(t *testing.T, s history.Store) {
+	for _, q := range []history.Query{{State: "lost"}, {Limit: -1}, {Limit: history.MaxLimit + 1}, {After: "x"}, {After: "-1"}, {Words: "%%"}, {Address: "@"}} {
+		if got := ids(t.Context(), s, q); !strings.HasPrefix(got, "error: history: unusable query") {
+			t.Errorf("%+v: %q", q, got)
+		}
+	}
+	if err := s.Write(t.Context(), history.Batch{}); err != nil {
+		t.Error(err)
+	}
+}

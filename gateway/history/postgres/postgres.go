@@ -1,0 +1,279 @@
+// Package postgres keeps history in the database of the queue, in tables of its
+// own that replicas share. While the database is away nothing is written and
+// nobody waits: the recorder drops and counts. Commits aren't waited for
+// (synchronous_commit = off), so a crash of the server may take the last second.
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"postern/gateway/history"
+)
+
+// schema is applied by whoever writes first; each statement may come twice.
+const schema = `
+SELECT pg_advisory_xact_lock(7885912312987);
+CREATE SCHEMA IF NOT EXISTS postern;
+CREATE TABLE IF NOT EXISTS postern.history (
+	n       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id      text COLLATE "C" NOT NULL UNIQUE,
+	at_ms   bigint NOT NULL,
+	result  text NOT NULL,
+	waiting int NOT NULL,
+	dead    int NOT NULL,
+	words   tsvector NOT NULL,
+	data    bytea NOT NULL -- history.Record as JSON
+);
+CREATE INDEX IF NOT EXISTS history_at ON postern.history (at_ms);
+CREATE INDEX IF NOT EXISTS history_failed ON postern.history (result, n) WHERE result <> 'accepted';
+CREATE INDEX IF NOT EXISTS history_waiting ON postern.history (n) WHERE waiting > 0;
+CREATE INDEX IF NOT EXISTS history_dead ON postern.history (n) WHERE dead > 0;
+CREATE INDEX IF NOT EXISTS history_words ON postern.history USING gin (words);
+CREATE TABLE IF NOT EXISTS postern.history_attempt (
+	n    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	id   text COLLATE "C" NOT NULL, -- the message's
+	data bytea NOT NULL -- history.Attempt as JSON
+);
+CREATE INDEX IF NOT EXISTS history_attempt_id ON postern.history_attempt (id);`
+
+// conns is how many connections history takes: the recorder's and a reader's.
+const conns = 2
+
+// Options bound a store.
+type Options struct {
+	MaxBytes int64 // of the tables; the oldest records go first
+}
+
+// Store is a history.Store in a database.
+type Store struct {
+	o     Options
+	pool  *pgxpool.Pool
+	ready chan struct{} // holds a token until the schema is there
+}
+
+var _ history.Store = (*Store)(nil)
+
+// Open returns a store in the database that dsn names. It connects when it is
+// needed first, so that a database that is away stops nobody.
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, errors.New("history: the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
+	}
+	cfg.MaxConns, cfg.MinConns = conns, 0
+	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, "SET synchronous_commit = off")
+		return err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	s := &Store{o: o, pool: pool, ready: make(chan struct{}, 1)}
+	s.ready <- struct{}{}
+	return s, nil
+}
+
+// prepare makes the tables, once.
+func (s *Store) prepare(ctx context.Context) error {
+	select {
+	case _, missing := <-s.ready:
+		if !missing {
+			return nil
+		}
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, schema)
+		return err
+	})
+	if err != nil {
+		s.ready <- struct{}{}
+		return fmt.Errorf("history: %w", err)
+	}
+	close(s.ready)
+	return nil
+}
+
+// Close implements history.Store.
+func (s *Store) Close() error {
+	s.pool.Close()
+	return nil
+}
+
+// Write implements history.Store: one transaction in one round trip.
+func (s *Store) Write(ctx context.Context, b history.Batch) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	for i := range b.Records {
+		r := &b.Records[i]
+		data, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		batch.Queue(`INSERT INTO postern.history (id, at_ms, result, waiting, dead, words, data)
+			VALUES ($1, $2, $3, $4, $5, array_to_tsvector($6::text[]), $7) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, lexemes(r), data)
+	}
+	for i := range b.Attempts {
+		a := &b.Attempts[i]
+		data, err := json.Marshal(a)
+		if err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+		batch.Queue("INSERT INTO postern.history_attempt (id, data) VALUES ($1, $2)", a.Message, data)
+		if a.Settles != "" {
+			batch.Queue(settle, a.Message, a.Settles == history.SettledDead)
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
+	}
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+const settle = `UPDATE postern.history SET waiting = greatest(waiting - 1, 0), dead = CASE
+	WHEN $2::bool AND waiting = 0 THEN greatest(dead, 1) WHEN $2 THEN dead + 1 WHEN waiting = 0 THEN greatest(dead - 1, 0) ELSE dead END WHERE id = $1`
+
+// lexemes are the record's words; a tsvector has no empty ones, and PostgreSQL
+// no NUL, which is neither letter nor digit.
+func lexemes(r *history.Record) []string {
+	words := r.Words()
+	kept := words[:0]
+	for _, w := range words {
+		if w != "" {
+			kept = append(kept, strings.ToValidUTF8(w, ""))
+		}
+	}
+	return kept
+}
+
+// match is the tsquery for terms that must all be there.
+func match(terms []history.Term, state history.State) string {
+	words := make([]string, len(terms), len(terms)+1)
+	for i, t := range terms {
+		words[i] = "'" + t.Word + "'" // letters and digits alone
+		if t.Prefix {
+			words[i] += ":*"
+		}
+	}
+	if w := state.Word(); w != "" {
+		words = append(words, "'"+w+"'")
+	}
+	return strings.Join(words, " & ")
+}
+
+// pruneStep is how many records go in one transaction.
+const pruneStep = 5000
+
+// Prune implements history.Store.
+func (s *Store) Prune(ctx context.Context, before time.Time) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	for {
+		n, err := s.remove(ctx, "SELECT id FROM postern.history WHERE at_ms < $1 ORDER BY at_ms LIMIT $2", before.UnixMilli(), pruneStep)
+		if err != nil {
+			return err
+		}
+		if n < pruneStep {
+			return s.shrink(ctx)
+		}
+	}
+}
+
+// shrink removes a twentieth of the oldest records while they take more than
+// their bound; the space comes back with vacuum, so one step a call is enough.
+func (s *Store) shrink(ctx context.Context) error {
+	if s.o.MaxBytes <= 0 {
+		return nil
+	}
+	var used, rows int64
+	err := s.pool.QueryRow(ctx, `SELECT coalesce(sum(length(data)), 0) * 2, count(*) FROM postern.history`).Scan(&used, &rows)
+	if err != nil || used <= s.o.MaxBytes {
+		return err
+	}
+	_, err = s.remove(ctx, "SELECT id FROM postern.history ORDER BY n LIMIT $1", rows/20+1)
+	return err
+}
+
+// remove deletes the records whose ids a query selects.
+func (s *Store) remove(ctx context.Context, which string, args ...any) (int, error) {
+	tag, err := s.pool.Exec(ctx, "WITH gone AS ("+which+"), attempts AS (DELETE FROM postern.history_attempt a USING gone WHERE a.id = gone.id) "+
+		"DELETE FROM postern.history h USING gone WHERE h.id = gone.id", args...)
+	if err != nil {
+		return 0, fmt.Errorf("history: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}
+
+// Forget implements history.Store.
+func (s *Store) Forget(ctx context.Context, address string) (int, error) {
+	if err := s.prepare(ctx); err != nil {
+		return 0, err
+	}
+	terms := history.Query{Address: address}.Terms()
+	if len(terms) == 0 {
+		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
+	}
+	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead FROM postern.history WHERE words @@ $1::tsquery", match(terms, ""))
+	if err != nil {
+		return 0, fmt.Errorf("history: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, scan)
+	if err != nil {
+		return 0, fmt.Errorf("history: %w", err)
+	}
+	var named []string
+	for i := range all {
+		if all[i].Names(address) {
+			named = append(named, all[i].ID)
+		}
+	}
+	return s.remove(ctx, "SELECT unnest($1::text[]) AS id", named)
+}
+
+// numbered is a record and its place in the order of arrival.
+type numbered struct {
+	n int64
+	history.Record
+}
+
+func scan(row pgx.CollectableRow) (numbered, error) {
+	var r numbered
+	var data []byte
+	var waiting, dead int
+	if err := row.Scan(&r.n, &data, &waiting, &dead); err != nil {
+		return r, err
+	}
+	err := json.Unmarshal(data, &r.Record)
+	r.Waiting, r.Dead = waiting, dead
+	return r, err
+}
+
+// cursor reads what Find gave.
+func cursor(after string) (int64, error) {
+	if after == "" {
+		return 1 << 62, nil
+	}
+	n, err := strconv.ParseInt(after, 10, 64)
+	if err != nil || n < 1 {
+		return 0, history.ErrCursor
+	}
+	return n, nil
+}

@@ -1,0 +1,209 @@
+// Package sqlite keeps history in a SQLite file of its own, beside the queue's
+// and apart from it: a damaged file is set aside and said so, never in the way
+// of mail. The last commit survives a kill of the process (WAL,
+// synchronous=NORMAL); a power cut may take the last seconds.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"postern/gateway/history"
+)
+
+// fileName is the file's, in the store's folder.
+const fileName = "history.db"
+
+// version is the schema's; another's file is set aside.
+const version = 1
+
+// schema: records in the order of their arrival; words is a full-text index
+// without the text. A record's number is the same in both.
+const schema = `
+CREATE TABLE IF NOT EXISTS records (
+	n       INTEGER PRIMARY KEY,
+	id      TEXT NOT NULL UNIQUE,
+	at      INTEGER NOT NULL, -- ms since 1970
+	result  TEXT NOT NULL,
+	waiting INTEGER NOT NULL,
+	dead    INTEGER NOT NULL,
+	data    BLOB NOT NULL     -- history.Record as JSON
+);
+CREATE INDEX IF NOT EXISTS records_at ON records (at);
+CREATE INDEX IF NOT EXISTS records_result ON records (result, n) WHERE result <> 'accepted';
+CREATE INDEX IF NOT EXISTS records_waiting ON records (n) WHERE waiting > 0;
+CREATE INDEX IF NOT EXISTS records_dead ON records (n) WHERE dead > 0;
+CREATE TABLE IF NOT EXISTS attempts (
+	id   TEXT NOT NULL,   -- the message's
+	data BLOB NOT NULL    -- history.Attempt as JSON
+);
+CREATE INDEX IF NOT EXISTS attempts_id ON attempts (id);
+CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(w, content='', contentless_delete=1, detail=none, tokenize="unicode61 remove_diacritics 0");
+PRAGMA user_version = 1;`
+
+// Options bound a store.
+type Options struct {
+	MaxBytes int64 // of the file; the oldest records go first
+	Logger   *slog.Logger
+	Now      func() time.Time // for the name of a file that is set aside
+}
+
+// Store is a history.Store in a file.
+type Store struct {
+	o     Options
+	path  string
+	read  *sql.DB
+	write *sql.DB
+	mu    sync.Mutex // one batch at a time
+	put   puts
+}
+
+var _ history.Store = (*Store)(nil)
+
+// Open opens the history in dir. A file that can't be used is set aside.
+func Open(ctx context.Context, dir string, o Options) (*Store, error) {
+	path := filepath.Join(dir, fileName)
+	s, err := open(ctx, path, o)
+	if err == nil || ctx.Err() != nil {
+		return s, err
+	}
+	if _, gone := os.Stat(path); gone != nil {
+		return nil, fmt.Errorf("history: %s: %w", path, err)
+	}
+	aside := path + ".damaged-" + o.Now().UTC().Format("20060102T150405")
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("history: setting %s aside: %w", path, err)
+		}
+	}
+	o.Logger.Error("the history can't be read and was set aside; a new one begins, mail isn't touched", "file", aside, "err", err)
+	return open(ctx, path, o)
+}
+
+// OpenBeside opens the history of another process, for an operator's command.
+// It must exist, and is never set aside.
+func OpenBeside(ctx context.Context, dir string) (*Store, error) {
+	path := filepath.Join(dir, fileName)
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("history: there is none here: %w", err)
+	}
+	s, err := open(ctx, path, Options{})
+	if err != nil {
+		return nil, fmt.Errorf("history: %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, path string, o Options) (*Store, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // SQLite's other files take its mode
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return nil, err
+	}
+	s := &Store{o: o, path: path}
+	s.write, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-4096)", "journal_size_limit(16777216)")
+	if err == nil {
+		s.read, err = connect(path, 2, "query_only(1)", "cache_size(-2048)")
+	}
+	if err == nil {
+		err = s.prepare(ctx)
+	}
+	if err != nil {
+		_ = s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func connect(path string, conns int, pragmas ...string) (*sql.DB, error) {
+	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, nil
+}
+
+// puts are the prepared statements of a batch.
+type puts struct{ record, words, attempt, settle *sql.Stmt }
+
+func (s *Store) prepare(ctx context.Context) error {
+	var have int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&have); err != nil {
+		return err
+	}
+	if have != 0 && have != version {
+		return fmt.Errorf("its version is %d, this program's is %d", have, version)
+	}
+	if have == 0 {
+		if _, err := s.write.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if _, err := s.write.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	var sound string
+	if err := s.write.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT n FROM records ORDER BY n DESC LIMIT 1)").Scan(&sound); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		to  **sql.Stmt
+		sql string
+	}{
+		{&s.put.record, "INSERT INTO records (id, at, result, waiting, dead, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"},
+		{&s.put.words, "INSERT INTO words (rowid, w) VALUES (?, ?)"},
+		{&s.put.attempt, "INSERT INTO attempts (id, data) VALUES (?, ?)"},
+		{&s.put.settle, `UPDATE records SET waiting = max(waiting - 1, 0), dead = CASE
+			WHEN ?1 AND waiting = 0 THEN max(dead, 1) WHEN ?1 THEN dead + 1 WHEN waiting = 0 THEN max(dead - 1, 0) ELSE dead END WHERE id = ?2`},
+	} {
+		var err error
+		if *p.to, err = s.write.PrepareContext(ctx, p.sql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close implements history.Store.
+func (s *Store) Close() error {
+	var errs []error
+	for _, p := range []*sql.Stmt{s.put.record, s.put.words, s.put.attempt, s.put.settle} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	for _, db := range []*sql.DB{s.read, s.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cursor reads what Find gave.
+func cursor(after string) (int64, error) {
+	if after == "" {
+		return 1 << 62, nil
+	}
+	n, err := strconv.ParseInt(after, 10, 64)
+	if err != nil || n < 1 {
+		return 0, history.ErrCursor
+	}
+	return n, nil
+}

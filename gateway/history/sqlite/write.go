@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"postern/gateway/history"
+)
+
+// Write implements history.Store: one transaction.
+func (s *Store) Write(ctx context.Context, b history.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commit(ctx, func(tx *sql.Tx) error {
+		for i := range b.Records {
+			if err := s.record(ctx, tx, &b.Records[i]); err != nil {
+				return err
+			}
+		}
+		for i := range b.Attempts {
+			if err := s.attempt(ctx, tx, &b.Attempts[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Store) commit(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if err := do(tx); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	return nil
+}
+
+func (s *Store) record(ctx context.Context, tx *sql.Tx, r *history.Record) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	res, err := tx.StmtContext(ctx, s.put.record).ExecContext(ctx, r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, data)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
+	}
+	n, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	_, err = tx.StmtContext(ctx, s.put.words).ExecContext(ctx, n, strings.Join(r.Words(), " "))
+	return err
+}
+
+func (s *Store) attempt(ctx context.Context, tx *sql.Tx, a *history.Attempt) error {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.StmtContext(ctx, s.put.attempt).ExecContext(ctx, a.Message, data); err != nil {
+		return err
+	}
+	if a.Settles == "" {
+		return nil
+	}
+	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, a.Settles == history.SettledDead, a.Message)
+	return err
+}
+
+// pruneStep is how many records go in one transaction, so that a batch of new
+// ones never waits long.
+const pruneStep = 2000
+
+// Prune implements history.Store.
+func (s *Store) Prune(ctx context.Context, before time.Time) error {
+	for {
+		n, err := s.remove(ctx, "SELECT n FROM records WHERE at < ? ORDER BY at LIMIT ?", before.UnixMilli(), pruneStep)
+		if err != nil {
+			return err
+		}
+		if n == pruneStep {
+			continue
+		}
+		used, err := s.used(ctx)
+		if err != nil || s.o.MaxBytes <= 0 || used <= s.o.MaxBytes {
+			return err
+		}
+		if n, err = s.remove(ctx, "SELECT n FROM records ORDER BY n LIMIT ?", pruneStep); err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// used is how many octets of the file hold something.
+func (s *Store) used(ctx context.Context) (int64, error) {
+	var n int64
+	err := s.read.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`).Scan(&n)
+	return n, err
+}
+
+// Forget implements history.Store.
+func (s *Store) Forget(ctx context.Context, address string) (int, error) {
+	terms := history.Query{Address: address}.Terms()
+	if len(terms) == 0 {
+		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
+	}
+	rows, err := s.read.QueryContext(ctx, "SELECT n, data FROM records WHERE n IN (SELECT rowid FROM words WHERE words MATCH ?)", match(terms, ""))
+	if err != nil {
+		return 0, fmt.Errorf("history: %w", err)
+	}
+	defer rows.Close()
+	var named []int64
+	for rows.Next() {
+		n, r, err := scan(rows)
+		if err != nil {
+			return 0, err
+		}
+		if r.Names(address) {
+			named = append(named, n)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return 0, fmt.Errorf("history: %w", err)
+	}
+	for _, n := range named {
+		if _, err := s.remove(ctx, "SELECT n FROM records WHERE n = ?", n); err != nil {
+			return 0, err
+		}
+	}
+	return len(named), s.vacuum(ctx)
+}
+
+// vacuum gives freed pages back, and overwrites what they held.
+func (s *Store) vacuum(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.write.ExecContext(ctx, "INSERT INTO words (words) VALUES ('optimize'); PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}
+
+// remove deletes the records that a query of their numbers selects.
+func (s *Store) remove(ctx context.Context, which string, args ...any) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var n int64
+	err := s.commit(ctx, func(tx *sql.Tx) error {
+		for _, stmt := range []string{
+			"DELETE FROM attempts WHERE id IN (SELECT id FROM records WHERE n IN (" + which + "))",
+			"DELETE FROM words WHERE rowid IN (" + which + ")",
+			"DELETE FROM records WHERE n IN (" + which + ")",
+		} {
+			res, err := tx.ExecContext(ctx, stmt, args...)
+			if err != nil {
+				return err
+			}
+			if n, err = res.RowsAffected(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return int(n), err
+}
