@@ -95,7 +95,8 @@ func (r *relay) Message(_ context.Context, t *smtp.Transaction, s smtp.Sink) []s
 	}
 	return []smtp.Reply{r.refuse}
 }
-func (r *relay) Answered(*smtp.Transaction, bool)                        {}
+func (r *relay) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
+func (r *relay) Refused(*smtp.Client, string, string, smtp.Reply)        {}
 func (r *relay) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
 func (r *relay) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
 func (r *relay) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }

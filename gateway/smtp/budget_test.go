@@ -38,7 +38,8 @@ func (*cheap) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
 	return drain{}, smtp.Reply{}
 }
 func (h *cheap) Message(context.Context, *smtp.Transaction, smtp.Sink) []smtp.Reply { return h.replies }
-func (*cheap) Answered(*smtp.Transaction, bool)                                     {}
+func (*cheap) Ended(*smtp.Transaction, []smtp.Reply, bool)                          {}
+func (*cheap) Refused(*smtp.Client, string, string, smtp.Reply)                     {}
 func (*cheap) Verify(context.Context, *smtp.Client, string) smtp.Reply              { return smtp.Reply{} }
 func (*cheap) Expand(context.Context, *smtp.Client, string) smtp.Reply              { return smtp.Reply{} }
 func (*cheap) Status(context.Context, *smtp.Client) smtp.Reply                      { return smtp.Reply{} }

@@ -33,6 +33,10 @@ func (s *session) abandon() {
 	}()
 	s.letGo()
 	s.abort()
+	if s.t != nil {
+		s.t.gone = s.end != EndQuit
+		s.endTransaction()
+	}
 }
 
 func (s *session) panicked(p any) {

@@ -7,6 +7,14 @@ import (
 
 // mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
 func (s *session) mail(arg []byte) Reply {
+	r := s.openTransaction(arg)
+	if r.Code >= 400 {
+		s.srv.handler.Refused(&s.client, s.verb, string(arg[:min(len(arg), maxRefusedAddress)]), r)
+	}
+	return r
+}
+
+func (s *session) openTransaction(arg []byte) Reply {
 	if s.srv.closing.Load() {
 		return s.ended(EndShutdown, replyShutdown)
 	}

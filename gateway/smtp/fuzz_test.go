@@ -27,7 +27,8 @@ func (*taker) Connect(context.Context, *Client) Reply               { return Rep
 func (*taker) Mail(context.Context, *Transaction) Reply             { return Reply{} }
 func (*taker) Rcpt(context.Context, *Transaction, *Recipient) Reply { return Reply{} }
 func (*taker) Data(context.Context, *Transaction) (Sink, Reply)     { return &takerSink{}, Reply{} }
-func (*taker) Answered(*Transaction, bool)                          {}
+func (*taker) Ended(*Transaction, []Reply, bool)                    {}
+func (*taker) Refused(*Client, string, string, Reply)               {}
 func (*taker) Verify(context.Context, *Client, string) Reply        { return Reply{} }
 func (*taker) Expand(context.Context, *Client, string) Reply        { return Reply{} }
 func (*taker) Status(context.Context, *Client) Reply                { return Reply{} }

@@ -33,11 +33,17 @@ type Handler interface {
 	// reply then holds for all). The context ends at shutdown's grace, never
 	// because the client hung up. The sink's owner is the handler from here on.
 	Message(ctx context.Context, t *Transaction, s Sink) []Reply
-	// Answered says whether the replies to Message reached the socket; gone is
-	// true where the client had hung up before.
-	Answered(t *Transaction, gone bool)
+	// Ended is called once for each transaction, when it is over. The replies are
+	// those to its message, the engine's own too; without any it was given up:
+	// by RSET, a new greeting, or the connection's end. gone is true where the
+	// client had hung up and won't know.
+	Ended(t *Transaction, replies []Reply, gone bool)
+	// Refused is called where MAIL or AUTH is refused, so that there is no
+	// transaction to end: verb is the command, argument what came behind MAIL or
+	// who wanted to sign in.
+	Refused(c *Client, verb, argument string, r Reply)
 	// Verify and Expand answer VRFY and EXPN when they are on; arg is an address
-	// or a user's name. The engine's own answer is 252.
+	// or a user\'s name. The engine\'s own answer is 252.
 	Verify(ctx context.Context, c *Client, arg string) Reply
 	Expand(ctx context.Context, c *Client, arg string) Reply
 	// Status answers HELP STATUS; the engine's own answer is 211.
@@ -94,10 +100,31 @@ type Transaction struct {
 	By         string // RFC 2852
 	AuthParam  string // AUTH= of MAIL, decoded (RFC 4954)
 	Recipients []*Recipient
-	Refused    int // recipients that were not accepted
-	Data       any // the handler's own, kept for the transaction
+	Refused    int       // recipients that were not accepted
+	Refusals   []Refusal // the first maxRefusals of them
+	Data       any       // the handler's own, kept for the transaction
 
-	held int64 // octets booked for it
+	held    int64 // octets booked for it
+	replies []Reply
+	gone    bool
+}
+
+// maxRefusals is how many refused recipients are remembered by name.
+const maxRefusals = 100
+
+// Refusal is a recipient that was not accepted.
+type Refusal struct {
+	Address string // as given, as far as it could be read
+	Reply   Reply
+}
+
+// refuse notes a recipient that was not accepted.
+func (t *Transaction) refuse(address string, r Reply) Reply {
+	t.Refused++
+	if len(t.Refusals) < maxRefusals {
+		t.Refusals = append(t.Refusals, Refusal{address, r})
+	}
+	return r
 }
 
 // Recipient is one forward-path.

@@ -20,7 +20,7 @@ func (s *session) data([]byte) Reply {
 	s.verb = verbMessage
 	s.send()
 	if r := s.receive(); !r.Zero() || r.Close {
-		s.reset()
+		s.giveUp(r)
 		return r
 	}
 	return s.complete()
@@ -43,12 +43,22 @@ func (s *session) openBody() Reply {
 		if sink != nil {
 			sink.Abort()
 		}
-		s.reset()
-		return r.Or(replyHandlerFault)
+		r = r.Or(replyHandlerFault)
+		s.giveUp(r)
+		return r
 	}
 	cfg := &s.srv.cfg
 	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
 	return Reply{}
+}
+
+// giveUp ends a transaction whose message didn't come whole.
+func (s *session) giveUp(r Reply) {
+	if !r.Zero() {
+		s.t.replies = []Reply{r}
+	}
+	s.t.gone = s.broken
+	s.reset()
 }
 
 // receive reads DATA to its end. The reply is zero when the end was seen.
@@ -134,10 +144,8 @@ func (s *session) complete() Reply {
 		s.release()
 	}
 	replies := s.srv.handler.Message(s.ctx(), t, body.sink)
-	_, gone := peek(s.raw)
-	open := s.conclude(t, replies)
-	s.srv.handler.Answered(t, gone || s.broken)
-	if !open {
+	_, t.gone = peek(s.raw)
+	if !s.conclude(t, replies) {
 		return Reply{Close: true}
 	}
 	return Reply{}
@@ -168,6 +176,7 @@ func (s *session) conclude(t *Transaction, replies []Reply) (open bool) {
 	open = true
 	for i := range n {
 		r := messageReply(replies, i)
+		t.replies = append(t.replies, r)
 		if r.OK() && i == 0 {
 			s.counts.messages++
 		}
@@ -176,6 +185,7 @@ func (s *session) conclude(t *Transaction, replies []Reply) (open bool) {
 		}
 	}
 	s.send()
+	t.gone = t.gone || s.broken
 	s.reset()
 	return open
 }

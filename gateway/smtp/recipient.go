@@ -18,8 +18,7 @@ func (s *session) rcpt(arg []byte) Reply {
 		r = replyNoMemory
 	}
 	if r.Code >= 300 {
-		s.t.Refused++
-		return r
+		return s.t.refuse(refusedAddress(rcpt, arg), r)
 	}
 	s.t.Recipients = append(s.t.Recipients, rcpt)
 	s.state = stateRcpt
@@ -87,4 +86,16 @@ func (s *session) rcptParams(r *Recipient, b []byte) Reply {
 		b = rest
 	}
 	return Reply{}
+}
+
+// maxRefusedAddress is how much of an address that can't be read is noted.
+const maxRefusedAddress = 320
+
+// refusedAddress is the recipient's, or what stands where it should.
+func refusedAddress(r *Recipient, arg []byte) string {
+	if r != nil && r.Address.Local != "" {
+		return r.Address.String()
+	}
+	rest, _ := cutKeyword(arg, "TO:")
+	return string(rest[:min(len(rest), maxRefusedAddress)])
 }

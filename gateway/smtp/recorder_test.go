@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -19,7 +20,8 @@ type recorder struct {
 	shelf    *shelf // nil: nothing to collect
 	aborted  int
 	opened   int
-	gone     []bool
+	gone     []bool   // of each message that was answered
+	ended    []string // each transaction and refusal, in short
 	helloOK  smtp.Reply
 	onData   func() (smtp.Sink, smtp.Reply) // nil: a memory sink
 	onMsg    func(ctx context.Context) []smtp.Reply
@@ -132,10 +134,35 @@ func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink
 	return replies
 }
 
-func (r *recorder) Answered(_ *smtp.Transaction, gone bool) {
+// Ended notes a transaction as "to:code-code … => code code gone".
+func (r *recorder) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
+	var b strings.Builder
+	for _, to := range t.Recipients {
+		b.WriteString(to.Address.String() + " ")
+	}
+	for _, no := range t.Refusals {
+		fmt.Fprintf(&b, "%s:%d ", no.Address, no.Reply.Code)
+	}
+	b.WriteString("=>")
+	for _, reply := range replies {
+		fmt.Fprintf(&b, " %d", reply.Code)
+	}
+	if gone {
+		b.WriteString(" gone")
+	}
 	r.mu.Lock()
-	r.gone = append(r.gone, gone)
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.ended = append(r.ended, b.String())
+	if replies != nil {
+		r.gone = append(r.gone, gone)
+	}
+}
+
+// Refused notes "verb argument: code".
+func (r *recorder) Refused(_ *smtp.Client, verb, argument string, answer smtp.Reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = append(r.ended, fmt.Sprintf("%s %s: %d", verb, argument, answer.Code))
 }
 
 func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {

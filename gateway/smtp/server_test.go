@@ -222,6 +222,41 @@ func TestAnswered(t *testing.T) {
 	})
 }
 
+// TestEnded: the handler hears of each transaction's end once, however it ends.
+func TestEnded(t *testing.T) {
+	for _, row := range []struct {
+		name, options string
+		steps         []string
+		want          string
+	}{
+		{"delivered", "", []string{"EMRD", ">> .\\r\\n", "< 250", "> QUIT", "< 221"}, "bob@here.example => 250"},
+		{"given up", "", []string{"EMR", "> RSET", "< 250", "> QUIT", "< 221"}, "bob@here.example =>"},
+		{"a new greeting", "", []string{"EMR", "> EHLO x.example", "< 250", "> QUIT", "< 221"}, "bob@here.example =>"},
+		{"hung up", "", []string{"EMR"}, "bob@here.example => gone"},
+		{"hung up in DATA", "", []string{"EMRD", "> Subject: x"}, "bob@here.example => gone"},
+		{"nobody is known", "", []string{"EM", "> RCPT TO:<bad@here.example>", "< 550", "> RCPT TO:<bob@>", "< 553", "> RCPT TO:<bob@here.example> X=Y", "< 555", "> DATA", "< 554", "> QUIT", "< 221"},
+			"bad@here.example:550 <bob@>:553 bob@here.example:555 =>"},
+		{"too big", "size=100", []string{"EMRD", ">> %{x*200}\\r\\n.\\r\\n", "< 552", "> QUIT", "< 221"}, "bob@here.example => 552"},
+		{"no sender", "", []string{"E", "> MAIL FROM:<spammer@x.example>", "< 550", "> MAIL FROM:<a b@x>", "< 553", "> QUIT", "< 221"}, "MAIL FROM:<spammer@x.example>: 550; MAIL FROM:<a b@x>: 553"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newFixture(t, strings.Fields(row.options)...)
+			p := talk(t, f)
+			p.must(row.steps...)
+			p.conn.Close()
+			heard := func() string {
+				f.rec.mu.Lock()
+				defer f.rec.mu.Unlock()
+				return strings.Join(f.rec.ended, "; ")
+			}
+			eventually(t, func() bool { return heard() != "" })
+			if got := heard(); got != row.want {
+				t.Errorf("heard %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
 // countingListener counts the writes of its connections.
 type countingListener struct {
 	net.Listener

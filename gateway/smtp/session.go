@@ -190,9 +190,18 @@ func (s *session) send() {
 func (s *session) reset() {
 	s.abort()
 	s.letGo()
-	s.t, s.ahead = nil, nil
+	s.ahead = nil
+	s.endTransaction()
 	if s.state != stateGreet {
 		s.state = stateReady
+	}
+}
+
+// endTransaction tells the handler, once.
+func (s *session) endTransaction() {
+	if t := s.t; t != nil {
+		s.t = nil
+		s.srv.handler.Ended(t, t.replies, t.gone)
 	}
 }
 

@@ -52,5 +52,13 @@ func (r Reply) Words() string {
 	return strings.TrimSpace(r.Enhanced.String() + " " + r.Text())
 }
 
-// String is the reply in one line: "550 5.1.1 No such user".
-func (r Reply) String() string { return strings.TrimSpace(strconv.Itoa(r.Code) + " " + r.Words()) }
+// String is the reply in one line: "550 5.1.1 No such user"; "" for no opinion.
+func (r Reply) String() string {
+	if r.Zero() {
+		return ""
+	}
+	if len(r.Lines) == 0 {
+		r.Lines = Standard(r.Code).Lines
+	}
+	return strings.TrimSpace(strconv.Itoa(r.Code) + " " + r.Words())
+}

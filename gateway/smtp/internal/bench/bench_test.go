@@ -34,7 +34,8 @@ func (ours) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
 func (ours) Message(context.Context, *smtp.Transaction, smtp.Sink) []smtp.Reply {
 	return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
 }
-func (ours) Answered(*smtp.Transaction, bool)                        {}
+func (ours) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
+func (ours) Refused(*smtp.Client, string, string, smtp.Reply)        {}
 func (ours) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
 func (ours) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
 func (ours) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }
