@@ -19,6 +19,7 @@ import (
 	"postern/gateway/archive"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
+	"postern/gateway/history"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 	"postern/gateway/spool"
@@ -69,6 +70,13 @@ type Reporter interface {
 	Delivered(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
 }
 
+// History keeps what became of messages; its methods return at once, and what
+// they are given is theirs.
+type History interface {
+	Transaction(r history.Record)
+	Attempt(a history.Attempt)
+}
+
 type silent struct{}
 
 func (silent) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
@@ -76,12 +84,13 @@ func (silent) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.So
 
 // Config is what the operator decides.
 type Config struct {
-	Domain       string        // our host name
-	QueueFirst   bool          // ACCEPT=queue: durable first, 250, then deliver
-	OneEndpoint  bool          // 452 to a recipient that would go elsewhere than the first
-	AskFor       time.Duration // how long a sender waits for the webhooks in all (DefaultAskFor)
-	EnforceDMARC bool          // 550 to what the sender's domain asks to reject
-	Policy       retry.Policy  // when what waits is tried again
+	Domain       string              // our host name
+	QueueFirst   bool                // ACCEPT=queue: durable first, 250, then deliver
+	OneEndpoint  bool                // 452 to a recipient that would go elsewhere than the first
+	AskFor       time.Duration       // how long a sender waits for the webhooks in all (DefaultAskFor)
+	EnforceDMARC bool                // 550 to what the sender's domain asks to reject
+	Policy       retry.Policy        // when what waits is tried again
+	LogAddresses dispatch.AddressLog // what logs show of addresses
 	Version      string
 }
 
@@ -102,6 +111,7 @@ type Deps struct {
 	Turn      smtp.Collector // nil: nobody collects what waits
 	Observer  Observer       // nil: nobody watches
 	Reporter  Reporter       // nil: nobody is told
+	History   History        // nil: nothing is kept
 	Logger    *slog.Logger
 	Now       func() time.Time
 	Rand      func() float64     // in [0,1), for jitter

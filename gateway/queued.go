@@ -36,7 +36,9 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	d := &dispatch.Delivery{Mail: m.mail, Endpoint: ep, To: concerned(m.env, l.Recipients), ID: l.ID, Attempt: l.Attempts + 1, Origin: dispatch.Queued}
 	g.deps.Dispatch.Deliver(ctx, d)
 	g.tellQueued(m, d)
-	return settlement(d, at, ctx.Err() != nil)
+	o := settlement(d, at, ctx.Err() != nil)
+	g.recordQueued(m, d, at, o)
+	return o
 }
 
 // settlement is what becomes of a queued delivery after an attempt; cut says

@@ -38,6 +38,7 @@ type message struct {
 
 	taken    func(*webhook.Endpoint, mail.Recipient) bool // by an earlier try of the sender's
 	live     []*dispatch.Delivery                         // to terminals: they don't all count for the reply
+	ends     ends
 	accepted bool
 	keys     func() []string // of who has it, for the ledger, if the client never hears our 250
 }
@@ -250,19 +251,4 @@ func tlsOf(state *tls.ConnectionState) *mail.TLS {
 		t.ClientSubject = state.PeerCertificates[0].Subject.String()
 	}
 	return t
-}
-
-// Answered implements smtp.Handler. A client that heard our 250 won't come
-// back: what was remembered of its tries can go. One that hung up before will,
-// and must not reach those again who took the message.
-func (g *Gateway) Answered(t *smtp.Transaction, gone bool) {
-	m, ok := t.Data.(*message)
-	t.Data = nil // an idle session holds no mail
-	switch {
-	case !ok || !m.accepted:
-	case gone:
-		g.ledger.remember(context.Background(), m.env, m.keys())
-	default:
-		g.ledger.forget(context.Background(), m.env)
-	}
 }

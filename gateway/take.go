@@ -41,12 +41,14 @@ func (g *Gateway) take(ctx context.Context, m *message, booked retry.Reservation
 		parts[i].decision = g.decide(m, ds, parts[i])
 	}
 	if err := g.keepRest(ctx, m, ds, parts, booked); err != nil {
+		m.ends.waiting, m.ends.dead = 0, 0
 		for i := range parts {
 			if parts[i].store {
 				parts[i].reply = storeFailure(err)
 			}
 		}
 	}
+	m.ends.deliveries = ds
 	g.note(ctx, m, ds, parts)
 	g.dropContent(ctx, m, ds)
 	g.tellSender(m, ds, parts)
@@ -79,11 +81,13 @@ func (g *Gateway) keepRest(ctx context.Context, m *message, ds []*dispatch.Deliv
 	if g.store == nil {
 		return nil
 	}
-	return g.store.enqueue(ctx, m, left(ds, wanted), booked)
+	rest := left(ds, wanted)
+	m.ends.count(rest)
+	return g.store.enqueue(ctx, m, rest, booked)
 }
 
 // note keeps who has the message, in case the sender comes back with it: at
-// once where it was refused, and after a 250 that nobody heard (Answered).
+// once where it was refused, and after a 250 that nobody heard (Ended).
 func (g *Gateway) note(ctx context.Context, m *message, ds []*dispatch.Delivery, parts []part) {
 	if slices.ContainsFunc(parts, func(p part) bool { return p.reply.Code >= 400 }) {
 		g.ledger.remember(ctx, m.env, ledgerKeys(ds, func(d *dispatch.Delivery, r mail.Recipient) bool { return endingOf(d, r.Address).delivered() }))

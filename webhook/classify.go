@@ -13,6 +13,9 @@ import (
 // maxRetryAfter bounds what a webhook may ask for by Retry-After.
 const maxRetryAfter = 6 * time.Hour
 
+// maxKeptAnswer is how much of a failing answer an operator is shown, in octets.
+const maxKeptAnswer = 2 << 10
+
 // Answer is what came of one POST: a status, or the error that kept it away.
 type Answer struct {
 	Status int // 0: none came
@@ -55,9 +58,9 @@ func Classify(a Answer, rejects Statuses) Outcome {
 		o.Result, o.Reason, o.Reply, o.Recipients = Deferred, ReasonEarly, nil, nil
 	}
 	if o.Result == Rejected && o.Reply == nil {
-		if text := plainText(a); text != "" {
+		if said := plainText(a); said != "" {
 			r := o.SMTPReply(false)
-			r.Lines = []string{text}
+			r.Lines = []string{said}
 			o.Reply = &r
 		}
 	}
@@ -66,6 +69,7 @@ func Classify(a Answer, rejects Statuses) Outcome {
 	}
 	if o.Result != Delivered {
 		o.Err = fmt.Errorf("the webhook answered %s%s", statusText(a.Status), hint(a, o.Reason))
+		o.Answer = text.Clip(strings.ToValidUTF8(string(a.Body[:min(len(a.Body), maxKeptAnswer)]), "\uFFFD"), maxKeptAnswer)
 	}
 	return o
 }

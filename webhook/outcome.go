@@ -53,8 +53,9 @@ type Outcome struct {
 	Recipients map[string]reply.Reply // per recipient, on LMTP
 	After      time.Duration          // Retry-After, at most 6 h; 0 none
 	Elapsed    time.Duration
-	Again      bool  // a kept connection broke before it answered: post it once more, as the same attempt
-	Err        error // why, for people; nil when delivered
+	Again      bool   // a kept connection broke before it answered: post it once more, as the same attempt
+	Answer     string // the beginning of a failing answer's body, for people; may hold anything
+	Err        error  // why, for people; nil when delivered
 }
 
 // NotPosted is the end of a delivery of which the webhook saw nothing.

@@ -8,6 +8,8 @@ func commands() []command {
 		{"send", "send mails to an SMTP server", cmdSend},
 		{"listen", "be a webhook that prints what it is sent", cmdListen},
 		{"queue", "look into the retry queue and change it", cmdQueue},
+		{"trace", "tell what became of a message", cmdTrace},
+		{"forget", "erase a person from the history", cmdForget},
 		{"check", "try endpoints, directory, certificate, store and DNS", cmdCheck},
 		{"explain", "say what a webhook's answer means for the mail", cmdExplain},
 		{"schema", "print the JSON Schema of the payload", cmdSchema},

@@ -22,8 +22,9 @@ var mayImport = map[string][]string{
 	"gateway/content":   {"gateway/archive", "gateway/budget", "gateway/mail"},
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
-	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/mail", "gateway/smtp", "retry", "webhook", "webhook/payload"},
-	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
+	"gateway/history":   {},
+	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/page", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
 	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar"},
@@ -32,6 +33,14 @@ var mayImport = map[string][]string{
 	"retry/sqlite":      {"retry", "retry/engine"},
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
+
+	"gateway/history/sqlite":      {"gateway/history"},
+	"gateway/history/postgres":    {"gateway/history"},
+	"gateway/history/historytest": {"gateway/history"},
+
+	"gateway/ops/page": {"gateway/archive", "gateway/history", "gateway/mail", "retry"},
+
+	"retry/postgres/pgtest": {},
 
 	"gateway/smtp/users":      {"gateway/smtp", "gateway/smtp/scram"},
 	"gateway/smtp/proxyproto": {},

@@ -5,48 +5,118 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"postern/gateway/history"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
 // maxPage is the most that a list answers at once.
 const maxPage = 1000
 
-// api routes the operator's requests. Every answer is JSON, but a message.
+// route is one request of the API.
+type route struct {
+	pattern string
+	handler http.HandlerFunc
+	needs   need
+	query   []string // the parameters that it takes
+}
+
+// need is what a request can't be answered without.
+type need uint8
+
+const (
+	nothing need = iota
+	theQueue
+	theHistory
+)
+
+// deliveryFilter are the parameters that select deliveries.
+var deliveryFilter = []string{"id", "message_id", "state", "endpoint", "recipient", "reason", "before", "after", "limit"}
+
+func (s *Server) apiRoutes() []route {
+	return []route{
+		{"GET /api/v1/status", s.status, nothing, nil},
+		{"GET /api/v1/endpoints", s.endpoints, nothing, nil},
+		{"GET /api/v1/messages", s.messages, theHistory, []string{"q", "address", "state", "since", "until", "after", "limit"}},
+		{"GET /api/v1/messages/{id}", s.story, theHistory, nil},
+		{"GET /api/v1/messages/{id}/raw", s.exportMessage, theQueue, []string{"damaged"}},
+		{"GET /api/v1/stats", s.stats, theQueue, nil},
+		{"GET /api/v1/deliveries", s.list, theQueue, deliveryFilter},
+		{"GET /api/v1/deliveries/{id}", s.show, theQueue, nil},
+		{"DELETE /api/v1/deliveries/{id}", s.deleteOne, theQueue, nil},
+		{"POST /api/v1/deliveries/{id}/replay", s.replayOne, theQueue, nil},
+		{"POST /api/v1/deliveries/{id}/retry", s.retryOne, theQueue, nil},
+		{"GET /api/v1/deliveries/{id}/message", s.exportDelivery, theQueue, []string{"damaged"}},
+		{"POST /api/v1/replay", s.replay, theQueue, nil},
+		{"POST /api/v1/retry", s.retry, theQueue, nil},
+		{"POST /api/v1/delete", s.delete, theQueue, nil},
+		{"POST /api/v1/endpoints/{name}/pause", s.pause, theQueue, nil},
+		{"POST /api/v1/endpoints/{name}/resume", s.resume, theQueue, nil},
+	}
+}
+
+// api routes the operator's requests. Every answer is JSON, but a message;
+// every error a problem (RFC 9457).
 func (s *Server) api() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/status", s.status)
-	mux.HandleFunc("GET /api/v1/recent", s.recent)
-	mux.HandleFunc("GET /api/v1/endpoints", s.endpoints)
-	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, r *http.Request) {
+	for _, r := range s.apiRoutes() {
+		mux.HandleFunc(r.pattern, s.checked(r))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, pattern := mux.Handler(r); pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		if allow := allowed(mux, r); allow != "" {
+			w.Header().Set("Allow", allow)
+			fail(w, http.StatusMethodNotAllowed, r.URL.Path+" takes "+allow)
+			return
+		}
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
 	})
-	queue := func(pattern string, h http.HandlerFunc) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if s.deps.Queue == nil {
-				fail(w, http.StatusNotFound, "there is no queue: POSTERN_RETRY_STORE is off")
+}
+
+// checked refuses a request that lacks what it needs, or says what nobody
+// would look at.
+func (s *Server) checked(to route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case to.needs == theQueue && s.deps.Queue == nil:
+			fail(w, http.StatusNotFound, "there is no queue: POSTERN_RETRY_STORE is off")
+			return
+		case to.needs == theHistory && s.deps.History == nil:
+			fail(w, http.StatusNotFound, "there is no history: POSTERN_HISTORY is 0")
+			return
+		}
+		for name := range r.URL.Query() {
+			if !slices.Contains(to.query, name) {
+				known := "none"
+				if len(to.query) > 0 {
+					known = strings.Join(to.query, ", ")
+				}
+				fail(w, http.StatusBadRequest, "there is no parameter "+strconv.Quote(text.Clip(name, 40))+" here; known: "+known)
 				return
 			}
-			h(w, r)
-		})
+		}
+		to.handler(w, r)
 	}
-	queue("GET /api/v1/stats", s.stats)
-	queue("GET /api/v1/deliveries", s.list)
-	queue("GET /api/v1/deliveries/{id}", s.show)
-	queue("DELETE /api/v1/deliveries/{id}", s.deleteOne)
-	queue("POST /api/v1/deliveries/{id}/replay", s.replayOne)
-	queue("POST /api/v1/deliveries/{id}/retry", s.retryOne)
-	queue("GET /api/v1/deliveries/{id}/message", s.exportDelivery)
-	queue("GET /api/v1/messages/{id}", s.exportMessage)
-	queue("POST /api/v1/replay", s.replay)
-	queue("POST /api/v1/retry", s.retry)
-	queue("POST /api/v1/delete", s.delete)
-	queue("POST /api/v1/endpoints/{name}/pause", s.pause)
-	queue("POST /api/v1/endpoints/{name}/resume", s.resume)
-	return mux
+}
+
+// allowed lists the methods that the path takes.
+func allowed(mux *http.ServeMux, r *http.Request) string {
+	var methods []string
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
+		if _, pattern := mux.Handler(probe); pattern != "" {
+			methods = append(methods, m)
+		}
+	}
+	return strings.Join(methods, ", ")
 }
 
 // answer writes a value as JSON.
@@ -58,20 +128,29 @@ func answer(w http.ResponseWriter, status int, v any) {
 	enc.Encode(v)
 }
 
-// fail writes an error: {"error": "what, and what to do"}.
-func fail(w http.ResponseWriter, status int, text string) {
-	answer(w, status, map[string]string{"error": text})
+// problem is an error (RFC 9457); detail says what, and what to do.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// fail writes an error.
+func fail(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(problem{http.StatusText(status), status, detail})
 }
 
 // failed answers with what the queue said.
 func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, retry.ErrNotFound):
+	case errors.Is(err, retry.ErrNotFound), errors.Is(err, history.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, retry.ErrNoFilter):
+	case errors.Is(err, retry.ErrNoFilter), errors.Is(err, history.ErrQuery):
 		status = http.StatusBadRequest
-	case errors.Is(err, retry.ErrLeaseLost):
+	case errors.Is(err, retry.ErrLeaseLost), errors.Is(err, history.ErrAmbiguous):
 		status = http.StatusConflict
 	case errors.Is(err, retry.ErrFull):
 		status = http.StatusInsufficientStorage

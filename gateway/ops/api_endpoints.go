@@ -33,15 +33,6 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 	}{s.cfg.Version, s.started, s.deps.Now(), ready, why, s.deps.Queue != nil, degraded})
 }
 
-// recent lists the last arrivals and answers, newest first.
-func (s *Server) recent(w http.ResponseWriter, _ *http.Request) {
-	arrivals, answers := s.deps.Recent.list()
-	answer(w, http.StatusOK, struct {
-		Arrivals []Arrival `json:"arrivals"`
-		Answers  []Answer  `json:"answers"`
-	}{arrivals, answers})
-}
-
 // endpointAnswer is an endpoint, its breaker and what waits for it.
 type endpointAnswer struct {
 	Endpoint

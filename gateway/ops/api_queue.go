@@ -33,13 +33,24 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	if attempts == nil {
-		attempts = []retry.PastAttempt{}
+	list := make([]attemptAnswer, len(attempts))
+	for i, a := range attempts {
+		list[i] = attemptAnswer{a.N, a.At, a.Status, a.Took.Milliseconds(), a.Reason, a.Error}
 	}
 	answer(w, http.StatusOK, struct {
-		Delivery retry.Info          `json:"delivery"`
-		Attempts []retry.PastAttempt `json:"attempts"`
-	}{info, attempts})
+		Delivery retry.Info      `json:"delivery"`
+		Attempts []attemptAnswer `json:"attempts"`
+	}{info, list})
+}
+
+// attemptAnswer is retry.PastAttempt as answers have it.
+type attemptAnswer struct {
+	N      int       `json:"n"`
+	At     time.Time `json:"at"`
+	Status int       `json:"status,omitempty"`
+	TookMS int64     `json:"took_ms"`
+	Reason string    `json:"reason"`
+	Error  string    `json:"error,omitempty"`
 }
 
 // replayRequest says which dead letters live again, where to, and when.

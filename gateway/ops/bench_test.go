@@ -12,7 +12,7 @@ import (
 
 // What one delivered message costs in counting.
 func BenchmarkObserve(b *testing.B) {
-	m := NewMetrics(prometheus.NewRegistry(), MetricsOptions{Endpoints: []string{"app"}}, NewRecent(nil))
+	m := NewMetrics(prometheus.NewRegistry(), MetricsOptions{Endpoints: []string{"app"}})
 	e := &mail.Envelope{ID: "m1", From: "a@example.org", To: []mail.Recipient{{Address: "b@example.com"}}, Size: 32 << 10}
 	o := webhook.Outcome{Endpoint: "app", Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200, Elapsed: time.Millisecond}
 	s := m.SMTP()

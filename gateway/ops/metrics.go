@@ -38,7 +38,6 @@ type MetricsOptions struct {
 // BreakerChanged goes to retry.NewBreakers. All methods return at once.
 type Metrics struct {
 	endpoints map[string]bool
-	recent    *Recent
 
 	smtp      smtpMetrics
 	size      prometheus.Histogram
@@ -62,11 +61,10 @@ var sizeBuckets = []float64{1 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 <
 // requestBuckets go from a local webhook to the longest time-out, in seconds.
 var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-// NewMetrics registers every series at 0 with reg. recent, which may be nil,
-// is told of each outcome for the operator's page.
-func NewMetrics(reg prometheus.Registerer, o MetricsOptions, recent *Recent) *Metrics {
+// NewMetrics registers every series at 0 with reg.
+func NewMetrics(reg prometheus.Registerer, o MetricsOptions) *Metrics {
 	f := promauto.With(reg)
-	m := &Metrics{endpoints: map[string]bool{}, recent: recent, smtp: newSMTPMetrics(f)}
+	m := &Metrics{endpoints: map[string]bool{}, smtp: newSMTPMetrics(f)}
 	m.size = f.NewHistogram(prometheus.HistogramOpts{Name: "postern_message_size_bytes",
 		Help: "Octets of DATA of the messages received, whatever became of them.", Buckets: sizeBuckets})
 	m.requests = f.NewCounterVec(prometheus.CounterOpts{Name: "postern_webhook_requests_total",
@@ -160,19 +158,17 @@ func (m *Metrics) endpoint(name string) string {
 
 // Received counts a message whose last octet arrived and that was answered
 // with the SMTP code.
-func (m *Metrics) Received(e *mail.Envelope, code int) {
+func (m *Metrics) Received(e *mail.Envelope, _ int) {
 	m.size.Observe(float64(e.Size))
-	m.recent.received(e, code)
 }
 
 // Delivered counts the end of a delivery attempt.
-func (m *Metrics) Delivered(o webhook.Outcome, queued bool) {
+func (m *Metrics) Delivered(o webhook.Outcome, _ bool) {
 	e := m.endpoint(o.Endpoint)
 	m.requests.WithLabelValues(e, string(o.Reason)).Inc()
 	if o.Elapsed > 0 {
 		m.durations.WithLabelValues(e).Observe(o.Elapsed.Seconds())
 	}
-	m.recent.delivered(o, queued)
 }
 
 // Queued counts a delivery that was stored; one that is dead at once was

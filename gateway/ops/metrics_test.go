@@ -20,16 +20,16 @@ import (
 	"postern/webhook"
 )
 
-func newTestMetrics(t *testing.T) (*Metrics, *prometheus.Registry, *Recent) {
+func newTestMetrics(t *testing.T) (*Metrics, *prometheus.Registry) {
 	t.Helper()
-	reg, recent := prometheus.NewRegistry(), NewRecent(nil)
+	reg := prometheus.NewRegistry()
 	m := NewMetrics(reg, MetricsOptions{
 		Version: "1.2.3", Endpoints: []string{"app", "crm"}, SpoolUsed: func() int64 { return 42 }, SpoolMaxBytes: 100,
 		Memory:         func() budget.Stats { return budget.Stats{Total: 1000, Held: 100} },
 		ClockOff:       func() time.Duration { return -2 * time.Hour },
 		CertificateEnd: func() time.Time { return time.Unix(2000000000, 0) },
-	}, recent)
-	return m, reg, recent
+	})
+	return m, reg
 }
 
 func scrape(t *testing.T, reg *prometheus.Registry) string {
@@ -49,7 +49,7 @@ func scrape(t *testing.T, reg *prometheus.Registry) string {
 
 // Every name that alerts and dashboards know, each at 0 before anything happened.
 func TestSeriesExistFromTheStart(t *testing.T) {
-	_, reg, _ := newTestMetrics(t)
+	_, reg := newTestMetrics(t)
 	reg.MustRegister(NewQueueStats(newMemQueue(), []string{"app", "crm"}))
 	text := scrape(t, reg)
 	want := []string{
@@ -89,7 +89,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 }
 
 func TestObserversCount(t *testing.T) {
-	m, reg, recent := newTestMetrics(t)
+	m, reg := newTestMetrics(t)
 	s, c := m.SMTP(), &smtp.Client{}
 	s.SessionStarted(c)
 	s.SessionStarted(c)
@@ -128,14 +128,10 @@ func TestObserversCount(t *testing.T) {
 			t.Errorf("/metrics lacks %s", line)
 		}
 	}
-	arrivals, answers := recent.list()
-	if len(arrivals) != 1 || arrivals[0].From != "a@example.com" || len(answers) != 2 || answers[0].Endpoint != "gone" || answers[1].Status != 503 {
-		t.Errorf("recent: %+v %+v", arrivals, answers)
-	}
 }
 
 func TestRepliesDoNotAllocate(t *testing.T) {
-	m, _, _ := newTestMetrics(t)
+	m, _ := newTestMetrics(t)
 	s, c := m.SMTP(), &smtp.Client{}
 	if n := testing.AllocsPerRun(100, func() { s.Replied(c, "RCPT", 250) }); n != 0 {
 		t.Errorf("%v allocations a reply", n)
@@ -184,18 +180,4 @@ postern_retry_queue_deliveries{endpoint="other",state="leased"} 0
 			t.Error(err)
 		}
 	})
-}
-
-func TestRecentKeepsTheLast(t *testing.T) {
-	r := NewRecent(nil)
-	for i := range 3*recentSize + 7 {
-		r.delivered(webhook.Outcome{Status: i}, false)
-	}
-	_, answers := r.list()
-	if len(answers) != recentSize || answers[0].Status != 3*recentSize+6 || answers[recentSize-1].Status != 2*recentSize+7 {
-		t.Errorf("%d answers from %d to %d", len(answers), answers[0].Status, answers[len(answers)-1].Status)
-	}
-	var none *Recent
-	none.delivered(webhook.Outcome{}, false)
-	none.received(&mail.Envelope{}, 250)
 }

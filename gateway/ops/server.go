@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"postern/gateway/content"
+	"postern/gateway/ops/page"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -57,9 +58,12 @@ type Deps struct {
 	Degraded func(ctx context.Context) error
 	Gatherer prometheus.Gatherer
 	Content  http.Handler // of /content/, nil: no content by url
-	Recent   *Recent      // may be nil
-	Logger   *slog.Logger
-	Now      func() time.Time
+	History  page.History // nil: there is none
+	Live     *page.Live   // nil: nothing is counted by the minute
+	// Try lets an endpoint's open breaker probe now; nil: it can't.
+	Try    func(ctx context.Context, endpoint string) error
+	Logger *slog.Logger
+	Now    func() time.Time
 }
 
 // Server answers HTTP_ADDR.
@@ -67,6 +71,7 @@ type Server struct {
 	cfg     Config
 	deps    Deps
 	started time.Time
+	page    *page.Page
 	handler http.Handler
 }
 
@@ -85,14 +90,33 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{cfg: cfg, deps: deps, started: deps.Now()}
-	s.handler = s.routes()
+	var err error
+	if s.page, err = s.newPage(); err != nil {
+		return nil, err
+	}
+	if s.handler, err = s.routes(); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 // Handler answers all paths.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-func (s *Server) routes() http.Handler {
+// newPage makes the operator's page.
+func (s *Server) newPage() (*page.Page, error) {
+	d := page.Deps{Token: s.token, History: s.deps.History, Breakers: s.deps.Breakers, Ready: s.deps.Ready, Degraded: s.deps.Degraded, Live: s.deps.Live,
+		Logger: s.deps.Logger, Now: s.deps.Now}
+	if s.deps.Queue != nil {
+		d.Queue = s.deps.Queue
+	}
+	for _, e := range s.deps.Endpoints {
+		d.Endpoints = append(d.Endpoints, page.Endpoint{Name: e.Name, URL: e.URL, Format: e.Format, Match: e.Match})
+	}
+	return page.New(page.Config{Version: s.cfg.Version}, d)
+}
+
+func (s *Server) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.live)
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -101,11 +125,13 @@ func (s *Server) routes() http.Handler {
 		ErrorHandling: promhttp.ContinueOnError,
 	}))
 	mux.Handle("/api/v1/", s.authorized(s.api()))
-	s.page(mux)
+	if err := s.page.Register(mux); err != nil {
+		return nil, err
+	}
 	if s.deps.Content != nil {
 		mux.Handle(content.Path, s.deps.Content)
 	}
-	return guard(mux)
+	return guard(mux), nil
 }
 
 // guard sets the headers that every answer has.
@@ -135,6 +161,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("ops: the HTTP listener %s failed: %w", ln.Addr(), err)
 	case <-ctx.Done():
 	}
+	s.page.Close()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(s.cfg.Grace, time.Second))
 	defer cancel()
 	if err := srv.Shutdown(grace); err != nil {

@@ -14,7 +14,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"postern/gateway/history"
 	"postern/gateway/mail"
+	"postern/gateway/ops/page"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -26,7 +28,7 @@ const testToken = "correct horse battery staple"
 func newTestServer(t *testing.T, q Queue, change func(*Config, *Deps)) *httptest.Server {
 	t.Helper()
 	cfg := Config{Version: "1.2.3", Token: func() webhook.Secret { return testToken }}
-	deps := Deps{Queue: q, Ready: alwaysReady, Gatherer: prometheus.NewRegistry(), Recent: NewRecent(nil),
+	deps := Deps{Queue: q, Ready: alwaysReady, Gatherer: prometheus.NewRegistry(), History: testHistory(t), Live: page.NewLive(time.Now),
 		Endpoints: []Endpoint{{Name: "app", URL: "https://app.example.com/…", Format: "postern"}, {Name: "crm", URL: "https://crm.example.com/"}}}
 	if change != nil {
 		change(&cfg, &deps)
@@ -176,7 +178,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	for _, query := range []string{"?state=lost", "?limit=0", "?limit=5000", "?before=yesterday"} {
-		if status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, ""); status != 400 || v["error"] == "" {
+		if status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, ""); status != 400 || v["detail"] == nil {
 			t.Errorf("%q: %d %v", query, status, v)
 		}
 	}
@@ -189,7 +191,7 @@ func TestShowAndExport(t *testing.T) {
 	if status != 200 || v["delivery"].(map[string]any)["from"] != "s@example.org" || len(v["attempts"].([]any)) != 1 {
 		t.Errorf("show: %d %v", status, v)
 	}
-	for _, path := range []string{"/api/v1/deliveries/d1/message", "/api/v1/messages/m1"} {
+	for _, path := range []string{"/api/v1/deliveries/d1/message", "/api/v1/messages/m1/raw"} {
 		resp, text := get(t, srv, path, "Authorization", "Bearer "+testToken)
 		if want := "Received: from there\r\nSubject: x\r\n\r\nbody\r\n"; resp.StatusCode != 200 || text != want ||
 			resp.Header.Get("Content-Type") != "message/rfc822" || resp.Header.Get("Content-Disposition") != "attachment; filename=m1.eml" {
@@ -197,17 +199,17 @@ func TestShowAndExport(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"/api/v1/deliveries/no", "/api/v1/deliveries/no/message", "/api/v1/messages/no", "/api/v1/nothing"} {
-		if status, v := ask(t, srv, "GET", path, ""); status != 404 || v["error"] == "" {
+		if status, v := ask(t, srv, "GET", path, ""); status != 404 || v["detail"] == nil {
 			t.Errorf("%s: %d %v", path, status, v)
 		}
 	}
 	bad := q.messages["m1"]
 	bad.sum[0]++
 	q.messages["m1"] = bad
-	if status, _ := ask(t, srv, "GET", "/api/v1/messages/m1", ""); status != 500 {
+	if status, _ := ask(t, srv, "GET", "/api/v1/messages/m1/raw", ""); status != 500 {
 		t.Errorf("a damaged message: %d", status)
 	}
-	if resp, _ := get(t, srv, "/api/v1/messages/m1?damaged=true", "Authorization", "Bearer "+testToken); resp.StatusCode != 200 {
+	if resp, _ := get(t, srv, "/api/v1/messages/m1/raw?damaged=true", "Authorization", "Bearer "+testToken); resp.StatusCode != 200 {
 		t.Errorf("a damaged message that was asked for: %d", resp.StatusCode)
 	}
 }
@@ -222,27 +224,27 @@ func TestChangeDeliveries(t *testing.T) {
 	}{
 		{"POST", "/api/v1/deliveries/d2/replay", "", 200, "replayed", 1, 4},
 		{"POST", "/api/v1/deliveries/d2/replay", `{"to":"app"}`, 200, "replayed", 1, 4},
-		{"POST", "/api/v1/deliveries/d2/replay", `{"to":"nowhere"}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/deliveries/d1/replay", "", 409, "error", 0, 4},
-		{"POST", "/api/v1/deliveries/no/replay", "", 404, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/d2/replay", `{"to":"nowhere"}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/deliveries/d1/replay", "", 409, "detail", 0, 4},
+		{"POST", "/api/v1/deliveries/no/replay", "", 404, "detail", 0, 4},
 		{"POST", "/api/v1/replay", `{"state":"dead","endpoint":"crm"}`, 200, "replayed", 2, 4},
-		{"POST", "/api/v1/replay", `{}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/replay", `{}`, 400, "detail", 0, 4},
 		{"POST", "/api/v1/replay", `{"all":true}`, 200, "replayed", 2, 4},
-		{"POST", "/api/v1/replay", `{"stat":"dead"}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/replay", `{"state":"lost"}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/replay", `nonsense`, 400, "error", 0, 4},
+		{"POST", "/api/v1/replay", `{"stat":"dead"}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/replay", `{"state":"lost"}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/replay", `nonsense`, 400, "detail", 0, 4},
 		{"POST", "/api/v1/deliveries/d1/retry", "", 200, "due", 1, 4},
-		{"POST", "/api/v1/deliveries/d2/retry", "", 409, "error", 0, 4},
-		{"POST", "/api/v1/deliveries/no/retry", "", 404, "error", 0, 4},
+		{"POST", "/api/v1/deliveries/d2/retry", "", 409, "detail", 0, 4},
+		{"POST", "/api/v1/deliveries/no/retry", "", 404, "detail", 0, 4},
 		{"POST", "/api/v1/retry", `{"endpoint":"app","spread":"5m"}`, 200, "due", 1, 4},
-		{"POST", "/api/v1/retry", `{"all":true,"spread":"soon"}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/retry", `{"state":"lost"}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/retry", `{}`, 400, "error", 0, 4},
-		{"POST", "/api/v1/delete", `{}`, 400, "error", 0, 4},
+		{"POST", "/api/v1/retry", `{"all":true,"spread":"soon"}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/retry", `{"state":"lost"}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/retry", `{}`, 400, "detail", 0, 4},
+		{"POST", "/api/v1/delete", `{}`, 400, "detail", 0, 4},
 		{"POST", "/api/v1/delete", `{"reason":"expired"}`, 200, "deleted", 1, 3},
 		{"DELETE", "/api/v1/deliveries/d3", "", 200, "deleted", 1, 3},
-		{"DELETE", "/api/v1/deliveries/d4", "", 409, "error", 0, 4},
-		{"DELETE", "/api/v1/deliveries/no", "", 404, "error", 0, 4},
+		{"DELETE", "/api/v1/deliveries/d4", "", 409, "detail", 0, 4},
+		{"DELETE", "/api/v1/deliveries/no", "", 404, "detail", 0, 4},
 	} {
 		q := testQueue(t)
 		srv := newTestServer(t, q, nil)
@@ -316,7 +318,7 @@ func TestStatsAndTrouble(t *testing.T) {
 	}
 	q.broken = retry.ErrUnhealthy
 	for _, path := range []string{"/api/v1/stats", "/api/v1/deliveries", "/api/v1/endpoints"} {
-		if status, v := ask(t, srv, "GET", path, ""); status != 503 || v["error"] == "" {
+		if status, v := ask(t, srv, "GET", path, ""); status != 503 || v["detail"] == nil {
 			t.Errorf("%s of a store that can't write: %d %v", path, status, v)
 		}
 	}
@@ -324,42 +326,78 @@ func TestStatsAndTrouble(t *testing.T) {
 	if status, _ := ask(t, off, "GET", "/api/v1/deliveries", ""); status != 404 {
 		t.Errorf("without a queue: %d", status)
 	}
-	for _, path := range []string{"/api/v1/endpoints", "/api/v1/status", "/api/v1/recent"} {
+	for _, path := range []string{"/api/v1/endpoints", "/api/v1/status", "/api/v1/messages"} {
 		if status, _ := ask(t, off, "GET", path, ""); status != 200 {
 			t.Errorf("%s without a queue: %d", path, status)
 		}
 	}
 }
 
-// The page must load nothing from elsewhere and hold nothing inline, since its
-// policy forbids both.
-func TestPage(t *testing.T) {
-	srv := newTestServer(t, nil, nil)
-	resp, page := get(t, srv, "/")
-	if resp.StatusCode != 200 || !strings.Contains(page, "1.2.3") || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
-		t.Fatalf("the page: %d %v", resp.StatusCode, resp.Header)
+// testHistory holds a mail that was taken, one that was refused and one that is
+// a dead letter.
+func testHistory(t *testing.T) *history.Ring {
+	t.Helper()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ring := history.NewRing(100, 1<<20)
+	attempt := history.Attempt{Delivery: "d1", Endpoint: "app", To: []string{"a@example.com"}, At: at, N: 1, Status: 503, Reason: "unavailable", Answer: "<b>later</b>"}
+	err := ring.Write(t.Context(), history.Batch{Records: []history.Record{
+		{ID: "m1", At: at, From: "s@example.org", To: []history.Recipient{{Address: "a@example.com"}}, Subject: "x", Result: history.Accepted, Reply: "250 2.0.0 Taken as m1",
+			Waiting: 1, Attempts: []history.Attempt{attempt}},
+		{ID: "m2", At: at.Add(time.Minute), From: "s@example.org", To: []history.Recipient{{Address: "b@example.com"}}, Subject: "<script>alert(1)</script>", Result: history.Accepted, Reply: "250 2.0.0 Taken as m2", Dead: 1},
+		{ID: "r1", At: at.Add(2 * time.Minute), Client: history.Client{IP: "192.0.2.9"}, From: "x@example.org", To: []history.Recipient{{Address: "nobody@example.com", Reply: "550 5.1.1 No such recipient here"}}, Result: history.Refused, Reply: "550 5.1.1 No such recipient here"},
+	}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Frame-Options"} {
-		if resp.Header.Get(name) == "" {
-			t.Errorf("the page has no %s", name)
+	return ring
+}
+
+func TestMessages(t *testing.T) {
+	srv := newTestServer(t, testQueue(t), nil)
+	for query, want := range map[string]string{
+		"": "r1 m2 m1", "?q=nobody@example.com": "r1", "?address=s@": "m2 m1", "?state=failed": "r1", "?state=waiting": "m1", "?state=dead": "m2",
+		"?since=2026-01-02T03:05:30Z": "r1", "?until=2026-01-02T03:05:00Z": "m1", "?limit=1": "r1 next", "?q=none": "",
+	} {
+		status, v := ask(t, srv, "GET", "/api/v1/messages"+query, "")
+		var got []string
+		for _, m := range v["messages"].([]any) {
+			got = append(got, m.(map[string]any)["id"].(string))
+		}
+		if v["next"] != nil {
+			got = append(got, "next")
+		}
+		if status != 200 || strings.Join(got, " ") != want {
+			t.Errorf("%s: %d %v, want %q", query, status, got, want)
 		}
 	}
-	if csp := resp.Header.Get("Content-Security-Policy"); strings.Contains(csp, "unsafe") || !strings.HasPrefix(csp, "default-src 'none'") {
-		t.Errorf("policy: %s", csp)
+	status, v := ask(t, srv, "GET", "/api/v1/messages/m1", "")
+	if attempts := v["attempts"].([]any); status != 200 || v["reply"] != "250 2.0.0 Taken as m1" || len(attempts) != 1 || attempts[0].(map[string]any)["answer"] != "<b>later</b>" {
+		t.Errorf("the story: %d %v", status, v)
 	}
-	for _, bad := range []string{"//", "style=", "onclick=", "<script>", "<style>", testToken} {
-		if strings.Contains(page, bad) {
-			t.Errorf("the page has %s", bad)
+	for path, want := range map[string]int{
+		"/api/v1/messages/m": 409, "/api/v1/messages/none": 404, "/api/v1/messages?state=lost": 400, "/api/v1/messages?limit=0": 400,
+		"/api/v1/messages?since=yesterday": 400, "/api/v1/messages?after=x": 400, "/api/v1/messages?who=me": 400, "/api/v1/deliveries?messageid=m1": 400,
+	} {
+		if status, v := ask(t, srv, "GET", path, ""); status != want || v["detail"] == nil || v["status"] != float64(want) {
+			t.Errorf("%s: %d %v", path, status, v)
 		}
 	}
-	_, script := get(t, srv, "/assets/page.js")
-	for _, bad := range []string{"innerHTML", "eval(", "http:", "https:", "localStorage"} {
-		if strings.Contains(script, bad) {
-			t.Errorf("the script has %s", bad)
+}
+
+func TestAPIMethods(t *testing.T) {
+	srv := newTestServer(t, testQueue(t), nil)
+	for request, allow := range map[string]string{"PUT /api/v1/status": "GET, HEAD", "POST /api/v1/deliveries/d1": "GET, HEAD, DELETE", "GET /api/v1/replay": "POST"} {
+		method, path, _ := strings.Cut(request, " ")
+		req, _ := http.NewRequest(method, srv.URL+path, nil)
+		req.Header.Set("Authorization", "Bearer "+testToken)
+		resp, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if resp, css := get(t, srv, "/assets/page.css"); resp.StatusCode != 200 || strings.Contains(css, "url(") || strings.Contains(css, "@import") {
-		t.Error("the style is missing or loads something")
+		resp.Body.Close()
+		if resp.StatusCode != 405 || resp.Header.Get("Allow") != allow || resp.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d, Allow %q", request, resp.StatusCode, resp.Header.Get("Allow"))
+		}
 	}
 }
 

@@ -118,8 +118,18 @@ var (
 // lostError is a connection that failed in the middle of an exchange.
 type lostError struct{ error }
 
-// authenticate runs an exchange (RFC 4954 section 4).
+// authenticate runs an exchange (RFC 4954 section 4), and tells the handler of
+// one that somebody failed.
 func (s *session) authenticate(arg []byte) Reply {
+	s.claims = ""
+	r := s.exchange(arg)
+	if r.Code >= 400 && s.claims != "" {
+		s.srv.handler.Refused(&s.client, s.verb, s.claims, r)
+	}
+	return r
+}
+
+func (s *session) exchange(arg []byte) Reply {
 	if s.client.Auth != "" {
 		return replyOrder
 	}

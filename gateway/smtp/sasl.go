@@ -60,6 +60,7 @@ func (s *session) scram(first []byte, has bool) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
+	s.claims = hello.User
 	rec, err := s.srv.auth.SCRAM(s.ctx(), hello.User)
 	if err != nil {
 		return Identity{}, err

@@ -237,6 +237,7 @@ func TestEnded(t *testing.T) {
 		{"nobody is known", "", []string{"EM", "> RCPT TO:<bad@here.example>", "< 550", "> RCPT TO:<bob@>", "< 553", "> RCPT TO:<bob@here.example> X=Y", "< 555", "> DATA", "< 554", "> QUIT", "< 221"},
 			"bad@here.example:550 <bob@>:553 bob@here.example:555 =>"},
 		{"too big", "size=100", []string{"EMRD", ">> %{x*200}\\r\\n.\\r\\n", "< 552", "> QUIT", "< 221"}, "bob@here.example => 552"},
+		{"no password", "auth clear", []string{"E", "> AUTH PLAIN AGJvYgB3cm9uZw==", "< 535", "> AUTH PLAIN x", "< 501", "> QUIT", "< 221"}, "AUTH bob: 535"},
 		{"no sender", "", []string{"E", "> MAIL FROM:<spammer@x.example>", "< 550", "> MAIL FROM:<a b@x>", "< 553", "> QUIT", "< 221"}, "MAIL FROM:<spammer@x.example>: 550; MAIL FROM:<a b@x>: 553"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

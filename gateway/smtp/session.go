@@ -35,6 +35,7 @@ type session struct {
 	inExchange bool // of AUTH: lines may be long
 	broken     bool // the output is dead: nothing more is written
 	client     Client
+	claims     string // who AUTH's exchange says it is
 	counts     struct{ errors, junk, refused, auth, messages int }
 	cmd        *command     // the command under way, nil: unknown
 	verb       string       // its name, or what stands for it in counts

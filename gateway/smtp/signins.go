@@ -141,6 +141,7 @@ func (s *session) signInBlock() netip.Prefix {
 // checkPassword asks the authenticator when the client's turn comes.
 func (s *session) checkPassword(user, password string) (Identity, error) {
 	s.send()
+	s.claims = user
 	return s.srv.signIns.check(s.ctx(), s.signInBlock(), func() (Identity, error) {
 		return s.srv.auth.Plain(s.ctx(), user, password)
 	})

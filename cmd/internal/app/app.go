@@ -22,7 +22,9 @@ import (
 	"postern/gateway"
 	"postern/gateway/budget"
 	"postern/gateway/dispatch"
+	"postern/gateway/history"
 	"postern/gateway/ops"
+	"postern/gateway/ops/page"
 	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/gateway/smtp"
@@ -49,6 +51,10 @@ type App struct {
 	reporter    *report.Reporter // nil: nobody is told of dead letters
 	registry    *prometheus.Registry
 	metrics     *ops.Metrics
+
+	history  history.Store     // nil: off
+	recorder *history.Recorder // writes it
+	live     *page.Live        // for the page
 
 	listeners []listener   // of mail
 	http      net.Listener // nil: off
@@ -114,7 +120,10 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.loadCertificate(); err != nil {
 		return err
 	}
-	recent := a.meters(router, spooler)
+	a.meters(router, spooler)
+	if err := a.openHistory(ctx); err != nil {
+		return err
+	}
 	if err := a.restoreBreakers(ctx); err != nil {
 		return err
 	}
@@ -141,7 +150,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.smtpServer(); err != nil {
 		return err
 	}
-	if err := a.opsServer(router, links, recent); err != nil {
+	if err := a.opsServer(router, links); err != nil {
 		return err
 	}
 	return a.listen()

@@ -17,9 +17,8 @@ import (
 	"postern/webhook"
 )
 
-// meters makes the registry and all series; the page's memory comes with them.
-func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) *ops.Recent {
-	recent := ops.NewRecent(time.Now)
+// meters makes the registry and all series.
+func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) {
 	a.registry = prometheus.NewRegistry()
 	var names []string
 	for _, ep := range router.Endpoints() {
@@ -33,11 +32,10 @@ func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) *ops.Recent
 	if a.certificate != nil {
 		options.CertificateEnd = a.certificateEnd
 	}
-	a.metrics = ops.NewMetrics(a.registry, options, recent)
+	a.metrics = ops.NewMetrics(a.registry, options)
 	if a.queue != nil {
 		a.registry.MustRegister(ops.NewQueueStats(a.queue, names))
 	}
-	return recent
 }
 
 // links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.
@@ -88,10 +86,13 @@ func (a *App) storedKeys() func() [][]byte {
 }
 
 // opsServer wires probes, metrics, API, page and content.
-func (a *App) opsServer(router *webhook.Router, links *content.Links, recent *ops.Recent) error {
-	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Recent: recent, Logger: a.deps.Logger}
+func (a *App) opsServer(router *webhook.Router, links *content.Links) error {
+	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Live: a.live, Logger: a.deps.Logger}
 	if a.queue != nil {
 		deps.Queue = a.queue
+	}
+	if a.history != nil {
+		deps.History = a.history
 	}
 	for i, w := range a.cfg.Endpoints() {
 		ep := router.Endpoints()[i]

@@ -38,6 +38,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(a.watchStore)
 	run(a.watchMemory)
+	if a.recorder != nil {
+		run(func(ctx context.Context) error { a.recorder.Run(ctx); return nil })
+	}
 	if a.worker != nil {
 		run(func(context.Context) error { return a.worker.Run(working) })
 	}

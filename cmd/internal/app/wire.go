@@ -24,7 +24,7 @@ func (a *App) gatewayConfig() gateway.Config {
 	return gateway.Config{
 		Domain: c.Listen.Domain, QueueFirst: c.Delivery.Accept == "queue", OneEndpoint: c.SMTP.OneEndpoint,
 		EnforceDMARC: c.Sender.DMARC == "enforce", Policy: policy(c),
-		Version: a.deps.Version,
+		LogAddresses: dispatch.AddressLog(c.Process.LogAddresses), Version: a.deps.Version,
 	}
 }
 
@@ -54,6 +54,7 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		Router: router, Dispatch: a.dispatch, Spooler: spooler, Directory: who,
 		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
 	}
+	deps.History = journal{a.recorder, a.live}
 	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
 	} else {
@@ -111,8 +112,11 @@ func (a *App) workerOptions() retry.WorkerOptions {
 	if q, ok := a.queue.(interface{ Unclean() bool }); ok {
 		o.Cautious = q.Unclean()
 	}
-	if a.reporter != nil {
-		o.DeadLetter = a.reporter.DeadLetter
+	o.DeadLetter = func(ctx context.Context, l retry.Lease, reason string, at retry.Attempt) {
+		a.gateway.GaveUp(ctx, l, reason, at)
+		if a.reporter != nil {
+			a.reporter.DeadLetter(ctx, l, reason, at)
+		}
 	}
 	return o
 }

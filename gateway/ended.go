@@ -1,0 +1,211 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"postern/gateway/dispatch"
+	"postern/gateway/history"
+	"postern/gateway/mail"
+	"postern/gateway/smtp"
+	"postern/gateway/text"
+	"postern/retry"
+	"postern/webhook"
+)
+
+// maxSubject is how much of a subject the history keeps, in octets.
+const maxSubject = 200
+
+// ends is how a message's deliveries ended, for its record.
+type ends struct {
+	deliveries    []*dispatch.Delivery
+	waiting, dead int // deliveries that were stored
+}
+
+func (e *ends) count(stored []*dispatch.Delivery) {
+	for _, d := range stored {
+		if d.Outcome.Result == webhook.Rejected {
+			e.dead++
+		} else {
+			e.waiting++
+		}
+	}
+}
+
+// Ended implements smtp.Handler. A client that heard our 250 won't come back:
+// what was remembered of its tries can go. One that hung up before will, and
+// must not reach those again who took the message. Whatever the end was, it has
+// a log line and a record.
+func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
+	m, _ := t.Data.(*message)
+	t.Data = nil // an idle session holds no mail
+	switch {
+	case m == nil || !m.accepted:
+	case gone:
+		g.ledger.remember(context.Background(), m.env, m.keys())
+	default:
+		g.ledger.forget(context.Background(), m.env)
+	}
+	if replies == nil && len(t.Refusals) == 0 && !gone {
+		return // RSET or QUIT: nothing was refused, nothing came
+	}
+	r := g.record(t, m, replies)
+	g.logEnd(r, t.Refused)
+	if g.deps.History != nil {
+		g.deps.History.Transaction(r)
+	}
+}
+
+// Refused implements smtp.Handler: a MAIL or AUTH that opened nothing.
+func (g *Gateway) Refused(c *smtp.Client, verb, argument string, reply smtp.Reply) {
+	r := g.about(c)
+	r.ID, r.Reply, r.Result = newID(r.At), reply.String(), result(reply)
+	if verb == "AUTH" {
+		r.Result, r.Auth = history.AuthFailed, text.Clip(text.OneLine(argument), maxSubject)
+	} else {
+		r.From = text.OneLine(argument)
+	}
+	g.logEnd(r, 0)
+	if g.deps.History != nil {
+		g.deps.History.Transaction(r)
+	}
+}
+
+// about is what is known of any transaction.
+func (g *Gateway) about(c *smtp.Client) history.Record {
+	r := history.Record{At: g.deps.Now().UTC().Truncate(time.Millisecond), Client: history.Client{Hello: text.OneLine(c.Hello)}, Auth: c.Auth}
+	if c.Addr.IsValid() {
+		r.Client.IP = c.Addr.Addr().Unmap().String()
+	}
+	if c.TLS != nil {
+		r.TLS = tlsOf(c.TLS).Version
+	}
+	return r
+}
+
+// record is the transaction as the history keeps it. m is nil where no whole
+// message came, or the engine refused it.
+func (g *Gateway) record(t *smtp.Transaction, m *message, replies []smtp.Reply) history.Record {
+	r := g.about(t.Client)
+	r.From, r.Size, r.Result = t.From.String(), t.Size, history.Aborted
+	r.To = make([]history.Recipient, 0, len(t.Recipients)+len(t.Refusals))
+	for i, to := range t.Recipients {
+		entry := history.Recipient{Address: to.Address.String()}
+		if len(replies) > 1 { // LMTP
+			entry.Reply = replies[i].String()
+		}
+		r.To = append(r.To, entry)
+	}
+	last := smtp.Reply{}
+	for _, no := range t.Refusals {
+		r.To = append(r.To, history.Recipient{Address: text.OneLine(no.Address), Reply: no.Reply.String()})
+		last = no.Reply
+	}
+	if len(replies) > 0 {
+		last = replies[max(slices.IndexFunc(replies, smtp.Reply.OK), 0)]
+	}
+	r.Reply = last.String()
+	if !last.Zero() {
+		r.Result = result(last)
+	}
+	if m == nil {
+		r.ID = newID(r.At)
+		return r
+	}
+	g.addMessage(&r, m)
+	return r
+}
+
+// result is what a reply means for the client.
+func result(r smtp.Reply) history.Result {
+	switch {
+	case r.OK():
+		return history.Accepted
+	case r.Code < 500:
+		return history.Deferred
+	}
+	return history.Refused
+}
+
+// addMessage adds what came in, and how its deliveries ended. Strings of the
+// parsed message are cloned: they are pieces of all of it.
+func (g *Gateway) addMessage(r *history.Record, m *message) {
+	r.ID, r.Size, r.TookMS = m.env.ID, m.env.Size, r.At.Sub(m.env.Received).Milliseconds()
+	r.Client.Name = m.env.ClientName
+	if head := m.mail.Head; head != nil {
+		r.MessageID = strings.Clone(text.Clip(head.MessageID, maxSubject))
+		r.Subject = strings.Clone(text.Clip(head.Subject, maxSubject))
+	}
+	if v := m.env.Verdict; v != nil {
+		r.Sender = &history.Sender{Verified: v.SenderVerified, Reason: verdictWords(v)}
+	}
+	r.Waiting, r.Dead = m.ends.waiting, m.ends.dead
+	for _, d := range m.ends.deliveries {
+		if d.Outcome.Reason != "" && !d.Taken {
+			r.Attempts = append(r.Attempts, attempted(d, m.env.Received, m.env.ID))
+		}
+	}
+}
+
+// verdictWords is the verdict in short.
+func verdictWords(v *mail.Authentication) string {
+	return "dmarc " + v.DMARC.Result + ", spf " + v.SPF.Result
+}
+
+// attempted is a delivery's attempt as the history keeps it.
+func attempted(d *dispatch.Delivery, at time.Time, message string) history.Attempt {
+	o := d.Outcome
+	a := history.Attempt{
+		Message: message, Delivery: d.ID, Endpoint: d.Endpoint.Name(), To: dispatch.Addresses(d.To), At: at, N: d.Attempt,
+		Queued: d.Origin == dispatch.Queued, Status: o.Status, Reason: string(o.Reason), TookMS: o.Elapsed.Milliseconds(), Answer: o.Answer,
+	}
+	if o.Err != nil {
+		a.Error = o.Err.Error()
+	}
+	return a
+}
+
+// recordQueued keeps an attempt at what waited. That the worker gave a delivery
+// up is told by GaveUp.
+func (g *Gateway) recordQueued(m *message, d *dispatch.Delivery, at time.Time, o retry.Outcome) {
+	if g.deps.History == nil || o.Kind == retry.Skip {
+		return
+	}
+	a := attempted(d, at.UTC().Truncate(time.Millisecond), m.env.ID)
+	if o.Kind == retry.Done {
+		a.Settles = history.SettledDone
+	}
+	g.deps.History.Attempt(a)
+}
+
+// GaveUp is called by the worker once a delivery became a dead letter.
+func (g *Gateway) GaveUp(_ context.Context, l retry.Lease, reason string, a retry.Attempt) {
+	if g.deps.History == nil {
+		return
+	}
+	g.deps.History.Attempt(history.Attempt{
+		Message: l.MessageID, Delivery: l.ID, Endpoint: l.Endpoint, To: slices.Clone(l.Recipients), At: g.deps.Now().UTC().Truncate(time.Millisecond),
+		N: l.Attempts, Queued: true, Status: a.Status, Reason: "given up: " + reason, Settles: history.SettledDead,
+	})
+}
+
+// logEnd is the one line of a transaction's end. Refusals are warnings, so that
+// a filter (fail2ban) finds client and reason in one line.
+func (g *Gateway) logEnd(r history.Record, refused int) {
+	level := slog.LevelInfo
+	if r.Result != history.Accepted {
+		level = slog.LevelWarn
+	}
+	ctx := context.Background()
+	if !g.log.Enabled(ctx, level) {
+		return
+	}
+	accepted := len(r.To) - min(refused, len(r.To))
+	g.log.LogAttrs(ctx, level, "transaction", slog.String("message", r.ID), slog.String("client", r.Client.IP), slog.String("helo", r.Client.Hello),
+		slog.String("tls", r.TLS), slog.String("auth", g.cfg.LogAddresses.Show(r.Auth)), slog.String("from", g.cfg.LogAddresses.Show(r.From)),
+		slog.Int("rcpts", accepted), slog.Int("refused", refused), slog.Int64("size", r.Size), slog.String("result", string(r.Result)),
+		slog.String("reply", r.Reply), slog.Int64("took_ms", r.TookMS))
+}

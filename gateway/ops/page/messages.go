@@ -1,0 +1,49 @@
+package page
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+
+	"postern/gateway/history"
+)
+
+type messagesView struct {
+	Q, State, Since string
+	States          []history.State
+	Spans           []string
+	Found           []history.Record
+	More            string // the next page's address
+	Filtered        bool
+	Wrong           string // why the query can't be answered
+}
+
+// spans are how far back a search may be told to look.
+var spans = []string{"1h", "24h", "72h"}
+
+func (p *Page) messages(w http.ResponseWriter, r *http.Request) error {
+	if p.deps.History == nil {
+		return problem{http.StatusNotFound, "The history is off; set POSTERN_HISTORY to keep one."}
+	}
+	form := r.URL.Query()
+	v := messagesView{Q: form.Get("q"), State: form.Get("state"), Since: form.Get("since"), States: history.States(), Spans: spans}
+	v.Filtered = v.Q != "" || v.State != "" || v.Since != ""
+	q := history.Query{Words: v.Q, State: history.State(v.State), After: form.Get("after")}
+	if d, err := time.ParseDuration(v.Since); err == nil {
+		q.Since = p.deps.Now().Add(-d)
+	}
+	status := http.StatusOK
+	if err := q.Check(); err != nil {
+		v.Wrong, status = err.Error(), http.StatusBadRequest
+	} else {
+		var next string
+		if v.Found, next, err = p.deps.History.Find(r.Context(), q); err != nil {
+			return err
+		}
+		if next != "" {
+			v.More = "/messages?" + url.Values{"q": {v.Q}, "state": {v.State}, "since": {v.Since}, "after": {next}}.Encode()
+		}
+	}
+	p.show(w, r, status, "messages", "Messages", v)
+	return nil
+}

@@ -1,0 +1,191 @@
+package page
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"postern/retry"
+)
+
+// listSize is how many deliveries a page of the queue has.
+const listSize = 50
+
+// retrySpread is how long a bulk retry is spread over, so that a webhook that
+// has just come back isn't hit by all at once.
+const retrySpread = time.Minute
+
+type queueView struct {
+	State, Endpoint, Reason, Recipient string
+	Endpoints, Reasons                 []string
+	Found                              []retry.Info
+	More                               string
+	Matching                           int64 // deliveries that the filter's state and endpoint select; -1 where it isn't known
+	Filter                             url.Values
+}
+
+// filterOf reads the filter of a view or an action.
+func filterOf(form url.Values) (retry.Filter, error) {
+	f := retry.Filter{IDs: form["id"], State: retry.State(form.Get("state")), Endpoint: form.Get("endpoint"), Reason: form.Get("reason"), Recipient: form.Get("recipient")}
+	if !slices.Contains([]retry.State{"", retry.Due, retry.Leased, retry.Dead}, f.State) {
+		return f, problem{http.StatusBadRequest, "The state is none that a delivery has."}
+	}
+	return f, nil
+}
+
+// filterValues are the filter's own fields of a form.
+func filterValues(form url.Values) url.Values {
+	v := url.Values{}
+	for _, k := range []string{"id", "state", "endpoint", "reason", "recipient"} {
+		for _, s := range form[k] {
+			if s != "" {
+				v.Add(k, s)
+			}
+		}
+	}
+	return v
+}
+
+func (p *Page) queue(w http.ResponseWriter, r *http.Request) error {
+	if p.deps.Queue == nil {
+		return problem{http.StatusNotFound, "There is no queue: POSTERN_RETRY_STORE is off."}
+	}
+	form := r.URL.Query()
+	f, err := filterOf(form)
+	if err != nil {
+		return err
+	}
+	v := queueView{State: string(f.State), Endpoint: f.Endpoint, Reason: f.Reason, Recipient: f.Recipient, Filter: filterValues(form)}
+	found, next, err := p.deps.Queue.List(r.Context(), f, retry.Page{After: form.Get("after"), Size: listSize})
+	if err != nil {
+		return err
+	}
+	v.Found = found
+	if next.After != "" {
+		more := filterValues(form)
+		more.Set("after", next.After)
+		v.More = "/queue?" + more.Encode()
+	}
+	stats, err := p.deps.Queue.Stats(r.Context())
+	if err != nil {
+		return err
+	}
+	v.Endpoints = slices.Sorted(keys(stats.Endpoints))
+	v.Reasons = slices.Sorted(keys(stats.DeadByReason))
+	p.show(w, r, http.StatusOK, "queue", "Queue", v)
+	return nil
+}
+
+// action is what can be done with deliveries.
+type action struct {
+	Word, Title, Warning string
+	state                retry.State // of what it can be done with; "" any
+}
+
+var actions = map[string]action{
+	"retry":  {"Retry now", "Make waiting mail due now", "Each is tried within a minute.", retry.Due},
+	"replay": {"Replay", "Give dead letters a new life", "Each is due now and is tried as long as new mail.", retry.Dead},
+	"delete": {"Delete", "Delete deliveries", "The messages are gone then; this can't be undone.", ""},
+}
+
+type confirmView struct {
+	Action, Title, Warning, Word string
+	Count                        string
+	Fields                       url.Values
+	Back                         string
+}
+
+// queueAct asks first, with a count, and then does it.
+func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
+	if p.deps.Queue == nil {
+		return problem{http.StatusNotFound, "There is no queue: POSTERN_RETRY_STORE is off."}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return problem{http.StatusBadRequest, "The form can't be read."}
+	}
+	name := r.PostForm.Get("do")
+	a, ok := actions[name]
+	f, err := filterOf(r.PostForm)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return problem{http.StatusBadRequest, "That is nothing that can be done."}
+	case a.state != "" && f.State == "":
+		f.State = a.state
+	case a.state != "" && f.State != a.state:
+		return problem{http.StatusBadRequest, a.Word + " is for deliveries of another state."}
+	}
+	fields := filterValues(r.PostForm)
+	fields.Set("state", string(f.State))
+	back := local(r.PostForm.Get("back"))
+	if r.PostForm.Get("sure") != "yes" {
+		count, err := p.count(r, f)
+		if err != nil {
+			return err
+		}
+		p.show(w, r, http.StatusOK, "confirm", a.Title, confirmView{name, a.Title, a.Warning, a.Word, count, fields, back})
+		return nil
+	}
+	f.All = f.State != ""
+	n, did, err := p.do(r, name, f)
+	if err != nil {
+		return err
+	}
+	p.deps.Logger.Info("deliveries changed", "did", did, "count", n, "by", "page", "client", clientIP(r), "filter", fields.Encode())
+	http.Redirect(w, r, withDone(back, did, n), http.StatusSeeOther)
+	return nil
+}
+
+func (p *Page) do(r *http.Request, name string, f retry.Filter) (n int, did string, err error) {
+	switch name {
+	case "retry":
+		spread := retrySpread
+		if len(f.IDs) > 0 {
+			spread = 0
+		}
+		n, err = p.deps.Queue.RetryNow(r.Context(), f, spread)
+		return n, "retried", err
+	case "replay":
+		n, err = p.deps.Queue.Replay(r.Context(), f, "", 0)
+		return n, "replayed", err
+	default:
+		n, err = p.deps.Queue.Delete(r.Context(), f)
+		return n, "deleted", err
+	}
+}
+
+// countUp is how many deliveries are counted one by one for a question.
+const countUp = 1000
+
+// count says how many deliveries an action is about.
+func (p *Page) count(r *http.Request, f retry.Filter) (string, error) {
+	found, next, err := p.deps.Queue.List(r.Context(), f, retry.Page{Size: countUp})
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case next.After != "":
+		return "more than " + strconv.Itoa(countUp) + " deliveries", nil
+	case len(found) == 1:
+		return "1 delivery", nil
+	}
+	return strconv.Itoa(len(found)) + " deliveries", nil
+}
+
+// withDone is the address to go back to, with what was done.
+func withDone(back, did string, n int) string {
+	u, err := url.Parse(back)
+	if err != nil {
+		return "/queue"
+	}
+	q := u.Query()
+	q.Set("done", did)
+	q.Set("n", strconv.Itoa(n))
+	q.Del("after")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
