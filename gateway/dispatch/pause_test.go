@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,11 +17,22 @@ import (
 
 // pauses is a store that says what is paused.
 type pauses struct {
+	mu     sync.Mutex
 	states []retry.EndpointState
 	err    error
 }
 
-func (p *pauses) Endpoints(context.Context) ([]retry.EndpointState, error) { return p.states, p.err }
+func (p *pauses) Endpoints(context.Context) ([]retry.EndpointState, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.states, p.err
+}
+
+func (p *pauses) say(err error, states ...retry.EndpointState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.states, p.err = states, err
+}
 
 // A pause holds for endless time or until its end, reaches fresh mail within a
 // second, and outlasts a store that is away.
@@ -46,20 +58,20 @@ func TestPause(t *testing.T) {
 			}
 		}
 		paused(false, "at first")
-		store.states = []retry.EndpointState{{Endpoint: "main", Paused: true, PausedUntil: time.Now().Add(time.Minute)}, {Endpoint: "other", PausedUntil: time.Now().Add(time.Hour)}}
+		store.say(nil, retry.EndpointState{Endpoint: "main", Paused: true, PausedUntil: time.Now().Add(time.Minute)}, retry.EndpointState{Endpoint: "other", PausedUntil: time.Now().Add(time.Hour)})
 		paused(false, "before the store was asked again")
 		time.Sleep(pauseEvery)
 		synctest.Wait()
 		paused(true, "for a minute")
-		store.err = errors.New("away")
+		store.say(errors.New("away"))
 		time.Sleep(30 * time.Second)
 		paused(true, "while the store is away")
 		time.Sleep(30 * time.Second)
 		paused(false, "after the minute, the store still away")
-		store.err, store.states = nil, []retry.EndpointState{{Endpoint: "main", Paused: true}}
+		store.say(nil, retry.EndpointState{Endpoint: "main", Paused: true})
 		time.Sleep(24 * time.Hour)
 		paused(true, "until resumed")
-		store.states = nil
+		store.say(nil)
 		time.Sleep(pauseEvery)
 		synctest.Wait()
 		paused(false, "resumed")
