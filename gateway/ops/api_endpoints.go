@@ -29,7 +29,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) {
 		Ready    bool      `json:"ready"`
 		Why      string    `json:"why,omitempty"`
 		Queue    bool      `json:"queue"`
-		Degraded string    `json:"degraded,omitempty"` // what is wrong with the store
+		Degraded string    `json:"degraded,omitempty"` // what is wrong with the store, or with the memory for mail
 	}{s.cfg.Version, s.started, s.deps.Now(), ready, why, s.deps.Queue != nil, degraded})
 }
 

@@ -22,12 +22,14 @@ func (a *App) ready(ctx context.Context) error {
 // queueFirst reports whether no mail is taken without the store.
 func (a *App) queueFirst() bool { return a.cfg.Delivery.Accept == "queue" }
 
-// degraded is what is wrong with the store.
+// degraded is what is wrong although mail is taken: with the store, or with the
+// memory for mail.
 func (a *App) degraded(ctx context.Context) error {
+	short := a.shortOfMemory()
 	if a.queue == nil {
-		return nil
+		return short
 	}
-	return a.queue.Health(ctx)
+	return errors.Join(a.queue.Health(ctx), short)
 }
 
 const (

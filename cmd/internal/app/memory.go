@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"runtime/debug"
@@ -38,6 +39,14 @@ const (
 	memoryEvery = 5 * time.Second
 	memoryWait  = time.Second
 )
+
+// shortOfMemory says that mail waits for memory, nil while none does.
+func (a *App) shortOfMemory() error {
+	if s := a.budget.Stats(); s.Waited > memoryWait {
+		return fmt.Errorf("mail waits for memory, the oldest for %s", s.Waited.Round(time.Second))
+	}
+	return nil
+}
 
 // watchMemory tells the operator when memory for mail is short. Readiness has no
 // say in it: elsewhere the same mail would need the same memory.

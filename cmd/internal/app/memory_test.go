@@ -4,9 +4,13 @@ import (
 	"log/slog"
 	"math"
 	"runtime/debug"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"postern/cmd/internal/config"
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 )
 
@@ -34,4 +38,33 @@ func TestMemoryLimit(t *testing.T) {
 	if a.memory().Stats().Total < 1<<20 || debug.SetMemoryLimit(-1) != 1<<30 {
 		t.Error("without a setting the machine's memory counts, and an explicit GOMEMLIMIT stays")
 	}
+}
+
+// Mail that waits for memory makes the gateway degraded, not unready.
+func TestShortOfMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &App{cfg: &config.Config{}, budget: budget.New(1 << 20)}
+		all, err := a.budget.Take(t.Context(), 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			if g, err := a.budget.Take(t.Context(), 1<<19); err == nil {
+				g.Release()
+			}
+		}()
+		synctest.Wait()
+		if err := a.degraded(t.Context()); err != nil {
+			t.Errorf("at once: %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		if err := a.degraded(t.Context()); err == nil || !strings.Contains(err.Error(), "mail waits for memory, the oldest for 3s") {
+			t.Errorf("after 3 s: %v", err)
+		}
+		all.Release()
+		synctest.Wait()
+		if err := a.degraded(t.Context()); err != nil {
+			t.Errorf("with memory: %v", err)
+		}
+	})
 }
