@@ -80,7 +80,8 @@ func readDate(s string) *dateParts {
 		comment, _, _ = strings.Cut(s[i+1:], ")")
 		s = string(stripComments([]byte(s)))
 	}
-	for i, w := range strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ").Replace(s)) {
+	words := strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ", ":", " : ").Replace(s))
+	for i, w := range strings.Fields(strings.ReplaceAll(strings.Join(words, " "), " : ", ":")) { // blanks around colons: RFC 5322 4.3
 		d.word(w, i)
 	}
 	if d.timed && d.zone == nil && d.odd == "" && comment != "" {
@@ -148,6 +149,10 @@ func (d *dateParts) takeZone(w string) bool {
 	switch strings.ToUpper(strings.ReplaceAll(name, ".", "")) {
 	case "AM", "PM":
 		d.halfDay(strings.ToUpper(name)[0] == 'P')
+		return true
+	}
+	if w == "0000" && d.year != 0 && d.zone == nil { // its sign is missing, and means nothing
+		d.zone, d.numeric = time.UTC, true
 		return true
 	}
 	if d.numeric { // what follows an offset is its name
@@ -252,8 +257,12 @@ func (d *dateParts) takeName(w string, i int) {
 		d.month, d.perhaps = m, i == 0
 		return
 	}
-	if !d.timed || d.numeric {
-		return // a weekday, "de", "at"
+	if !d.timed { // a weekday, "de", "at"; with digits what may well be the time
+		d.bad = d.bad || strings.ContainsAny(w, "0123456789")
+		return
+	}
+	if d.numeric {
+		return
 	}
 	if z := zoneNamed(w); z != nil {
 		d.zone = z
