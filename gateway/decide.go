@@ -41,18 +41,21 @@ type decision struct {
 // decide turns the endings of all of a message's deliveries into one decision
 // (product rule "one owner"): the sender keeps all of it or we do.
 //
+//	the endpoint's gate refuses the sender: as if nobody had been asked, unless nobody else was
 //	an explicit 4xx, or a transient failure that stays with the sender: that reply, nothing stored
 //	all rejected: the 5xx
 //	some rejected, and no queue to hold the dead letters: the 5xx, unless only copies were
 //	else: what is deferred or rejected is stored, then 250
 func decide(endings []ending, queueOn bool) decision {
-	var kept, rejected *ending
+	var kept, rejected, gate *ending
 	delivered, deferred := 0, 0
 	for i := range endings {
 		e := &endings[i]
 		switch {
 		case e.delivered():
 			delivered++
+		case e.Reason == webhook.ReasonSender:
+			gate = first(gate, e)
 		case e.Result == webhook.Rejected:
 			rejected = first(rejected, e)
 		default:
@@ -67,6 +70,8 @@ func decide(endings []ending, queueOn bool) decision {
 		return decision{reply: failure(kept.Outcome)}
 	case rejected != nil && (delivered+deferred == 0 || !queueOn && !rejected.copy):
 		return decision{reply: failure(rejected.Outcome)}
+	case gate != nil && delivered+deferred == 0:
+		return decision{reply: failure(gate.Outcome)}
 	}
 	return decision{reply: accepted(endings), store: queueOn && (deferred > 0 || rejected != nil)}
 }

@@ -19,6 +19,7 @@ func TestDecide(t *testing.T) {
 		"DEFER=false":  {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
 		"copy rejects": {copy: true, Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
 		"rejected":     {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
+		"gate":         {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonSender, Reply: reply(550)}},
 		"rejected 550": {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406, Reply: reply(550)}},
 	}
 	var sets [][]string
@@ -51,7 +52,7 @@ func TestDecide(t *testing.T) {
 				if has["asked"] > 0 && v.reply.Code != 450 {
 					t.Errorf("%v queue=%v: %+v, want the webhook's own 450", set, queueOn, v)
 				}
-			case rejected == len(set), own > 0 && !queueOn:
+			case rejected+has["gate"] == len(set), own > 0 && !queueOn:
 				if v.reply.Code/100 != 5 || v.store {
 					t.Errorf("%v queue=%v: %+v, want a 5xx and nothing stored", set, queueOn, v)
 				}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/auth"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
 	"postern/gateway/history"
@@ -41,10 +42,20 @@ type Directory interface {
 	Expand(ctx context.Context, q directory.Query) directory.Answer
 }
 
-// Authenticator checks who a message really comes from; it never fails, a
-// broken resolver is a "temperror" in its verdict.
+// Authenticator checks who a message really comes from; *auth.Checker is the
+// real one.
 type Authenticator interface {
+	// Forged finds what a stranger says in our name.
+	Forged(e *mail.Envelope, data mail.Source) (auth.Removal, error)
+	// Authenticate gives the verdict once e.Removed is known. It never fails: a
+	// broken resolver is a "temperror" in it.
 	Authenticate(ctx context.Context, e *mail.Envelope, data mail.Source) *mail.Authentication
+}
+
+// Filter has an opinion of messages; *rspamd.Client is one.
+type Filter interface {
+	// Check returns it, nil for none, within a few seconds.
+	Check(ctx context.Context, e *mail.Envelope, data mail.Source) *mail.Spam
 }
 
 // Observer hears what becomes of messages, for metrics. Its methods must
@@ -89,6 +100,7 @@ type Config struct {
 	OneEndpoint  bool                // 452 to a recipient that would go elsewhere than the first
 	AskFor       time.Duration       // how long a sender waits for the webhooks in all (DefaultAskFor)
 	EnforceDMARC bool                // 550 to what the sender's domain asks to reject
+	EnforceSpam  bool                // what the filter refuses is refused
 	Policy       retry.Policy        // when what waits is tried again
 	LogAddresses dispatch.AddressLog // what logs show of addresses
 	Version      string
@@ -108,6 +120,7 @@ type Deps struct {
 	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
 	Directory Directory
 	Auth      Authenticator  // nil: nobody is checked
+	Filter    Filter         // nil: nobody is asked about spam
 	Turn      smtp.Collector // nil: nobody collects what waits
 	Observer  Observer       // nil: nobody watches
 	Reporter  Reporter       // nil: nobody is told

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -136,13 +137,16 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 	for i := range m.to {
 		m.env.To = append(m.env.To, m.to[i].Recipient)
 	}
-	if g.deps.Auth != nil {
-		m.env.Verdict = g.deps.Auth.Authenticate(ctx, m.env, m.data)
-		if g.cfg.EnforceDMARC && m.env.Verdict.DMARC.Result == "fail" && m.env.Verdict.DMARC.Policy == "reject" {
-			return nil, replyDMARC
-		}
+	note, err := g.authenticate(ctx, m)
+	if err != nil {
+		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
+		return nil, replyLocalError
 	}
-	switch err := g.freeze(ctx, m); {
+	if refusal := g.refusal(m.env); !refusal.Zero() {
+		g.deps.Observer.Received(m.env, refusal.Code)
+		return nil, refusal
+	}
+	switch err := g.freeze(ctx, m, note); {
 	case errors.Is(err, dispatch.ErrNoMemory):
 		g.log.Warn("a message was left with its sender for want of memory", "message", m.env.ID, "size", m.env.Size, "err", err)
 		return nil, replyNoMemory
@@ -159,15 +163,59 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 	return m, smtp.Reply{}
 }
 
-// freeze takes out of the message what a stranger says in our name, puts our
-// header lines before it, and reads the result.
-func (g *Gateway) freeze(ctx context.Context, m *message) error {
-	removed, err := auth.Forged(m.data, g.cfg.Domain)
-	if err != nil {
-		return err
+// authenticate finds what a stranger says in our name, and makes the verdict. The
+// note is the header line about what was found.
+func (g *Gateway) authenticate(ctx context.Context, m *message) (note string, err error) {
+	var forged auth.Removal
+	if g.deps.Auth == nil {
+		forged, err = auth.Forged(m.data, g.cfg.Domain)
+	} else {
+		forged, err = g.deps.Auth.Forged(m.env, m.data)
 	}
-	m.env.Removed = removed.Spans
-	m.env.Trace = g.trace(m.env, removed.Note(), startsFolded(mail.Without(m.data, removed.Spans)))
+	m.env.Removed = forged.Spans
+	if err != nil {
+		return "", err
+	}
+	var filtered sync.WaitGroup
+	if g.deps.Filter != nil {
+		env := *m.env
+		filtered.Go(func() { m.env.Spam = g.deps.Filter.Check(ctx, &env, m.data) })
+	}
+	if g.deps.Auth != nil {
+		m.env.Verdict = g.deps.Auth.Authenticate(ctx, m.env, m.data)
+	}
+	filtered.Wait()
+	return forged.Note(), nil
+}
+
+// refusal is the reply to a message that nobody is to get, whatever its webhooks
+// think; zero: it goes on.
+func (g *Gateway) refusal(e *mail.Envelope) smtp.Reply {
+	switch {
+	case g.cfg.EnforceDMARC && refusedByPolicy(e):
+		g.log.Info("a message was refused by its sender's policy", "message", e.ID, "why", e.Verdict.Reason)
+		return replyDMARC
+	case !g.cfg.EnforceSpam || e.Spam == nil:
+	case e.Spam.Action == "reject":
+		g.log.Info("a message was refused as spam", "message", e.ID, "score", e.Spam.Score)
+		return replySpam
+	case e.Spam.Action == "soft reject", e.Spam.Action == "greylist":
+		g.log.Info("a message was put off by the spam filter", "message", e.ID, "action", e.Spam.Action)
+		return replyLater
+	}
+	return smtp.Reply{}
+}
+
+// refusedByPolicy reports whether the author's domain asks to refuse the mail. Who
+// signed in is ours to know, not theirs.
+func refusedByPolicy(e *mail.Envelope) bool {
+	v := e.Verdict
+	return v != nil && e.Auth == "" && v.DMARC.Result == "fail" && v.DMARC.Policy == "reject"
+}
+
+// freeze puts our header lines before the message, and reads the result.
+func (g *Gateway) freeze(ctx context.Context, m *message, note string) error {
+	m.env.Trace = g.trace(m.env, note, startsFolded(mail.Without(m.data, m.env.Removed)))
 	g.prepare(m)
 	return g.deps.Dispatch.Open(ctx, m.mail)
 }
@@ -189,7 +237,7 @@ func (m *message) raw() mail.Source { return archive.Raw(m.env, m.data) }
 func (g *Gateway) trace(e *mail.Envelope, note string, folded bool) string {
 	line := note + received(e, g.cfg.Domain)
 	if e.Verdict != nil && e.Verdict.Header != "" {
-		line = "Authentication-Results: " + strings.TrimRight(e.Verdict.Header, "\r\n") + "\r\n" + line
+		line = "Authentication-Results: " + strings.ReplaceAll(e.Verdict.Header, "; ", ";\r\n\t") + "\r\n" + line
 	}
 	if folded {
 		line += "X-Unnamed:\r\n"

@@ -23,6 +23,8 @@ var (
 	replyCantWrite        = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The message can't be stored now, please try again later"}}
 	replyLocalError       = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
 	replyNothingToCollect = smtp.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
+	replySpam             = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"Message refused as spam"}}
+	replyLater            = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 7, 1}, Lines: []string{"Please try again later"}}
 	replyDMARC            = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"The sender's domain asks to reject mail that fails DMARC"}}
 )
 

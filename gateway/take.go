@@ -192,14 +192,15 @@ func took(ds []*dispatch.Delivery, address string) bool {
 	return slices.ContainsFunc(ds, func(d *dispatch.Delivery) bool { return d.Reaches(address) && endingOf(d, address).delivered() })
 }
 
-// left lists what nobody took, narrowed to the recipients that want it stored.
+// left lists what nobody took, narrowed to the recipients that want it stored. A
+// sender whom an endpoint refuses doesn't fill the store.
 func left(ds []*dispatch.Delivery, wanted func(address string) bool) []*dispatch.Delivery {
 	var out []*dispatch.Delivery
 	for _, d := range ds {
 		for _, result := range []webhook.Result{webhook.Deferred, webhook.Rejected} {
 			n := d.Part(func(r mail.Recipient) bool {
 				e := endingOf(d, r.Address)
-				return !e.delivered() && e.Result == result && wanted(r.Address)
+				return !e.delivered() && e.Result == result && e.Reason != webhook.ReasonSender && wanted(r.Address)
 			})
 			if n != nil {
 				n.Outcome = endingOf(d, n.To[0].Address).Outcome

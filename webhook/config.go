@@ -47,6 +47,9 @@ type Config struct {
 	Defer    bool     // false leaves a transient failure with the sender
 	Terminal bool     // a live channel: takes SEND, SOML and SAML, never MAIL
 
+	Require   string   // "verified": who didn't sign in must have a verified From; "": anybody
+	AllowFrom []string // patterns of verified From addresses that may write; none: all; some imply Require
+
 	Authorities func() *x509.CertPool   // those of the moment, in place of the system's
 	Certificate func() *tls.Certificate // our client certificate of the moment; nil: none
 }

@@ -22,6 +22,7 @@ type Endpoint struct {
 	cfg      Config
 	url      *url.URL // without userinfo
 	patterns Patterns
+	senders  Patterns // of AllowFrom, nil: all
 	format   payload.Format
 	rejects  Statuses
 	tls      *tls.Config // nil for http
@@ -40,6 +41,7 @@ func NewEndpoint(c Config) (*Endpoint, error) {
 	}
 	check(e.setURL(&c))
 	check(e.setMatch(c.Match))
+	check(e.setSenders(&c))
 	check(e.setFormat(&c))
 	check(e.setRejects(c.Reject))
 	check(checkLimits(c))
@@ -92,6 +94,31 @@ func (e *Endpoint) setMatch(list []string) (err error) {
 		return fmt.Errorf("MATCH: %w", err)
 	}
 	return nil
+}
+
+// Verified is the word of Require.
+const Verified = "verified"
+
+func (e *Endpoint) setSenders(c *Config) (err error) {
+	if c.Require != "" && c.Require != Verified {
+		return fmt.Errorf("REQUIRE: %q; use %s or nothing", c.Require, Verified)
+	}
+	if len(c.AllowFrom) == 0 {
+		return nil
+	}
+	c.Require = Verified
+	if e.senders, err = ParsePatterns(c.AllowFrom); err != nil {
+		return fmt.Errorf("ALLOW_FROM: %w", err)
+	}
+	return nil
+}
+
+// Verified reports whether only mail with a verified From may pass.
+func (e *Endpoint) Verified() bool { return e.cfg.Require == Verified }
+
+// AllowsFrom reports whether a verified From may write.
+func (e *Endpoint) AllowsFrom(address string) bool {
+	return e.senders == nil || e.senders.Match(address)
 }
 
 func (e *Endpoint) setFormat(c *Config) error {

@@ -1,9 +1,11 @@
 package webhook
 
 import (
+	"fmt"
 	"time"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // Result is what became of a delivery, in the one distinction that decides
@@ -41,6 +43,8 @@ const (
 	ReasonMemory        Reason = "no_memory"    // not asked: no memory for the message came free
 	ReasonRender        Reason = "render"       // the stored message could not be read
 	ReasonInsecure      Reason = "insecure"     // REQUIRETLS and the endpoint is not https
+	ReasonSender        Reason = "sender"       // not asked: the endpoint's gate refuses the sender (REQUIRE, ALLOW_FROM)
+	ReasonUnsure        Reason = "unsure"       // not asked: the gate can't verify the sender now
 )
 
 // Outcome is the end of one delivery attempt.
@@ -61,4 +65,19 @@ type Outcome struct {
 // NotPosted is the end of a delivery of which the webhook saw nothing.
 func NotPosted(why Reason, err error) Outcome {
 	return Outcome{Result: Deferred, Reason: why, Err: err}
+}
+
+// maxSenderReason is the octets of why a sender is refused that a reply repeats.
+const maxSenderReason = 300
+
+// RefusedSender is the end of a delivery that the endpoint's gate refuses for good.
+func RefusedSender(why string) *Outcome {
+	r := reply.New(550, reply.Enhanced{5, 7, 1}, text.Reply("Sender refused: "+why, maxSenderReason))
+	return &Outcome{Result: Rejected, Reason: ReasonSender, Reply: &r, Err: fmt.Errorf("the sender is refused: %s", why)}
+}
+
+// UnsureSender is the end of a delivery whose sender can't be verified now.
+func UnsureSender(why string) *Outcome {
+	r := reply.New(451, reply.Enhanced{4, 7, 0}, text.Reply("Sender can't be verified now: "+why, maxSenderReason))
+	return &Outcome{Result: Deferred, Reason: ReasonUnsure, Reply: &r, Err: fmt.Errorf("the sender can't be verified now: %s", why)}
 }

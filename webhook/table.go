@@ -30,6 +30,8 @@ var standard = map[Reason]reply.Reply{
 	ReasonPaused:        reply.New(451, reply.Enhanced{4, 3, 2}, "Receiver paused, try again later"),
 	ReasonRender:        reply.New(451, reply.Enhanced{4, 3, 0}, "Local error, try again later"),
 	ReasonInsecure:      reply.New(550, reply.Enhanced{5, 7, 30}, "REQUIRETLS support required"),
+	ReasonSender:        reply.New(550, reply.Enhanced{5, 7, 1}, "Sender refused"),
+	ReasonUnsure:        reply.New(451, reply.Enhanced{4, 7, 0}, "Sender can't be verified now, try again later"),
 }
 
 // Reasons is the closed set of reasons, in a stable order: a metric has a

@@ -15,6 +15,7 @@ var mayImport = map[string][]string{
 	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
+	"gateway/rspamd":    {"gateway/mail"},
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
@@ -59,7 +60,7 @@ var mayImport = map[string][]string{
 	"gateway/mail/tnef":      {"gateway/mail/charset"},
 	"gateway/mail/transfer":  {},
 
-	"cmd/internal/config":  {"gateway/reload", "webhook", "webhook/payload"},
+	"cmd/internal/config":  {"gateway/auth", "gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},
 	"cmd/internal/app":     everything,
 	"cmd/postern":          everything,

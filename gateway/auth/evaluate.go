@@ -37,6 +37,9 @@ func (c *Checker) evaluate(ctx context.Context, m *message) *mail.Authentication
 		a.DMARC.AlignedBy = ""
 	}
 	a.Reason = e.reason(a)
+	if c.cfg.NoDMARC {
+		a.DMARC, a.SenderVerified, a.Reason = mail.DMARCResult{}, false, "dmarc is off"
+	}
 	a.Header = headerOf(c.cfg.Domain, m.identity, a)
 	return a
 }

@@ -218,6 +218,9 @@ func hostName(s string) string {
 	return strings.ToLower(s)
 }
 
+// SameHost reports whether two names are the same host's.
+func SameHost(a, b string) bool { return hostName(a) == hostName(b) }
+
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
 }

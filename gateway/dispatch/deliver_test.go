@@ -246,7 +246,7 @@ func TestCut(t *testing.T) {
 
 // Every reason says whether the endpoint was asked and whether it works.
 func TestReasons(t *testing.T) {
-	unasked := []webhook.Reason{webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory}
+	unasked := []webhook.Reason{webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure}
 	failing := []webhook.Reason{webhook.ReasonBusy, webhook.ReasonMisconfigured, webhook.ReasonUnavailable, webhook.ReasonEarly,
 		webhook.ReasonTimeout, webhook.ReasonConnect, webhook.ReasonDNS, webhook.ReasonTLS}
 	for _, r := range webhook.Reasons() {

@@ -45,7 +45,7 @@ func (x *Dispatcher) Works(ep *webhook.Endpoint) bool { return x.deps.Breakers.A
 // Asked reports whether the endpoint saw an attempt.
 func Asked(o webhook.Outcome) bool {
 	switch o.Reason {
-	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory:
+	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure:
 		return false
 	}
 	return true

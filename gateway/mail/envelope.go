@@ -44,6 +44,7 @@ type Envelope struct {
 	Trace      string          `json:"trace"`                    // the header lines that we put before DATA, CRLF included; frozen at receipt
 	Removed    []Span          `json:"removed,omitempty"`        // of DATA: header fields that pretend to be ours, left out of what is shown; frozen at receipt
 	Verdict    *Authentication `json:"authentication,omitempty"` // made once, at receipt; nil: not checked
+	Spam       *Spam           `json:"spam,omitempty"`           // rspamd's opinion at receipt; nil: none
 }
 
 // TLS describes the session's encryption.
@@ -68,6 +69,24 @@ type Recipient struct {
 	Endpoint string   `json:"endpoint,omitempty"` // named by the directory; "" lets the patterns decide
 	Notify   []string `json:"notify,omitempty"`   // RFC 3461 NOTIFY
 	ORcpt    string   `json:"orcpt,omitempty"`    // RFC 3461 ORCPT as given
+}
+
+// Spam is what a filter thinks of the mail.
+type Spam struct {
+	Score   float64      `json:"score"`
+	Action  string       `json:"action"`  // rspamd's word: "no action", "greylist", "add header", "rewrite subject", "soft reject", "reject"
+	Symbols []SpamSymbol `json:"symbols"` // what it found, the worst first
+}
+
+// SpamSymbol is one finding.
+type SpamSymbol struct {
+	Name  string  `json:"name"`
+	Score float64 `json:"score"`
+}
+
+// Spam reports whether the filter would have readers see it as spam.
+func (s *Spam) Spam() bool {
+	return s.Action == "reject" || s.Action == "add header" || s.Action == "rewrite subject"
 }
 
 // Authentication is the verdict on the sender: SPF, DKIM and DMARC over the

@@ -28,6 +28,8 @@ func failure(reason string) end {
 		e.code, e.words = "5.3.4", "It is too large for the recipient's system."
 	case string(webhook.ReasonRejected):
 		e.code, e.words = "5.7.1", "The recipient's system refused it."
+	case string(webhook.ReasonSender):
+		e.code, e.words = "5.7.1", "The recipient doesn't take mail of this sender."
 	case string(webhook.ReasonInsecure):
 		e.code, e.words = "5.7.30", "It asked for encryption all the way (REQUIRETLS), which the recipient's system doesn't offer."
 	}

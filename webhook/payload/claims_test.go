@@ -28,6 +28,7 @@ func TestClaims(t *testing.T) {
 		"mandrill": append(service, "X-Mandrill-Spf"), "cloudmailin": append(service, "x_cloudmailin"), "ses-sns": append(service, "amazonses.com", "X-SES"),
 	}
 	d := eml(t, "From: a@out.example\n"+strings.Join(claimed, "\n")+"\nSubject: kept\nX-Session: stays\n\nbody\n")
+	d.Envelope.Verdict = nil
 	for _, f := range Formats() {
 		_, got := written(t, f, d, options)
 		text := unwrapped(got)

@@ -213,4 +213,24 @@ func signingKey(secret string) string {
 	return first
 }
 
+// decimal is a number as JSON and people write it.
+func decimal(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// yesNo is the word of mail services for whether a mail is spam.
+func yesNo(s *mail.Spam) string {
+	if s.Spam() {
+		return "Yes"
+	}
+	return "No"
+}
+
+// symbolNames lists what a filter found.
+func symbolNames(s *mail.Spam) []string {
+	names := make([]string, len(s.Symbols))
+	for i, f := range s.Symbols {
+		names[i] = f.Name
+	}
+	return names
+}
+
 func unixSeconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }

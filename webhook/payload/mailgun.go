@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"strconv"
 
+	"postern/gateway/mail"
 	"postern/gateway/text"
 )
 
@@ -71,7 +72,11 @@ func (MailgunMIME) Render(d Delivery, o Options) (Body, error) {
 	}
 	f := mailgunForm{newForm(d.ID)}
 	f.common(&d, o)
-	f.value("body-mime", raw)
+	head := ""
+	for _, h := range mailgunVerdicts(d.Envelope) {
+		head += h.name + ": " + h.value + "\r\n"
+	}
+	f.value("body-mime", ofText(head).then(raw))
 	return f.finish()
 }
 
@@ -107,7 +112,7 @@ func mailgunSignature(key, timestamp, token string) string {
 // headers gives the fields twice, as Mailgun does: as a list, and each by its
 // name, where adapters look for To, Cc and From.
 func (f mailgunForm) headers(d *Delivery) {
-	list := fields(d.Message, plainText)
+	list := append(mailgunVerdicts(d.Envelope), fields(d.Message, plainText)...)
 	f.json("message-headers", func(c *composer) {
 		c.open('[')
 		for _, h := range list {
@@ -120,6 +125,25 @@ func (f mailgunForm) headers(d *Delivery) {
 			f.field(name, v)
 		}
 	}
+}
+
+// mailgunVerdicts are the header fields in which Mailgun says what it checked.
+func mailgunVerdicts(e *mail.Envelope) []field {
+	spf, dkim, _ := verdicts(e)
+	var list []field
+	if word, ok := map[string]string{"pass": "Pass", "fail": "Fail", "softfail": "SoftFail", "neutral": "Neutral"}[spf]; ok {
+		list = append(list, field{"X-Mailgun-Spf", word})
+	}
+	switch dkim {
+	case "pass":
+		list = append(list, field{"X-Mailgun-Dkim-Check-Result", "Pass"})
+	case "fail", "permerror", "policy":
+		list = append(list, field{"X-Mailgun-Dkim-Check-Result", "Fail"})
+	}
+	if s := e.Spam; s != nil {
+		list = append(list, field{"X-Mailgun-Sflag", yesNo(s)}, field{"X-Mailgun-Sscore", decimal(s.Score)})
+	}
+	return list
 }
 
 func (f mailgunForm) attachments(d *Delivery) {

@@ -186,6 +186,9 @@ func (c *mandrillBody) verdicts() {
 		c.field("detail", "")
 		c.close('}')
 	}
+	if s := c.d.Envelope.Spam; s != nil {
+		c.spamReport(s)
+	}
 	if dkim == "" {
 		return
 	}
@@ -195,6 +198,25 @@ func (c *mandrillBody) verdicts() {
 	c.bool(dkim != "none")
 	c.key("valid")
 	c.bool(dkim == "pass")
+	c.close('}')
+}
+
+func (c *mandrillBody) spamReport(s *mail.Spam) {
+	c.key("spam_report")
+	c.open('{')
+	c.key("score")
+	c.literal(decimal(s.Score))
+	c.key("matched_rules")
+	c.open('[')
+	for _, f := range s.Symbols {
+		c.open('{')
+		c.field("name", f.Name)
+		c.key("score")
+		c.literal(decimal(f.Score))
+		c.field("description", "")
+		c.close('}')
+	}
+	c.close(']')
 	c.close('}')
 }
 

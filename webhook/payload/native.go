@@ -225,6 +225,7 @@ func (n *nativeBody) authentication(a *mail.Authentication) {
 		n.field("selector", k.Selector)
 		n.key("aligned")
 		n.bool(k.Aligned)
+		n.field("reason", k.Reason)
 		n.close('}')
 	}
 	n.close(']')
@@ -237,6 +238,7 @@ func (n *nativeBody) authentication(a *mail.Authentication) {
 	n.close('}')
 	n.key("sender_verified")
 	n.bool(a.SenderVerified)
+	n.field("reason", a.Reason)
 	n.field("header", a.Header)
 	n.close('}')
 }
@@ -287,8 +289,7 @@ func (n *nativeBody) message(m *mail.Message) error {
 	}
 	n.report(m.Report)
 	n.calendar(m.Calendar)
-	n.key("spam")
-	n.null()
+	n.spam(n.d.Envelope.Spam)
 	if err := n.attached(m.Attachments); err != nil {
 		return err
 	}
@@ -320,6 +321,22 @@ func (n *nativeBody) wanted(m *mail.Message) {
 		n.close('}')
 	}
 	n.close(']')
+}
+
+// spam is null where no filter was asked, or had no opinion.
+func (n *nativeBody) spam(s *mail.Spam) {
+	n.key("spam")
+	if s == nil {
+		n.null()
+		return
+	}
+	n.open('{')
+	n.key("score")
+	n.literal(decimal(s.Score))
+	n.field("action", s.Action)
+	n.key("symbols")
+	n.strs(symbolNames(s))
+	n.close('}')
 }
 
 func (n *nativeBody) addresses(key string, list []mail.Address) {

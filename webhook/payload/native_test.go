@@ -42,6 +42,7 @@ func full() Delivery {
 			Verb: mail.VerbMail, From: "s@out.example", UTF8: true, Body: "8BITMIME", Size: 99,
 			DSN: &mail.DSN{Ret: "HDRS", EnvID: "e1", By: "120;R"},
 			Verdict: &mail.Authentication{
+				Reason:         "dmarc pass by spf and dkim d=out.example",
 				SPF:            mail.SPFResult{Result: "pass", Domain: "out.example"},
 				DKIM:           []mail.DKIMResult{{Result: "pass", Domain: "out.example", Selector: "s1", Aligned: true}},
 				DMARC:          mail.DMARCResult{Result: "pass", Domain: "out.example", Policy: "reject", AlignedBy: "spf,dkim"},
@@ -114,8 +115,8 @@ func TestNativeGolden(t *testing.T) {
 		`"envelope":{"verb":"MAIL","from":"s@out.example","to":["a+t1@in.example","b@in.example"],"tags":{"a+t1@in.example":"t1"},"helo":"out.example",` +
 		`"client":{"ip":"192.0.2.9","port":2525,"name":"mail.out.example"},"tls":{"version":"TLS1.3","cipher":"TLS_AES_128_GCM_SHA256","client_subject":"CN=x"},` +
 		`"auth":"bob","smtputf8":true,"body":"8BITMIME","size":99,"dsn":{"ret":"HDRS","envid":"e1","by":"120;R","notify":{"a+t1@in.example":["FAILURE"]},"orcpt":{"a+t1@in.example":"rfc822;a@x"}}},` +
-		`"authentication":{"spf":{"result":"pass","domain":"out.example"},"dkim":[{"result":"pass","domain":"out.example","selector":"s1","aligned":true}],` +
-		`"dmarc":{"result":"pass","domain":"out.example","policy":"reject","aligned_by":"spf,dkim"},"sender_verified":true,"header":"mx.example; spf=pass"},` +
+		`"authentication":{"spf":{"result":"pass","domain":"out.example"},"dkim":[{"result":"pass","domain":"out.example","selector":"s1","aligned":true,"reason":""}],` +
+		`"dmarc":{"result":"pass","domain":"out.example","policy":"reject","aligned_by":"spf,dkim"},"sender_verified":true,"reason":"dmarc pass by spf and dkim d=out.example","header":"mx.example; spf=pass"},` +
 		`"message":{"message_id":"1@out.example","in_reply_to":["0@out.example"],"references":["0@out.example"],"thread_id":"0@out.example","date":"2026-03-04T05:06:07-02:00",` +
 		"\"subject\":\"Привет \\\"q\\\" \\\\ \u2028 \\u0001\"," +
 		`"from":[{"name":"S","address":"s@out.example"}],"sender":{"name":"","address":"x@out.example"},"reply_to":[],"to":[{"name":"","address":"a@in.example"}],` +

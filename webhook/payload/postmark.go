@@ -145,6 +145,11 @@ func (p *postmarkBody) headers() {
 		p.header("Received-SPF", fmt.Sprintf("%s client-ip=%s; envelope-from=%s; helo=%s;",
 			strings.ToUpper(spf[:1])+spf[1:], clientIP(p.d.Envelope), text.OneLine(p.d.Envelope.From), text.OneLine(p.d.Envelope.Hello)))
 	}
+	if s := p.d.Envelope.Spam; s != nil {
+		p.header("X-Spam-Status", yesNo(s))
+		p.header("X-Spam-Score", decimal(s.Score))
+		p.header("X-Spam-Tests", strings.Join(symbolNames(s), ","))
+	}
 	for _, f := range fields(p.m, plainText) {
 		switch strings.ToLower(f.name) {
 		case "from", "to", "cc", "bcc", "subject", "date", "reply-to":

@@ -98,6 +98,10 @@ func (f sendgridForm) common(d *Delivery) {
 	if dkim != "" {
 		f.field("dkim", sendgridDKIM(d.Envelope.Verdict.DKIM))
 	}
+	if s := d.Envelope.Spam; s != nil {
+		f.field("spam_score", decimal(s.Score))
+		f.field("spam_report", strings.Join(symbolNames(s), "\n"))
+	}
 }
 
 // sendgridDKIM is SendGrid's notation of the signatures, which isn't JSON.

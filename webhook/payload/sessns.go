@@ -97,7 +97,14 @@ func (c *sesBody) receipt() {
 	c.key("processingTimeMillis")
 	c.int(0)
 	c.recipients("recipients")
-	for _, v := range [][2]string{{"spamVerdict", "disabled"}, {"virusVerdict", "disabled"}, {"spfVerdict", spf}, {"dkimVerdict", dkim}, {"dmarcVerdict", dmarc}} {
+	spam := "disabled"
+	switch s := c.d.Envelope.Spam; {
+	case s != nil && s.Spam():
+		spam = "fail"
+	case s != nil:
+		spam = "pass"
+	}
+	for _, v := range [][2]string{{"spamVerdict", spam}, {"virusVerdict", "disabled"}, {"spfVerdict", spf}, {"dkimVerdict", dkim}, {"dmarcVerdict", dmarc}} {
 		if v[1] == "" {
 			continue
 		}

@@ -20,6 +20,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/auth"
 	"postern/gateway/budget"
 	"postern/gateway/dispatch"
 	"postern/gateway/history"
@@ -43,6 +44,7 @@ type App struct {
 	ledger      *retry.SafeLedger // nil without a queue
 	breakers    *retry.Breakers
 	dispatch    *dispatch.Dispatcher
+	auth        *auth.Checker // nil: nobody is checked
 	gateway     *gateway.Gateway
 	smtp        *smtp.Server
 	certificate *reload.File[*tls.Certificate] // nil: no TLS
@@ -139,6 +141,9 @@ func (a *App) setup(ctx context.Context) error {
 		return err
 	}
 	if a.dispatch, err = a.newDispatcher(router, sender, links); err != nil {
+		return err
+	}
+	if a.auth, err = a.newChecker(); err != nil {
 		return err
 	}
 	if a.gateway, err = a.newGateway(router, spooler, directory); err != nil {

@@ -6,12 +6,14 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/auth"
 	"postern/gateway/content"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/reload"
 	"postern/gateway/report"
+	"postern/gateway/rspamd"
 	"postern/gateway/spool"
 	"postern/gateway/turn"
 	"postern/retry"
@@ -23,7 +25,7 @@ func (a *App) gatewayConfig() gateway.Config {
 	c := a.cfg
 	return gateway.Config{
 		Domain: c.Listen.Domain, QueueFirst: c.Delivery.Accept == "queue", OneEndpoint: c.SMTP.OneEndpoint,
-		EnforceDMARC: c.Sender.DMARC == "enforce", Policy: policy(c),
+		EnforceDMARC: c.Sender.DMARC == "enforce", EnforceSpam: c.Sender.RspamdEnforce, Policy: policy(c),
 		LogAddresses: dispatch.AddressLog(c.Process.LogAddresses), Version: a.deps.Version,
 	}
 }
@@ -35,7 +37,7 @@ func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
-	deps := dispatch.Deps{Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
+	deps := dispatch.Deps{Gate: dispatch.Senders, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
 	if a.queue != nil {
 		deps.Pauses = a.queue
 	}
@@ -55,6 +57,14 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
 	}
 	deps.History = journal{a.recorder, a.live}
+	if a.auth != nil {
+		deps.Auth = a.auth
+	}
+	if filter, err := a.newFilter(); err != nil {
+		return nil, err
+	} else if filter != nil {
+		deps.Filter = filter
+	}
 	if a.queue == nil {
 		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
 	} else {
@@ -65,6 +75,34 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		deps.Reporter = a.reporter
 	}
 	return gateway.New(a.gatewayConfig(), deps)
+}
+
+// newChecker makes what says who sent a mail, nil where nobody wants to know.
+func (a *App) newChecker() (*auth.Checker, error) {
+	s := a.cfg.Sender
+	if !s.Authenticate {
+		return nil, nil
+	}
+	dns, err := auth.NewResolver(s.DNS, a.clock.Now)
+	if err != nil {
+		return nil, config.Refuse("DNS", err)
+	}
+	a.onClose("the resolver", func() error { dns.Close(); return nil })
+	cfg := auth.Config{Domain: a.cfg.Listen.Domain, Relays: s.TrustedRelays, ResultsOf: s.TrustResultsOf, NoDMARC: s.DMARC == "off", Limits: a.parseLimits()}
+	return auth.New(cfg, auth.Deps{DNS: dns, Now: a.clock.Now}), nil
+}
+
+// newFilter makes the client of rspamd, nil where there is none.
+func (a *App) newFilter() (*rspamd.Client, error) {
+	if a.cfg.Sender.RspamdURL == "" {
+		return nil, nil
+	}
+	c, err := rspamd.New(string(a.cfg.Sender.RspamdURL), a.cfg.Listen.Domain, a.deps.Logger)
+	if err != nil {
+		return nil, config.Refuse("RSPAMD_URL", err)
+	}
+	a.onClose("rspamd", func() error { c.Close(); return nil })
+	return c, nil
 }
 
 // memoryLedger is how many messages are remembered without a store.

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"postern/gateway/auth"
 	"postern/gateway/reload"
 	"postern/webhook"
 )
@@ -106,7 +107,7 @@ func (c *Config) check() []error {
 		"is off and neither POSTERN_SMTPS_ADDR nor POSTERN_LMTP_ADDR is set: no mail could come in")
 	k.patterns("RECIPIENTS", c.Directory.Recipients)
 	k.signs("DIRECTORY_SECRET", c.Directory.Secret.Value)
-	k.refuse(c.Sender.DMARC == "enforce", "DMARC", "can't be enforced: this version checks no senders")
+	c.checkSender(&k)
 	k.refuse(c.Process.MemoryLimit > 0 && c.Process.MemoryLimit < leastMemory, "MEMORY_LIMIT", "leaves no room for mail: at least 64MiB are needed")
 	k.refuse(strings.HasPrefix(string(c.Listen.HTTPAddr), "unix:"), "HTTP_ADDR", "must be host:port or off")
 	return k.errs
@@ -143,6 +144,19 @@ func (c *Config) checkTLS(k *checker) {
 	k.refuse(c.SMTP.Turn && t.UsersFile == "", "SMTP_TURN", "needs POSTERN_USERS_FILE: only its users may collect")
 }
 
+func (c *Config) checkSender(k *checker) {
+	s := c.Sender
+	k.refuse(s.DMARC == "enforce" && !s.Authenticate, "DMARC", "enforce needs POSTERN_AUTHENTICATE=true")
+	k.refuse(s.TrustResultsOf != "" && len(s.TrustedRelays) == 0, "TRUST_RESULTS_OF", "needs POSTERN_TRUSTED_RELAYS: whose results are believed only from there")
+	k.refuse(s.TrustResultsOf != "" && auth.SameHost(s.TrustResultsOf, c.Listen.Domain), "TRUST_RESULTS_OF",
+		"%q is our own name (POSTERN_DOMAIN): what a mail says under that name is forged", s.TrustResultsOf)
+	k.refuse(s.TrustResultsOf != "" && !s.Authenticate, "TRUST_RESULTS_OF", "needs POSTERN_AUTHENTICATE=true")
+	k.refuse(s.RspamdEnforce && s.RspamdURL == "", "RSPAMD_ENFORCE", "needs POSTERN_RSPAMD_URL")
+	for _, server := range s.DNS {
+		k.refuse(strings.ContainsAny(server, " /"), "DNS", "%q must be host or host:port, without a scheme", server)
+	}
+}
+
 func (c *Config) checkStore(k *checker) {
 	d := c.Delivery
 	off := d.Store == StoreOff
@@ -164,6 +178,9 @@ func (c *Config) checkEndpoint(k *checker, w *Webhook, prefix string, seen map[s
 	k.refuse(w.Token.Value != "" && w.Username != "", prefix+"TOKEN", "and %s%sUSERNAME exclude each other: one Authorization header", Prefix, prefix)
 	k.refuse(w.Password.Value != "" && w.Username == "", prefix+"USERNAME", "is not set, but %s%sPASSWORD is", Prefix, prefix)
 	k.refuse((w.CertFile == "") != (w.KeyFile == ""), prefix+"CERT_FILE", "and %s%sKEY_FILE need each other", Prefix, prefix)
+	gated := w.Require != "" || len(w.AllowFrom) > 0
+	k.refuse(gated && !c.Sender.Authenticate, prefix+"REQUIRE", "or ALLOW_FROM needs POSTERN_AUTHENTICATE=true: nobody could be verified")
+	k.refuse(gated && c.Sender.Authenticate && c.Sender.DMARC == "off", prefix+"REQUIRE", "or ALLOW_FROM needs POSTERN_DMARC=report or enforce: nobody could be verified")
 	byURL := w.Attachments == "url" || w.Raw == "url"
 	k.refuse(byURL && c.Delivery.PublicURL == "", prefix+"ATTACHMENTS", "or RAW is url: that needs POSTERN_PUBLIC_URL")
 	if len(k.errs) == before && w.URL != "" {
@@ -213,9 +230,6 @@ func (c *Config) Warnings() []string {
 	}
 	if c.TLS.UsersFile != "" && c.TLS.CertFile == "" {
 		all = append(all, "POSTERN_USERS_FILE is set without a certificate: passwords only travel over TLS, so nobody can sign in")
-	}
-	if c.Sender.asked() {
-		all = append(all, "this version checks no senders: POSTERN_AUTHENTICATE and what belongs to it have no effect, and authentication is null in payloads")
 	}
 	if c.Delivery.Store != StoreOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
 		all = append(all, "POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")

@@ -97,6 +97,8 @@ type Webhook struct {
 	Concurrency  int           `env:"CONCURRENCY" envDefault:"64" min:"1" doc:"requests at once"`
 	Reject       Statuses      `env:"REJECT" doc:"more statuses that reject mail for good: 404,422 or 4xx"`
 	Defer        bool          `env:"DEFER" envDefault:"true" doc:"false leaves a transient failure with the sender (451) instead of queueing it"`
+	Require      string        `env:"REQUIRE" oneof:"verified" doc:"verified: only mail whose From is proven, or whose sender signed in; other mail is answered 550 and not POSTed"`
+	AllowFrom    List          `env:"ALLOW_FROM" doc:"who may write: patterns of proven From addresses; implies REQUIRE=verified"`
 	Terminal     bool          `env:"TERMINAL" envDefault:"false" doc:"a live channel: takes SEND, SOML and SAML, never MAIL"`
 	Attachments  string        `env:"ATTACHMENTS" oneof:"inline url omit" envDefault:"inline" doc:"how their content travels"`
 	Raw          string        `env:"RAW" oneof:"omit inline url" envDefault:"omit" doc:"how the raw message travels"`
@@ -127,20 +129,15 @@ type Delivery struct {
 	FailureURL  URL           `env:"FAILURE_URL" doc:"webhook told of each dead letter"`
 }
 
-// Sender is how senders will be checked. This version checks none, and
-// payloads say so with a null authentication: what would promise more than that
-// is refused or warned of.
+// Sender is how senders are checked.
 type Sender struct {
-	Authenticate  bool     `env:"AUTHENTICATE" envDefault:"false" doc:"SPF, DKIM and DMARC of each message: not in this version"`
-	DMARC         string   `env:"DMARC" oneof:"report enforce off" envDefault:"off" doc:"what becomes of failures under p=reject: enforce is refused in this version"`
-	DNS           string   `env:"DNS" default:"the system's" doc:"resolver for that, host or host:port: not in this version"`
-	TrustedRelays Networks `env:"TRUSTED_RELAYS" doc:"MTAs in front of us, for SPF: not in this version"`
-	RspamdURL     URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message: not in this version"`
-}
-
-// asked reports whether a setting expects senders to be checked.
-func (s Sender) asked() bool {
-	return s.Authenticate || s.DMARC == "report" || s.DNS != "" || len(s.TrustedRelays) > 0 || s.RspamdURL != ""
+	Authenticate   bool     `env:"AUTHENTICATE" envDefault:"true" doc:"check SPF, DKIM and DMARC of each message; false leaves authentication null"`
+	DMARC          string   `env:"DMARC" oneof:"report enforce off" envDefault:"report" doc:"report the result; enforce: answer 550 to failures whose domain asks for it (p=reject); off: don't look for policies, and verify nobody"`
+	DNS            List     `env:"DNS" default:"the system's" doc:"resolvers for that, host or host:port"`
+	TrustedRelays  Networks `env:"TRUSTED_RELAYS" doc:"networks of MTAs in front of us: SPF is checked for the client that their Received line names"`
+	TrustResultsOf string   `env:"TRUST_RESULTS_OF" doc:"authserv-id of such an MTA whose Authentication-Results become the verdict"`
+	RspamdURL      URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message, such as http://127.0.0.1:11333"`
+	RspamdEnforce  bool     `env:"RSPAMD_ENFORCE" envDefault:"false" doc:"obey it: reject is answered 550, soft reject and greylist 451"`
 }
 
 // Process is logs, limits and shutdown.

@@ -45,6 +45,7 @@ func (w Webhook) Endpoint(deps reload.Deps) (*webhook.Endpoint, error) {
 		Secret: w.Secret.Source(deps), Token: w.Token.Source(deps), Username: w.Username, Password: w.Password.Source(deps), Headers: http.Header(w.Headers),
 		Timeout: w.Timeout, RetryTimeout: w.RetryTimeout, Concurrency: w.Concurrency,
 		Reject: w.Reject, Defer: w.Defer, Terminal: w.Terminal,
+		Require: w.Require, AllowFrom: w.AllowFrom,
 		Authorities: authorities, Certificate: certificate,
 	})
 	return ep, errors.Join(err, caErr, certErr)
