@@ -63,6 +63,8 @@ type setting struct {
 	gateway   gateway.Config
 	smtp      func(*smtp.Config)
 	auth      smtp.Authenticator
+	sender    gateway.Authenticator // nil: nobody is checked
+	filter    gateway.Filter
 	noQueue   bool
 	spool     int64 // the bound on all spools, 0: none
 	queue     sqlite.Options
@@ -72,8 +74,7 @@ type setting struct {
 	observer  gateway.Observer
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
-	sender    gateway.Authenticator
-	ledger    retry.Ledger // nil: the queue's
+	ledger    retry.Ledger                      // nil: the queue's
 	urls      dispatch.URLs
 	log       io.Writer // nil: nowhere
 }
@@ -114,11 +115,10 @@ func newHarness(t *testing.T, s setting) *harness {
 	if s.ledger != nil {
 		deps.Ledger = s.ledger
 	}
-	deps.Auth = s.sender
 	if s.log != nil {
 		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
-	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls}
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders}
 	if h.queue != nil {
 		parts.Pauses = h.queue
 	}
@@ -130,6 +130,7 @@ func newHarness(t *testing.T, s setting) *harness {
 		s.gateway.Policy = retry.DefaultPolicy()
 	}
 	h.policy = s.gateway.Policy
+	deps.Auth, deps.Filter = s.sender, s.filter
 	h.gateway, err = gateway.New(s.gateway, deps)
 	h.must(err)
 	h.serve(s, breakers)

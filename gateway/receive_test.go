@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/gateway"
+	"postern/gateway/auth"
 	"postern/gateway/directory"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
@@ -26,6 +27,11 @@ type judge struct{ verdict *mail.Authentication }
 
 func (j judge) Authenticate(context.Context, *mail.Envelope, mail.Source) *mail.Authentication {
 	return j.verdict
+}
+
+// Forged implements gateway.Authenticator.
+func (j judge) Forged(_ *mail.Envelope, data mail.Source) (auth.Removal, error) {
+	return auth.Forged(data, "mx.example")
 }
 
 // TestDMARC: only a failure whose domain asks to reject is refused, and only
@@ -50,7 +56,7 @@ func TestDMARC(t *testing.T) {
 		for _, p := range h.got() {
 			var n struct{ Raw struct{ Content []byte } }
 			h.must(json.Unmarshal(p.Body, &n))
-			if !strings.HasPrefix(string(n.Raw.Content), "Authentication-Results: mx.example; dmarc="+c.result+"\r\n") {
+			if !strings.HasPrefix(string(n.Raw.Content), "Authentication-Results: mx.example;\r\n dmarc="+c.result+"\r\n") {
 				t.Errorf("the message begins %.80q", n.Raw.Content)
 			}
 		}
