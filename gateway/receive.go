@@ -237,7 +237,7 @@ func (m *message) raw() mail.Source { return archive.Raw(m.env, m.data) }
 func (g *Gateway) trace(e *mail.Envelope, note string, folded bool) string {
 	line := note + received(e, g.cfg.Domain)
 	if e.Verdict != nil && e.Verdict.Header != "" {
-		line = "Authentication-Results: " + strings.ReplaceAll(e.Verdict.Header, "; ", ";\r\n\t") + "\r\n" + line
+		line = "Authentication-Results: " + strings.ReplaceAll(e.Verdict.Header, "; ", ";\r\n ") + "\r\n" + line
 	}
 	if folded {
 		line += "X-Unnamed:\r\n"

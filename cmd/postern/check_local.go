@@ -1,13 +1,10 @@
 package main
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -68,24 +65,4 @@ func writable(folder string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// dns looks for the MX records that bring mail here. They are other people's
-// zones, and a test machine has none: what is missing is only a warning.
-func (k *checks) dns(ctx context.Context, c *config.Config) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	for _, domain := range c.Domains() {
-		records, err := net.DefaultResolver.LookupMX(ctx, domain)
-		if err != nil {
-			k.say("warning", "MX of %s: %v: senders need an MX record that names %s", domain, err, c.Listen.Domain)
-			continue
-		}
-		here := slices.ContainsFunc(records, func(r *net.MX) bool { return strings.EqualFold(strings.TrimSuffix(r.Host, "."), c.Listen.Domain) })
-		if !here {
-			k.say("warning", "MX of %s doesn't name %s (POSTERN_DOMAIN): its mail goes elsewhere", domain, c.Listen.Domain)
-			continue
-		}
-		k.ok("MX of %s names %s", domain, c.Listen.Domain)
-	}
 }

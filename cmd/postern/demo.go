@@ -91,7 +91,7 @@ func startDemo(ctx context.Context, out io.Writer, addr string) (d *demo, err er
 
 	cfg, err := config.Load([]string{
 		"POSTERN_DOMAIN=localhost", "POSTERN_SMTP_ADDR=" + freeAddr(addr), "POSTERN_HTTP_ADDR=off",
-		"POSTERN_RETRY_STORE=sqlite://" + d.folder, "POSTERN_AUTHENTICATE=false",
+		"POSTERN_RETRY_STORE=sqlite://" + d.folder,
 		"POSTERN_WEBHOOK_URL=http://" + d.web.Addr().String() + "/mail", "POSTERN_WEBHOOK_SECRET=" + secret,
 		"POSTERN_LOG_LEVEL=warn", "POSTERN_LOG_FORMAT=text",
 	})

@@ -25,10 +25,10 @@ const (
 func sampleMail(at time.Time) ([]byte, error) {
 	var h mail.Header
 	h.SetSubject(sampleSubject)
-	h.SetMessageID(rand.Text() + "@example.com")
+	h.SetMessageID(rand.Text() + "@client.example")
 	h.SetDate(at)
 	h.SetAddressList("To", []*mail.Address{{Name: "Orders", Address: "orders@in.example.com"}})
-	h.SetAddressList("From", []*mail.Address{{Name: "Анна Иванова", Address: "anna@example.com"}})
+	h.SetAddressList("From", []*mail.Address{{Name: "Анна Иванова", Address: "anna@client.example"}})
 	var b bytes.Buffer
 	w, err := mail.CreateWriter(&b, h)
 	if err != nil {
