@@ -183,6 +183,9 @@ func (g *Gateway) authenticate(ctx context.Context, m *message) (note string, er
 	}
 	if g.deps.Auth != nil {
 		m.env.Verdict = g.deps.Auth.Authenticate(ctx, m.env, m.data)
+		if v := m.env.Verdict; v.DMARC.Result == "temperror" {
+			g.log.Warn("a sender could not be checked", "message", m.env.ID, "domain", v.DMARC.Domain, "why", v.Reason)
+		}
 	}
 	filtered.Wait()
 	return forged.Note(), nil
