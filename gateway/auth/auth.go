@@ -156,10 +156,7 @@ func (c *Checker) read(e *mail.Envelope, data mail.Source) (*message, error) {
 		return nil, err
 	}
 	m.fields, m.body, m.rest = fields, body, rest
-	if b, ok := data.(mail.Bytes); ok && len(body) > 0 {
-		data = b[:len(b)-len(body)] // the header is enough
-	}
-	from, count, err := mail.Authors(mail.Prepend("Received: here\r\n", mail.Without(data, e.Removed)), c.cfg.Limits)
+	from, count, err := mail.Authors(mail.Prepend("Received: here\r\n", headerOnly(data, body, e.Removed)), c.cfg.Limits)
 	if err != nil {
 		rest.Close()
 		return nil, err
@@ -178,6 +175,17 @@ func (c *Checker) read(e *mail.Envelope, data mail.Source) (*message, error) {
 		m.identity = "smtp.helo"
 	}
 	return m, nil
+}
+
+// headerOnly is the message without what was removed, and, where that saves a copy,
+// without its body.
+func headerOnly(data mail.Source, body []byte, removed []mail.Span) mail.Source {
+	b, inMemory := data.(mail.Bytes)
+	end := int64(len(b) - len(body))
+	if inMemory && len(body) > 0 && (len(removed) == 0 || removed[len(removed)-1].To <= end) {
+		data = b[:end]
+	}
+	return mail.Without(data, removed)
 }
 
 func (m *message) addAuthors(from []mail.Address) {

@@ -226,26 +226,19 @@ func (s *signature) verify(fields []rawField, body []byte) {
 // digest is the hash over what was signed of the header (RFC 6376, 3.7): of fields
 // of one name the last first.
 func (s *signature) digest(fields []rawField) []byte {
+	left := make(map[string][]int, len(fields)) // where the fields of a name stand that aren't used yet
+	for i, f := range fields {
+		if f.name != "" {
+			left[f.name] = append(left[f.name], i)
+		}
+	}
 	buf := make([]byte, 0, 2048)
-	used := map[string]int{}
 	for _, name := range s.headers {
-		if name == "" {
-			continue
+		if at := left[name]; len(at) > 0 {
+			last := len(at) - 1
+			buf = append(appendField(buf, fields[at[last]].text, s.relaxed.header), '\r', '\n')
+			left[name] = at[:last]
 		}
-		from, ok := used[name]
-		if !ok {
-			from = len(fields)
-		}
-		i := from - 1
-		for i >= 0 && fields[i].name != name {
-			i--
-		}
-		used[name] = i
-		if i < 0 {
-			used[name] = 0
-			continue
-		}
-		buf = append(appendField(buf, fields[i].text, s.relaxed.header), '\r', '\n')
 	}
 	buf = appendField(buf, withoutSignature(s.field.text), s.relaxed.header)
 	sum := sha256.Sum256(buf)

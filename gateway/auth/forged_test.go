@@ -197,6 +197,7 @@ func TestNote(t *testing.T) {
 // verdictOfOurs is the first field that one of several readers takes for our
 // verdict, "" if none does. They know nothing of how Forged reads.
 func verdictOfOurs(message string) string {
+	message = "Received: by " + us + "\r\n" + message // as everybody gets it
 	for _, f := range append(carelessFields(message), parsedFields(message)...) {
 		name := strings.ToLower(strings.TrimSpace(f[0]))
 		if strings.HasSuffix(name, "received-spf") {
@@ -222,7 +223,7 @@ func carelessFields(message string) (out [][2]string) {
 }
 
 func parsedFields(message string) (out [][2]string) {
-	m, err := mail.Parse(mail.Prepend("Received: by "+us+"\r\n", mail.Bytes(message)), mail.Limits{})
+	m, err := mail.Parse(mail.Bytes(message), mail.Limits{})
 	if err != nil {
 		return nil
 	}

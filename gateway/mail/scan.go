@@ -12,6 +12,10 @@ type Span struct {
 	To   int64 `json:"to"`
 }
 
+// maxSpans bounds the spans of one message: what stands between further ones goes
+// with them.
+const maxSpans = 1000
+
 // maxScanned is how much of a header field FindFields shows: what is longer is
 // cut there, and nobody means it seriously.
 const maxScanned = 64 << 10
@@ -40,10 +44,15 @@ func FindFields(src Source, want func(at int64, name, value []byte) bool) ([]Spa
 	s := scanner{octets: o, want: want}
 	s.scan()
 	if s.bareCR { // once more for readers who take a CR alone for nothing
-		s.lfOnly = true
+		s.lfOnly, s.noLF = true, 0
 		s.scan()
 	}
-	return merged(s.found), o.err
+	found := merged(s.found)
+	if len(found) > maxSpans {
+		found[maxSpans-1].To = found[len(found)-1].To
+		found = found[:maxSpans]
+	}
+	return found, o.err
 }
 
 // merged puts spans in order and joins those that touch.
@@ -66,6 +75,7 @@ type scanner struct {
 	want   func(at int64, name, value []byte) bool
 	found  []Span
 	name   []byte // of the last field
+	noLF   int64  // up to here stands no line feed
 	lfOnly bool   // a CR alone ends no line
 	bareCR bool   // there is one
 
@@ -114,10 +124,7 @@ func (s *scanner) line(off int64) (end, next int64) {
 		if len(w) == 0 {
 			return s.size, s.size
 		}
-		i := bytes.IndexByte(w, '\n')
-		if i < 0 {
-			i = len(w)
-		}
+		i := s.untilLF(w, end)
 		if j := bytes.IndexByte(w[:i], '\r'); j >= 0 && !s.lfOnly {
 			i = j
 		}
@@ -169,6 +176,20 @@ func (s *scanner) shut() {
 		cut = Span{s.from - 1, s.end}
 	}
 	s.found = append(s.found, cut)
+}
+
+// untilLF is how much of the window at off stands before its first line feed. It
+// is looked for once, however many lines a CR ends before it.
+func (s *scanner) untilLF(w []byte, off int64) int {
+	if off >= s.noLF {
+		i := bytes.IndexByte(w, '\n')
+		if i < 0 {
+			i = len(w)
+		}
+		s.noLF = off + int64(i)
+		return i
+	}
+	return int(min(s.noLF-off, int64(len(w))))
 }
 
 // field is bytes without a read where the window has them.
