@@ -25,7 +25,7 @@ func TestVerdicts(t *testing.T) {
 		"cloudmailin":  {`"spf":{"result":"softfail","domain":"out.example"}`},
 		"ses-sns":      {`\"spfVerdict\":{\"status\":\"GRAY\"}`, `\"dkimVerdict\":{\"status\":\"PASS\"}`, `\"dmarcVerdict\":{\"status\":\"PASS\"}`, `\"spamVerdict\":{\"status\":\"FAIL\"}`},
 		"postmark":     {`{"Name":"Received-SPF","Value":"Softfail client-ip=192.0.2.9;`, `{"Name":"X-Spam-Status","Value":"Yes"}`, `{"Name":"X-Spam-Score","Value":"7.5"}`},
-		"postern":      {`"spf":{"result":"softfail","domain":"out.example"}`, `"spam":{"score":7.5,"action":"add header","symbols":[{"name":"BAD","score":7}`},
+		"postern":      {`"spf":{"result":"softfail","domain":"out.example"}`, `"spam":{"score":7.5,"action":"add header","symbols":["BAD","WORSE"]}`},
 	} {
 		f, err := ByName(format)
 		if err != nil {
