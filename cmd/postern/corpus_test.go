@@ -135,7 +135,9 @@ func corpusGateway(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := app.New(ctx, cfg, app.Deps{Logger: cfg.Process.Logger(t.Output()), Version: versionString()})
+	log, flush := cfg.Process.Logger(t.Output())
+	t.Cleanup(flush)
+	a, err := app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()})
 	if err != nil {
 		t.Fatal(err)
 	}

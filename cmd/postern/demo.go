@@ -98,7 +98,8 @@ func startDemo(ctx context.Context, out io.Writer, addr string) (d *demo, err er
 	if err != nil {
 		return d, err
 	}
-	if d.app, err = app.New(ctx, cfg, app.Deps{Logger: cfg.Process.Logger(out), Version: versionString()}); err != nil {
+	log, _ := cfg.Process.Logger(out) // warnings alone, which wait for nothing
+	if d.app, err = app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()}); err != nil {
 		return d, err
 	}
 	d.run(func() error { return d.app.Run(ctx) })

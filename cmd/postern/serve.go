@@ -18,7 +18,8 @@ func cmdServe(ctx context.Context, s *stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	log := cfg.Process.Logger(s.Err)
+	log, flush := cfg.Process.Logger(s.Err)
+	defer flush()
 	for _, w := range cfg.Warnings() {
 		log.Warn("a setting that is seldom meant", "why", w)
 	}

@@ -33,7 +33,9 @@ func start(t *testing.T, environ ...string) *App {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	a, err := New(ctx, cfg, Deps{Logger: cfg.Process.Logger(t.Output())})
+	log, flush := cfg.Process.Logger(t.Output())
+	t.Cleanup(flush)
+	a, err := New(ctx, cfg, Deps{Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
