@@ -137,7 +137,7 @@ func hint(a Answer, r Reason) string {
 		return ""
 	case a.Status >= 300 && a.Status <= 399:
 		if to := a.Header.Get("Location"); to != "" {
-			return " to " + printable(text.RedactURL(to), 200) + "; redirects are not followed, set URL to the final address"
+			return " to " + text.Reply(text.RedactURL(to), 200) + "; redirects are not followed, set URL to the final address"
 		}
 		return "; redirects are not followed, set URL to the final address"
 	case a.Status == 401 || a.Status == 403:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // maxText is the longest reply text that is taken from a webhook: an SMTP reply
@@ -92,17 +93,17 @@ func parseReply(s string, ok bool) *reply.Reply {
 	if err != nil || len(word) != 3 {
 		return nil
 	}
-	enhanced, text, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	enhanced, words, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	if _, valid := reply.ParseEnhanced(enhanced); !valid {
-		enhanced, text = "", rest
+		enhanced, words = "", rest
 	}
-	return fit(code, enhanced, text, ok)
+	return fit(code, enhanced, words, ok)
 }
 
 // fit makes a reply one that we give: 450-452 and 550-554 as they are, any
 // other 4xx as 451, any other 5xx as 554, 2xx only where the HTTP status is one
 // too. The enhanced class is made to match the code.
-func fit(code int, enhanced, text string, ok bool) *reply.Reply {
+func fit(code int, enhanced, words string, ok bool) *reply.Reply {
 	switch {
 	case code >= 200 && code <= 299:
 		if !ok {
@@ -126,8 +127,8 @@ func fit(code int, enhanced, text string, ok bool) *reply.Reply {
 	if e, given := reply.ParseEnhanced(enhanced); given {
 		r.Enhanced = e.Of(code)
 	}
-	if text = printable(text, maxText); text != "" {
-		r.Lines = []string{text}
+	if words = text.Reply(words, maxText); words != "" {
+		r.Lines = []string{words}
 	}
 	return &r
 }
@@ -138,31 +139,5 @@ func plainText(a Answer) string {
 	if err != nil || t != "text/plain" || len(a.Body) > 2*maxText {
 		return ""
 	}
-	return printable(string(a.Body), maxText)
-}
-
-// printable makes one line of printable ASCII out of s: a reply goes to clients
-// that didn't ask for more (RFC 6531, 3.7.4). Runs of white space and control
-// characters become one space.
-func printable(s string, limit int) string {
-	var b strings.Builder
-	space := false
-	for _, r := range s {
-		if r <= ' ' || r == 0x7f || r == '\u0085' || r == '\u00a0' || r == '\u2028' || r == '\u2029' {
-			space = b.Len() > 0
-			continue
-		}
-		if b.Len() >= limit-1 {
-			break
-		}
-		if space {
-			b.WriteByte(' ')
-			space = false
-		}
-		if r > 0x7e {
-			r = '?'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return text.Reply(string(a.Body), maxText)
 }

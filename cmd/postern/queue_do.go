@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
-	"postern/cmd/internal/devhook"
 	"postern/gateway/archive"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -83,18 +83,11 @@ func row(i retry.Info, held string, now time.Time) string {
 	if from == "" {
 		from = "<>"
 	}
-	cells := []string{i.ID, string(i.State), i.Endpoint, short(now.Sub(i.Received)), fmt.Sprint(i.Attempts), next, clipped(last), from, clipped(i.Subject)}
+	cells := []string{i.ID, string(i.State), i.Endpoint, short(now.Sub(i.Received)), fmt.Sprint(i.Attempts), next, text.Shorten(last, rowSubject), from, text.Shorten(i.Subject, rowSubject)}
 	for n, c := range cells {
-		cells[n] = devhook.Printable(strings.ReplaceAll(c, "\t", " "))
+		cells[n] = text.Terminal(strings.ReplaceAll(c, "\t", " "))
 	}
 	return strings.Join(cells, "\t")
-}
-
-func clipped(s string) string {
-	if r := []rune(s); len(r) > rowSubject {
-		return string(r[:rowSubject-1]) + "…"
-	}
-	return s
 }
 
 // short writes a time to the precision that a person wants.
@@ -125,11 +118,11 @@ func (q *queueCommand) show(ctx context.Context) error {
 		{"from", "<" + info.From + ">"}, {"to", strings.Join(info.Recipients, ", ")}, {"subject", info.Subject}, {"size", fmt.Sprint(info.Size)},
 		{"received", info.Received.Format(time.RFC3339)}, {"next attempt", info.DueAt.Format(time.RFC3339)}, {"expires", info.Expires.Format(time.RFC3339)},
 	} {
-		fmt.Fprintf(w, "%s\t%s\n", line[0], devhook.Printable(line[1]))
+		fmt.Fprintf(w, "%s\t%s\n", line[0], text.Terminal(line[1]))
 	}
 	fmt.Fprintln(w, "\t")
 	for _, a := range attempts {
-		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, devhook.Printable(a.Error))
+		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, text.Terminal(a.Error))
 	}
 	return w.Flush()
 }
@@ -237,7 +230,7 @@ func heldNote(all []retry.EndpointState, name string, now time.Time) string {
 			continue
 		}
 		if e.Paused {
-			return strings.TrimSuffix("paused: "+devhook.Printable(e.Why), ": ")
+			return strings.TrimSuffix("paused: "+text.Terminal(e.Why), ": ")
 		}
 		if b, err := retry.UnmarshalBreaker(e.Breaker); err == nil && b.State == retry.BreakerOpen {
 			return "breaker, probe in " + short(max(b.Until.Sub(now), 0))

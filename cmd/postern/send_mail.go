@@ -18,6 +18,7 @@ import (
 	"github.com/emersion/go-message/textproto"
 
 	"postern/gateway/smtp/client"
+	"postern/gateway/text"
 )
 
 // outgoing is a mail to send.
@@ -109,7 +110,7 @@ func (m *outgoing) inspect() error {
 	if _, err := io.Copy(t, r); err != nil {
 		return err
 	}
-	m.size, m.eightBit, m.utf8 = t.size, t.eightBit, !ascii(header)
+	m.size, m.eightBit, m.utf8 = t.size, t.eightBit, !text.IsASCII(header)
 	return m.envelope(header)
 }
 
@@ -128,7 +129,7 @@ func (t *tally) Write(p []byte) (int, error) {
 		t.last = c
 	}
 	t.size += int64(len(p))
-	t.eightBit = t.eightBit || !ascii(p)
+	t.eightBit = t.eightBit || !text.IsASCII(p)
 	return len(p), nil
 }
 
@@ -145,10 +146,6 @@ func readHeader(r *bufio.Reader) ([]byte, error) {
 		}
 	}
 	return header, nil
-}
-
-func ascii(b []byte) bool {
-	return !slices.ContainsFunc(b, func(c byte) bool { return c > 127 })
 }
 
 // envelope takes the addresses from the header where they weren't given, and
@@ -173,7 +170,7 @@ func (m *outgoing) envelope(header []byte) error {
 	if m.from == "<>" {
 		m.from = ""
 	}
-	m.utf8 = m.utf8 || !ascii([]byte(m.from+strings.Join(m.to, "")))
+	m.utf8 = m.utf8 || !text.IsASCII([]byte(m.from+strings.Join(m.to, "")))
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // Removal is what has to be left out of a message before anybody reads it.
@@ -213,7 +214,7 @@ func nobody(s string) bool {
 // dot; what is no name stays as it is.
 func hostName(s string) string {
 	s = strings.TrimRight(s, dots)
-	if isASCII(s) {
+	if text.IsASCII(s) {
 		return strings.ToLower(s)
 	}
 	if a, err := idna.Lookup.ToASCII(s); err == nil {
@@ -227,7 +228,3 @@ func hostName(s string) string {
 
 // SameHost reports whether two names are the same host's.
 func SameHost(a, b string) bool { return hostName(a) == hostName(b) }
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
-}

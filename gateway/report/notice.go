@@ -12,6 +12,7 @@ import (
 	gomail "github.com/emersion/go-message/mail"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 // notice is a delivery status notification (RFC 3464) about recipients who
@@ -30,11 +31,11 @@ type notice struct {
 // utf8 implements content.
 func (n *notice) utf8() bool {
 	for _, to := range n.to {
-		if !ascii(shown(to)) {
+		if !text.IsASCII(shown(to)) {
 			return true
 		}
 	}
-	return !ascii(n.env.From)
+	return !text.IsASCII(n.env.From)
 }
 
 // write implements content.
@@ -106,7 +107,7 @@ func (n *notice) header() message.Header {
 	h.SetMessageID(strings.ToLower(rand.Text()) + "@" + n.domain)
 	h.SetDate(n.at)
 	h.SetSubject(n.end.subject)
-	h.Set("To", "<"+oneLine(n.env.From)+">") // as it was said: its local part may be quoted
+	h.Set("To", "<"+text.OneLine(n.env.From)+">") // as it was said: its local part may be quoted
 	h.SetAddressList("From", []*gomail.Address{{Name: "Mail Delivery System", Address: "MAILER-DAEMON@" + n.domain}})
 	return h.Header
 }
@@ -117,7 +118,7 @@ func (n *notice) words(out io.Writer) error {
 	fmt.Fprintf(&b, "This is the mail system at %s.\r\n\r\nYour message of %s %s\r\n\r\n",
 		n.domain, n.env.Received.Format(time.RFC1123Z), n.end.opening)
 	for _, to := range n.to {
-		fmt.Fprintf(&b, "    <%s>\r\n", oneLine(shown(to)))
+		fmt.Fprintf(&b, "    <%s>\r\n", text.OneLine(shown(to)))
 	}
 	fmt.Fprintf(&b, "\r\n%s\r\n", n.end.words)
 	_, err := io.WriteString(out, b.String())
@@ -128,22 +129,22 @@ func (n *notice) words(out io.Writer) error {
 func (n *notice) status(out io.Writer) error {
 	w := new(strings.Builder)
 	if d := n.env.DSN; d != nil && d.EnvID != "" {
-		fmt.Fprintf(w, "Original-Envelope-Id: %s\r\n", oneLine(d.EnvID))
+		fmt.Fprintf(w, "Original-Envelope-Id: %s\r\n", text.OneLine(d.EnvID))
 	}
 	fmt.Fprintf(w, "Reporting-MTA: dns; %s\r\n", n.domain)
 	if n.env.Hello != "" {
-		fmt.Fprintf(w, "Received-From-MTA: dns; %s\r\n", oneLine(n.env.Hello))
+		fmt.Fprintf(w, "Received-From-MTA: dns; %s\r\n", text.OneLine(n.env.Hello))
 	}
 	fmt.Fprintf(w, "Arrival-Date: %s\r\n\r\n", n.env.Received.Format(time.RFC1123Z))
 	for _, to := range n.to {
 		if to.ORcpt != "" {
-			fmt.Fprintf(w, "Original-Recipient: %s\r\n", oneLine(to.ORcpt))
+			fmt.Fprintf(w, "Original-Recipient: %s\r\n", text.OneLine(to.ORcpt))
 		}
 		kind := "rfc822"
-		if !ascii(shown(to)) {
+		if !text.IsASCII(shown(to)) {
 			kind = "utf-8"
 		}
-		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, oneLine(shown(to)), n.end.action, n.end.code)
+		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, text.OneLine(shown(to)), n.end.action, n.end.code)
 		if !n.last.IsZero() {
 			fmt.Fprintf(w, "Last-Attempt-Date: %s\r\n", n.last.Format(time.RFC1123Z))
 		}
@@ -160,23 +161,4 @@ func shown(to mail.Recipient) string {
 		return to.Original
 	}
 	return to.Address
-}
-
-// oneLine keeps what a client said inside its field.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '_'
-		}
-		return r
-	}, s)
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] > 126 {
-			return false
-		}
-	}
-	return true
 }

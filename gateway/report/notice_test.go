@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -75,7 +76,7 @@ func TestNotification(t *testing.T) {
 	if !strings.Contains(parts[0].body, "<help@in.example.com>") || !strings.Contains(parts[0].body, "within the time") {
 		t.Errorf("words: %s", parts[0].body)
 	}
-	const status = "Original-Envelope-Id: order-77__X: y\r\nReporting-MTA: dns; mx.example.com\r\nReceived-From-MTA: dns; out.example.org\r\nArrival-Date: Wed, 06 May 2026 07:08:09 +0000\r\n\r\n" +
+	const status = "Original-Envelope-Id: order-77  X: y\r\nReporting-MTA: dns; mx.example.com\r\nReceived-From-MTA: dns; out.example.org\r\nArrival-Date: Wed, 06 May 2026 07:08:09 +0000\r\n\r\n" +
 		"Final-Recipient: rfc822; shop@in.example.com\r\nAction: failed\r\nStatus: 5.4.7\r\nLast-Attempt-Date: Sat, 09 May 2026 07:08:09 +0000\r\n\r\n" +
 		"Original-Recipient: rfc822;help@in.example.com\r\nFinal-Recipient: rfc822; help@in.example.com\r\nAction: failed\r\nStatus: 5.4.7\r\nLast-Attempt-Date: Sat, 09 May 2026 07:08:09 +0000\r\n"
 	if strings.TrimSpace(parts[1].body) != strings.TrimSpace(status) || parts[1].header.Get("Content-Type") != "message/delivery-status" {
@@ -129,7 +130,7 @@ func TestWhatIsReturned(t *testing.T) {
 		if p.header.Get("Content-Type") != c.kind || !strings.Contains(p.body, c.has) || strings.Contains(p.body, c.not) {
 			t.Errorf("%s: %v %q", name, p.header, p.body)
 		}
-		if !c.eightBit && !ascii(b.String()) {
+		if !c.eightBit && !text.IsASCII(b.String()) {
 			t.Errorf("%s: octets above 127 for a relay that has no 8BITMIME", name)
 		}
 	}

@@ -136,10 +136,10 @@ func TestNewRelayReadsTheAddress(t *testing.T) {
 	}
 }
 
-type text string
+type fixed string
 
-func (text) utf8() bool { return false }
-func (s text) write(w io.Writer, _ bool) error {
+func (fixed) utf8() bool { return false }
+func (s fixed) write(w io.Writer, _ bool) error {
 	_, err := w.Write([]byte(s))
 	return err
 }
@@ -152,7 +152,7 @@ func sendTo(t *testing.T, address string, config *tls.Config) error {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	return r.send(ctx, "mx.example.org", "a@example.com", text("Subject: x\r\n\r\n.dot\r\n"))
+	return r.send(ctx, "mx.example.org", "a@example.com", fixed("Subject: x\r\n\r\n.dot\r\n"))
 }
 
 func TestRelaySends(t *testing.T) {
@@ -209,7 +209,7 @@ func TestRelayThatIsSilent(t *testing.T) {
 	r, _ := NewRelay("smtp://"+ln.Addr().String(), nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := r.send(ctx, "mx.example.org", "a@example.com", text("x")); err == nil {
+	if err := r.send(ctx, "mx.example.org", "a@example.com", fixed("x")); err == nil {
 		t.Error("sent to nobody")
 	}
 }

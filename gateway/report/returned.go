@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 )
 
 const (
@@ -37,7 +38,7 @@ func (n *notice) returned(eightBit bool) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	high := !ascii(string(head))
+	high := !text.IsASCII(string(head))
 	if high && !eightBit {
 		head, high = bytes.Map(sevenBit, head), false
 	}

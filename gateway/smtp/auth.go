@@ -11,6 +11,7 @@ import (
 
 	"postern/gateway/smtp/reply"
 	"postern/gateway/smtp/scram"
+	"postern/gateway/text"
 )
 
 // ErrBadCredentials is returned by an Authenticator where user or password is
@@ -158,7 +159,7 @@ func (s *session) exchange(arg []byte) Reply {
 func (s *session) mechanism(name []byte) (mechanism, Reply) {
 	for _, m := range s.srv.offers() {
 		switch {
-		case !fold(name, m.name):
+		case !text.IsWord(name, m.name):
 		case s.allowed(m):
 			return m, Reply{}
 		case s.offersTLS():

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"postern/gateway/smtp/param"
+	"postern/gateway/text"
 )
 
 // bdat takes a chunk of a message (RFC 3030). The chunk's octets follow the
@@ -56,7 +57,7 @@ func parseChunk(arg []byte) (n int64, last, ok bool) {
 		size, word = arg[:i], bytes.TrimLeft(arg[i:], " \t")
 	}
 	n, ok = param.Number(size)
-	last = fold(word, "LAST")
+	last = text.IsWord(word, "LAST")
 	return n, last, ok && n < math.MaxInt64 && (last || len(word) == 0)
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postern/gateway/smtp/address"
+	"postern/gateway/text"
 )
 
 // Labels of replies that answer no command of the table.
@@ -48,7 +49,7 @@ type command struct {
 // find looks a verb up, in any case; nil: unknown.
 func (s *Server) find(verb []byte) *command {
 	for i := range s.commands {
-		if c := &s.commands[i]; fold(verb, c.name) {
+		if c := &s.commands[i]; text.IsWord(verb, c.name) {
 			return c
 		}
 	}
@@ -132,7 +133,7 @@ func (s *session) outOfOrder(c *command) Reply {
 // initial response along (RFC 4954 section 4).
 func (s *session) lineLimit(line []byte) int {
 	const auth = "AUTH "
-	if s.inExchange || len(line) >= len(auth) && fold(line[:len(auth)], auth) {
+	if s.inExchange || len(line) >= len(auth) && text.IsWord(line[:len(auth)], auth) {
 		return maxAuthLine
 	}
 	return s.srv.cfg.MaxCommandLine

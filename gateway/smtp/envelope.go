@@ -3,6 +3,7 @@ package smtp
 import (
 	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/param"
+	"postern/gateway/text"
 )
 
 // mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
@@ -49,7 +50,7 @@ func (s *session) openTransaction(arg []byte) Reply {
 
 // cutKeyword takes "FROM:" or "TO:" off, and the space that many put behind it.
 func cutKeyword(b []byte, word string) (rest []byte, ok bool) {
-	if len(b) < len(word) || !fold(b[:len(word)], word) {
+	if len(b) < len(word) || !text.IsWord(b[:len(word)], word) {
 		return nil, false
 	}
 	b = b[len(word):]
@@ -104,9 +105,9 @@ func (s *session) mailParam(t *Transaction, p param.Param) (bit uint, r Reply) {
 	case p.Is("RET") && cfg.DSN:
 		bit, ok = 1<<3, true
 		switch {
-		case fold(p.Value, "FULL"):
+		case text.IsWord(p.Value, "FULL"):
 			t.Ret = "FULL"
-		case fold(p.Value, "HDRS"):
+		case text.IsWord(p.Value, "HDRS"):
 			t.Ret = "HDRS"
 		default:
 			ok = false
@@ -152,7 +153,7 @@ func (s *session) sizeParam(t *Transaction, p param.Param) Reply {
 
 func bodyParam(t *Transaction, p param.Param) Reply {
 	for _, kind := range [...]string{"7BIT", "8BITMIME", "BINARYMIME"} {
-		if fold(p.Value, kind) {
+		if text.IsWord(p.Value, kind) {
 			t.Body = kind
 			return Reply{}
 		}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"postern/gateway/text"
 )
 
 // Resolver is asked about each recipient before Handler.Rcpt, where the answer
@@ -60,7 +62,7 @@ func (s *session) lookAhead(arg []byte) []asked {
 			return group
 		}
 		verb, next := splitCommand(line)
-		if !fold(verb, "RCPT") {
+		if !text.IsWord(verb, "RCPT") {
 			return group
 		}
 		arg, rest = next, behind

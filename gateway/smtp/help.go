@@ -5,6 +5,7 @@ import (
 
 	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // vrfy asks the handler whether a user exists (RFC 5321 section 3.5).
@@ -35,7 +36,7 @@ func (s *session) expn(arg []byte) Reply {
 // not ASCII.
 func (s *session) lookupArg(arg []byte) (string, Reply) {
 	const utf8 = "SMTPUTF8"
-	if i := bytes.LastIndexByte(arg, ' '); i > 0 && fold(arg[i+1:], utf8) {
+	if i := bytes.LastIndexByte(arg, ' '); i > 0 && text.IsWord(arg[i+1:], utf8) {
 		s.utf8 = true
 		arg = bytes.TrimRight(arg[:i], " ")
 	}
@@ -43,7 +44,7 @@ func (s *session) lookupArg(arg []byte) (string, Reply) {
 	switch {
 	case !ok:
 		return "", replyAddress
-	case !s.utf8 && !ascii(who):
+	case !s.utf8 && !text.IsASCII(who):
 		return "", replyNoUTF8
 	}
 	return who, Reply{}
@@ -54,7 +55,7 @@ func (s *session) help(arg []byte) Reply {
 	switch {
 	case len(arg) == 0:
 		return s.helpAll()
-	case fold(arg, "STATUS"):
+	case text.IsWord(arg, "STATUS"):
 		own := reply.New(211, reply.Enhanced{2, 0, 0}, s.srv.cfg.Domain+" is up")
 		return sane(s.srv.handler.Status(s.ctx(), &s.client)).Or(own)
 	}

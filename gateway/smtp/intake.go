@@ -3,6 +3,8 @@ package smtp
 import (
 	"bytes"
 	"errors"
+
+	"postern/gateway/text"
 )
 
 // intake carries a message's octets to the sink and watches what the engine
@@ -129,7 +131,7 @@ func (h *headerWatch) watch(p []byte) Reply {
 // continuation belongs to the body of a message without an empty line.
 func (h *headerWatch) endLine() Reply {
 	h.done = h.line == 0 || !h.colon && !blank(h.prefix[0])
-	if h.n == len(receivedField) && fold(h.prefix[:], receivedField) {
+	if h.n == len(receivedField) && text.IsWord(h.prefix[:], receivedField) {
 		h.hops++
 	}
 	h.n, h.line, h.colon = 0, 0, false

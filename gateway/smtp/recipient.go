@@ -3,6 +3,7 @@ package smtp
 import (
 	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/param"
+	"postern/gateway/text"
 )
 
 // rcpt adds a recipient.
@@ -52,7 +53,7 @@ func (s *session) checkRecipient(to Address, f address.Fault) Reply {
 		return pathReply(f, replyAddress)
 	case to.Local == "" && to.Domain == "":
 		return replyNullRcpt
-	case to.Domain == "" && (to.Quoted || !fold([]byte(to.Local), "POSTMASTER")), s.srv.cfg.Strict && to.OddDots():
+	case to.Domain == "" && (to.Quoted || !text.IsWord([]byte(to.Local), "POSTMASTER")), s.srv.cfg.Strict && to.OddDots():
 		return replyAddress
 	case !s.t.UTF8 && !to.ASCII():
 		return replyNoUTF8

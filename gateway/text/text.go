@@ -101,3 +101,20 @@ func RedactURL(address string) string {
 	}
 	return u.String()
 }
+
+// IsWord reports whether b is a protocol's word, given in upper case, in any
+// case.
+func IsWord(b []byte, word string) bool {
+	if len(b) != len(word) {
+		return false
+	}
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
+}

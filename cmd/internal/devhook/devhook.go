@@ -17,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"postern/gateway/text"
 	"postern/webhook"
 )
 
@@ -49,7 +50,7 @@ func (h *Hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		fmt.Fprintf(h.Out, "\n%s %s  answered 413: %v\n", r.Method, Printable(r.URL.RequestURI()), err)
+		fmt.Fprintf(h.Out, "\n%s %s  answered 413: %v\n", r.Method, text.Terminal(r.URL.RequestURI()), err)
 		return
 	}
 	select {
@@ -120,19 +121,19 @@ const (
 
 // pretty indents JSON and shortens what nobody reads on a screen.
 func (h *Hook) pretty(body []byte) string {
-	text, isJSON := string(body), false
+	shown, isJSON := string(body), false
 	var indented bytes.Buffer
 	if json.Indent(&indented, body, "", "  ") == nil {
-		text, isJSON = indented.String(), true
+		shown, isJSON = indented.String(), true
 	}
 	var b strings.Builder
 	n := 0
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(shown) {
 		if n++; !h.Full && !isJSON && n > prettyLines {
 			b.WriteString("…\n")
 			break
 		}
-		b.WriteString(h.shorten(Printable(strings.TrimRight(line, "\r\n"))) + "\n")
+		b.WriteString(h.shorten(text.Terminal(strings.TrimRight(line, "\r\n"))) + "\n")
 	}
 	return b.String()
 }
@@ -143,16 +144,6 @@ func (h *Hook) shorten(line string) string {
 	}
 	runes := []rune(line)
 	return fmt.Sprintf("%s… (%d more)", string(runes[:prettyLine]), len(runes)-prettyLine)
-}
-
-// Printable keeps a mail's control characters from reaching the terminal.
-func Printable(line string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
-			return '.'
-		}
-		return r
-	}, line)
 }
 
 // signatureTolerance is how old a request may be (Standard Webhooks).

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"unicode/utf8"
 
+	"postern/gateway/text"
+
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/ianaindex"
@@ -15,7 +17,7 @@ import (
 // gibberish of. A label that says nothing, or can't be true, makes room for a
 // sniff. The second result names the charset that was used where it isn't the
 // one labelled, "" else. The string may hold U+FFFD, never an invalid octet.
-func Decode(b []byte, label string) (text, used string) {
+func Decode(b []byte, label string) (decoded, used string) {
 	l := Normalize(label)
 	if s, ok := overruled(b, l); ok {
 		return mustDecode(b, s), s
@@ -25,16 +27,16 @@ func Decode(b []byte, label string) (text, used string) {
 
 // DecodeWord is Decode for a few words with a label of their own (RFC 2047,
 // 2231), which are never enough to overrule it.
-func DecodeWord(b []byte, label string) (text, used string) {
+func DecodeWord(b []byte, label string) (decoded, used string) {
 	l := Normalize(label)
-	if !sevenBit(l) || isASCII(b) {
+	if !sevenBit(l) || text.IsASCII(b) {
 		switch {
 		case l == "utf-8" && !utf8.Valid(b):
 			if mostlyUTF8(b) {
 				return ToUTF8(b), "broken utf-8"
 			}
 		case l == "" && utf8.Valid(b) && !bytes.Contains(b, []byte("\x1b$")):
-			if label != "" && !isASCII(b) {
+			if label != "" && !text.IsASCII(b) {
 				used = "utf-8"
 			}
 			return string(b), used
@@ -60,15 +62,6 @@ func sevenBit(label string) bool {
 	return false
 }
 
-func isASCII(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
 // What it takes to read a long text against its label.
 const (
 	longText    = 60  // letters,
@@ -87,7 +80,7 @@ func overruled(b []byte, label string) (string, bool) {
 	case "", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32":
 		return "", false
 	case "windows-1252":
-		if !isASCII(b) && utf8.Valid(b) { // one mailer's default against the other's
+		if !text.IsASCII(b) && utf8.Valid(b) { // one mailer's default against the other's
 			return "utf-8", true
 		}
 		r, e := alphabets.read(sample(b))

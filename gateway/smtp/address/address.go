@@ -6,7 +6,8 @@ package address
 
 import (
 	"strings"
-	"unicode/utf8"
+
+	"postern/gateway/text"
 )
 
 // Limits of RFC 5321 section 4.5.3.1. A local part may be longer than 64
@@ -40,16 +41,7 @@ func (a Address) String() string {
 }
 
 // ASCII reports whether the address needs no SMTPUTF8.
-func (a Address) ASCII() bool { return ascii(a.Local) && ascii(a.Domain) }
-
-func ascii(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
+func (a Address) ASCII() bool { return text.IsASCII(a.Local) && text.IsASCII(a.Domain) }
 
 // plainLocal reports whether the local part is a Dot-string, or one with dots
 // in odd places as old mobile networks give them to their users.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"postern/gateway/text"
 )
 
 // validDomain accepts a domain name (UTF-8 labels and underscores too) or an
@@ -51,7 +53,7 @@ func validLiteral(b []byte) bool {
 
 // ValidHostname reports whether s may stand as the server's name.
 func ValidHostname(s string) bool {
-	return ascii(s) && validDomain([]byte(s))
+	return text.IsASCII(s) && validDomain([]byte(s))
 }
 
 func alnum(c byte) bool {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // Message is a mail to send.
@@ -91,7 +92,7 @@ func refusals(commands []string, replies []reply.Reply) (list []error) {
 
 // commands are the transaction's, up to DATA where it may come along.
 func (c *Client) commands(m *Message) ([]string, error) {
-	if !ascii(m.From+strings.Join(m.To, "")) && !c.Offers("SMTPUTF8") {
+	if !text.IsASCII(m.From+strings.Join(m.To, "")) && !c.Offers("SMTPUTF8") {
 		return nil, errors.New("an address needs SMTPUTF8, which the server doesn't offer")
 	}
 	all := []string{c.mail(m)}
@@ -219,13 +220,4 @@ func (e *exactly) Write(b []byte) (int, error) {
 	}
 	e.left -= int64(len(b))
 	return e.w.Write(b)
-}
-
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }

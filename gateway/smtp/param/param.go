@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"math"
 	"strings"
+
+	"postern/gateway/text"
 )
 
 // Lengths of RFC 3461 section 4.
@@ -59,23 +61,7 @@ func validParam(p Param) bool {
 }
 
 // Is reports whether the parameter has the keyword, in any case.
-func (p Param) Is(key string) bool { return fold(p.key, key) }
-
-// fold reports whether b is the word, given in upper case, without regard to case.
-func fold(b []byte, word string) bool {
-	if len(b) != len(word) {
-		return false
-	}
-	for i, c := range b {
-		if c >= 'a' && c <= 'z' {
-			c -= 'a' - 'A'
-		}
-		if c != word[i] {
-			return false
-		}
-	}
-	return true
-}
+func (p Param) Is(key string) bool { return text.IsWord(p.key, key) }
 
 // Number reads 1*20DIGIT; what doesn't fit is the largest number there is.
 func Number(b []byte) (n int64, ok bool) {
@@ -154,25 +140,25 @@ func By(b []byte) bool {
 		return false
 	}
 	mode := b[digits+1:]
-	if len(mode) == 2 && fold(mode[1:], "T") {
+	if len(mode) == 2 && text.IsWord(mode[1:], "T") {
 		mode = mode[:1]
 	}
-	return fold(mode, "N") || fold(mode, "R") && !negative && n > 0
+	return text.IsWord(mode, "N") || text.IsWord(mode, "R") && !negative && n > 0
 }
 
 // Notify reads NOTIFY's value: NEVER alone, or a list of the others.
 func Notify(b []byte) ([]string, bool) {
-	if fold(b, "NEVER") {
+	if text.IsWord(b, "NEVER") {
 		return []string{"NEVER"}, true
 	}
 	var list []string
 	for word := range bytes.SplitSeq(b, []byte{','}) {
 		switch {
-		case fold(word, "SUCCESS"):
+		case text.IsWord(word, "SUCCESS"):
 			list = append(list, "SUCCESS")
-		case fold(word, "FAILURE"):
+		case text.IsWord(word, "FAILURE"):
 			list = append(list, "FAILURE")
-		case fold(word, "DELAY"):
+		case text.IsWord(word, "DELAY"):
 			list = append(list, "DELAY")
 		default:
 			return nil, false
