@@ -11,7 +11,7 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {"gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
+	"gateway/mail":      {"gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/date", "gateway/mail/header", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
 	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
@@ -55,6 +55,8 @@ var mayImport = map[string][]string{
 
 	"gateway/mail/calendar":  {},
 	"gateway/mail/charset":   {},
+	"gateway/mail/date":      {"gateway/mail/header"},
+	"gateway/mail/header":    {"gateway/mail/charset", "gateway/mail/transfer"},
 	"gateway/mail/htmltext":  {},
 	"gateway/mail/replytext": {},
 	"gateway/mail/tnef":      {"gateway/mail/charset"},

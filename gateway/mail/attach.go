@@ -6,13 +6,14 @@ import (
 	"unicode"
 
 	"postern/gateway/mail/charset"
+	"postern/gateway/mail/header"
 	"postern/gateway/mail/transfer"
 	"postern/gateway/text"
 )
 
 // attach passes a leaf on as an attachment.
 func (p *parser) attach(e entity, off, end int64) {
-	if end == off && e.filename() == "" && e.disp.value != "attachment" {
+	if end == off && e.filename() == "" && e.disp.Value != "attachment" {
 		return
 	}
 	c, size, m := p.measure(p.src, off, end, e.enc)
@@ -24,16 +25,16 @@ func (p *parser) attach(e entity, off, end int64) {
 	}
 	a := Attachment{
 		Filename:    p.safeName(e.filename()),
-		Params:      e.ctype.list(),
-		ContentType: e.ctype.value,
-		Charset:     strings.ToLower(e.ctype.get("charset")),
+		Params:      e.ctype.List(),
+		ContentType: e.ctype.Value,
+		Charset:     strings.ToLower(e.ctype.Get("charset")),
 		Disposition: "attachment",
-		ContentID:   contentID(p.dec.header(e.header.get("Content-ID"))),
-		Location:    strings.TrimSpace(p.dec.header(e.header.get("Content-Location"))),
+		ContentID:   contentID(p.dec.Text(e.header.Get("Content-ID"))),
+		Location:    strings.TrimSpace(p.dec.Text(e.header.Get("Content-Location"))),
 		Size:        size,
 		Content:     c,
 	}
-	if e.disp.value == "inline" || e.disp.value == "" && a.ContentID != "" && e.parent == "related" {
+	if e.disp.Value == "inline" || e.disp.Value == "" && a.ContentID != "" && e.parent == "related" {
 		a.Disposition = "inline"
 	}
 	if a.Filename == "" && (a.ContentType == "message/rfc822" || a.ContentType == "message/global") {
@@ -102,7 +103,7 @@ func (p *parser) subjectName(c *leafContent) string {
 	defer r.Close()
 	b := make([]byte, min(subjectHeader, c.end-c.off))
 	n, _ := io.ReadFull(r, b)
-	h, _, _ := headerReader{max: 200, room: 16, isDelim: func([]byte) bool { return false }, defect: func(string) {}}.read(b[:n])
+	h, _, _ := header.Reader{Max: 200, Room: 16}.Read(b[:n])
 	subject := strings.Map(func(r rune) rune {
 		switch {
 		case strings.ContainsRune(`/\:*?"<>|`, r):
@@ -111,7 +112,7 @@ func (p *parser) subjectName(c *leafContent) string {
 			return -1
 		}
 		return r
-	}, text.Clip(strings.TrimSpace(p.dec.header(h.get("Subject"))), maxSubjectName))
+	}, text.Clip(strings.TrimSpace(p.dec.Text(h.Get("Subject"))), maxSubjectName))
 	if subject = strings.Trim(subject, ". "); subject == "" {
 		return ""
 	}

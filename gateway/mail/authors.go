@@ -10,6 +10,6 @@ func Authors(src Source, lim Limits) (from []Address, fields int, err error) {
 	defer o.close()
 	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}}
 	h, _ := p.readHeader(0)
-	all := h.all("From")
-	return p.dec.addresses(all), len(all), o.err
+	all := h.All("From")
+	return p.dec.Addresses(all), len(all), o.err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"postern/gateway/mail/charset"
+	"postern/gateway/mail/header"
 	"postern/gateway/mail/transfer"
 	"postern/gateway/text"
 )
@@ -34,7 +35,7 @@ func (p *parser) leaf(e entity, off, end int64) {
 		return
 	}
 	raw := p.undo(e.enc, p.bytes(off, end))
-	if end == off && e.filename() != "" || e.enc == transfer.Base64 && isBinary(raw, e.ctype.get("charset")) {
+	if end == off && e.filename() != "" || e.enc == transfer.Base64 && isBinary(raw, e.ctype.Get("charset")) {
 		p.attach(e, off, end)
 		return
 	}
@@ -42,8 +43,8 @@ func (p *parser) leaf(e entity, off, end int64) {
 		raw = p.takeUU(off, raw)
 	}
 	s := p.decodeText(e, raw, to == asHTML)
-	if strings.EqualFold(e.ctype.get("format"), "flowed") && to == asText {
-		s = unflow(s, strings.EqualFold(e.ctype.get("delsp"), "yes"))
+	if strings.EqualFold(e.ctype.Get("format"), "flowed") && to == asText {
+		s = unflow(s, strings.EqualFold(e.ctype.Get("delsp"), "yes"))
 	}
 	if s == "" || strings.TrimSpace(s) == "" && len(p.body) > 0 {
 		return
@@ -72,7 +73,7 @@ func (p *parser) takeUU(off int64, raw []byte) []byte {
 		text = append(text, raw[pos:b.Start]...)
 		pos = b.End
 		c, size, _ := p.measure(p.src, off+int64(b.Start), off+int64(b.End), transfer.UU)
-		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(clean(charset.ToUTF8(b.Name))), ContentType: "application/octet-stream",
+		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(header.Clean(charset.ToUTF8(b.Name))), ContentType: "application/octet-stream",
 			Disposition: "attachment", Size: size, Content: c})
 	}
 	return append(text, raw[pos:]...)
@@ -87,7 +88,7 @@ func isBinary(b []byte, label string) bool {
 
 // decodeText undoes the charset of a text.
 func (p *parser) decodeText(e entity, b []byte, html bool) string {
-	label := e.ctype.get("charset")
+	label := e.ctype.Get("charset")
 	if html {
 		label = charset.OfHTML(b, label)
 	}
@@ -96,7 +97,7 @@ func (p *parser) decodeText(e entity, b []byte, html bool) string {
 		if label == "" {
 			p.defectf("text without a charset is read as %s", used)
 		} else {
-			p.defectf("text labelled %s is read as %s", text.Shorten(clean(label), 40), used)
+			p.defectf("text labelled %s is read as %s", text.Shorten(header.Clean(label), 40), used)
 		}
 	}
 	return p.tidy(s)

@@ -2,6 +2,7 @@ package mail
 
 import (
 	"bytes"
+	"strings"
 
 	"postern/gateway/mail/transfer"
 )
@@ -151,4 +152,9 @@ func (s *splitter) guess(off, end int64) (string, bool) {
 		off += int64(len(line) + 1)
 	}
 	return "", false
+}
+
+// hasPrefixFold is bytes.HasPrefix without regard to the case of ASCII.
+func hasPrefixFold(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
 }

@@ -71,11 +71,3 @@ func TestContentWriteError(t *testing.T) {
 }
 
 const uuFile = "begin 644 a.txt\r\n+2&5L;&\\L('=O<FQD\r\n`\r\nend\r\n"
-
-func TestTransferField(t *testing.T) {
-	for in, want := range map[string]transfer.Encoding{"base64 (comment)": transfer.Base64, "=?us-ascii?Q?quoted-printable?=": transfer.QuotedPrintable, " 7bit\r\n": transfer.Identity} {
-		if got, ok := new(decoder).transfer([]byte(in)); got != want || !ok {
-			t.Errorf("%q is %v, %v", in, got, ok)
-		}
-	}
-}

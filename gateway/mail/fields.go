@@ -1,38 +1,56 @@
 package mail
 
-import "strings"
+import (
+	"strings"
+	"time"
+
+	"postern/gateway/mail/date"
+	"postern/gateway/mail/header"
+)
 
 // fill reads the top header into the message.
-func (p *parser) fill(h header) {
+func (p *parser) fill(h header.Block) {
 	m := p.msg
-	m.Headers = make([]Header, len(h.fields))
-	for i, f := range h.fields {
-		m.Headers[i] = Header{Name: f.name, Value: strings.Trim(p.dec.header(f.raw), " \t"), Raw: f.raw}
+	m.Headers = make([]Header, len(h.Fields))
+	for i, f := range h.Fields {
+		m.Headers[i] = Header{Name: f.Name, Value: strings.Trim(p.dec.Text(f.Raw), " \t"), Raw: f.Raw}
 	}
 	m.Subject = strings.TrimSpace(m.header("Subject"))
-	m.Date = p.date(h.get("Date"))
-	m.MessageID = firstID(messageIDs(p.dec.header(h.get("Message-ID"))))
+	m.Date = p.date(h.Get("Date"))
+	m.MessageID = firstID(messageIDs(p.dec.Text(h.Get("Message-ID"))))
 	m.InReplyTo = p.ids(h, "In-Reply-To")
 	m.References = p.ids(h, "References")
-	m.From = p.dec.addresses(h.all("From"))
-	m.ReplyTo = p.dec.addresses(h.all("Reply-To"))
-	m.To = p.dec.addresses(h.all("To"))
-	m.Cc = p.dec.addresses(h.all("Cc"))
-	m.Bcc = p.dec.addresses(h.all("Bcc"))
-	if s := p.dec.addresses(h.all("Sender")); len(s) > 0 {
+	m.From = p.dec.Addresses(h.All("From"))
+	m.ReplyTo = p.dec.Addresses(h.All("Reply-To"))
+	m.To = p.dec.Addresses(h.All("To"))
+	m.Cc = p.dec.Addresses(h.All("Cc"))
+	m.Bcc = p.dec.Addresses(h.All("Bcc"))
+	if s := p.dec.Addresses(h.All("Sender")); len(s) > 0 {
 		m.Sender = &s[0]
 	}
-	if len(h.all("From")) > 1 {
+	if len(h.All("From")) > 1 {
 		p.defect("several From fields; the addresses of all are taken")
 	}
 	p.compose()
-	ct := p.dec.parseParameters(h.get("Content-Type"))
+	ct := p.dec.Parameters(h.Get("Content-Type"))
 	m.Automatic = automatic(h, ct, m)
 	m.Report = p.report(ct)
 	if m.Report != nil && m.Automatic == "" && m.Report.Type == DeliveryStatus {
 		m.Automatic = Bounce
 	}
 	p.calendars()
+}
+
+// maxDate bounds what is read of a Date field, in octets.
+const maxDate = 200
+
+// date reads a Date field; the zero time for what can't be read.
+func (p *parser) date(raw []byte) time.Time {
+	t, defect := date.Parse(p.dec.Text(raw[:min(len(raw), maxDate)]))
+	if defect != "" {
+		p.defect(defect)
+	}
+	return t
 }
 
 // header returns the value of the first field of that name.
@@ -54,10 +72,10 @@ func firstID(ids []string) string {
 
 // ids reads a list of message identifiers (RFC 5322 3.6.4) from every field of
 // a name.
-func (p *parser) ids(h header, name string) []string {
+func (p *parser) ids(h header.Block, name string) []string {
 	var ids []string
-	for _, f := range h.all(name) {
-		ids = append(ids, messageIDs(p.dec.header(f))...)
+	for _, f := range h.All(name) {
+		ids = append(ids, messageIDs(p.dec.Text(f))...)
 	}
 	return ids
 }

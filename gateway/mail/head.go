@@ -39,7 +39,7 @@ func (m Message) cloned() *Message {
 	addresses := func(list []Address) []Address {
 		own := make([]Address, len(list))
 		for i, a := range list {
-			own[i] = Address{short(a.Name), short(a.Address)}
+			own[i] = Address{Name: short(a.Name), Address: short(a.Address)}
 		}
 		return own
 	}

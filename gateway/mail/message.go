@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"postern/gateway/mail/calendar"
+	"postern/gateway/mail/header"
 	"postern/gateway/mail/replytext"
 )
 
@@ -42,12 +43,8 @@ type Message struct {
 	marker       string           // of the application that the mail is for
 }
 
-// Address is a mailbox of a header field. Address is "" where only a name
-// could be made out.
-type Address struct {
-	Name    string `json:"name"`
-	Address string `json:"address"`
-}
+// Address is a mailbox of a header field.
+type Address = header.Address
 
 // Header is one field of the message's header.
 type Header struct {
@@ -87,9 +84,8 @@ type Attachment struct {
 	Content Content
 }
 
-// Param is a parameter of a Content-Type. Its name is lower case and the only one
-// of that name; its value is decoded.
-type Param struct{ Name, Value string }
+// Param is a parameter of a Content-Type.
+type Param = header.Param
 
 // Content is decoded octets that can be read again and again.
 type Content interface {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"postern/gateway/mail/charset"
+	"postern/gateway/mail/header"
 	"postern/gateway/mail/transfer"
 	"postern/gateway/text"
 )
@@ -96,7 +97,7 @@ type parser struct {
 	src     Source
 	lim     Limits
 	texts   int64 // octets that may still become text or HTML
-	dec     decoder
+	dec     header.Decoder
 	split   splitter
 	msg     *Message
 	body    []bodyPart
@@ -108,9 +109,9 @@ type parser struct {
 
 // entity is a part's header, read, and where its body starts.
 type entity struct {
-	header header
-	ctype  parameters
-	disp   parameters
+	header header.Block
+	ctype  header.Parameters
+	disp   header.Parameters
 	enc    transfer.Encoding
 	body   int64
 	parent string // subtype of the multipart around it, "" at the top
@@ -133,11 +134,11 @@ func (p *parser) mail() {
 	}
 	h, body := p.readHeader(start)
 	e := p.newEntity(h, "")
-	if len(h.loose) > 0 {
-		p.addText(p.tidy(p.dec.raw(h.loose)))
+	if len(h.Loose) > 0 {
+		p.addText(p.tidy(p.dec.Raw(h.Loose)))
 	}
 	e.body = body
-	p.dec.hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
+	p.dec.Hint = sync.OnceValue(func() string { return p.bodyCharset(e) })
 	p.entity(e, 0)
 	if p.book(max(0, body-start-freeHeader) * perHeaderOctet) {
 		p.fill(h)
@@ -147,12 +148,12 @@ func (p *parser) mail() {
 // bodyCharset is the charset that the mail's text declares, for raw 8-bit
 // header fields: of the top part, or of the first one below.
 func (p *parser) bodyCharset(e entity) string {
-	if c := e.ctype.get("charset"); c != "" {
+	if c := e.ctype.Get("charset"); c != "" {
 		return c
 	}
 	w := p.window(e.body)
 	w = bytes.ToLower(w[:min(len(w), 4096)]) // all that follows is in it: lower case may have another length
-	if i := bytes.Index(w, []byte("charset=")); i >= 0 && strings.HasPrefix(e.ctype.value, "multipart/") {
+	if i := bytes.Index(w, []byte("charset=")); i >= 0 && strings.HasPrefix(e.ctype.Value, "multipart/") {
 		v := w[i+8:]
 		if j := bytes.IndexAny(v, "; \t\r\n"); j >= 0 {
 			v = v[:j]
@@ -164,7 +165,7 @@ func (p *parser) bodyCharset(e entity) string {
 
 // readHeader reads the header block at off and returns where its body starts.
 // What exceeds the limits becomes an attachment.
-func (p *parser) readHeader(off int64) (header, int64) {
+func (p *parser) readHeader(off int64) (header.Block, int64) {
 	block := p.window(off)
 	h, n, over, defects := p.tryHeader(block)
 	if n == len(block) && p.f != nil && off+int64(n) < p.size { // the window was too small
@@ -190,7 +191,7 @@ func (p *parser) readHeader(off int64) (header, int64) {
 
 // tryHeader reads the header that block starts with. Its fields outlive a
 // window.
-func (p *parser) tryHeader(block []byte) (h header, n, over int, defects []string) {
+func (p *parser) tryHeader(block []byte) (h header.Block, n, over int, defects []string) {
 	if int64(len(block)) > p.lim.HeaderBytes {
 		block = block[:p.lim.HeaderBytes]
 	}
@@ -201,8 +202,8 @@ func (p *parser) tryHeader(block []byte) (h header, n, over int, defects []strin
 	if len(p.split.open) > 0 {
 		room = 4
 	}
-	r := headerReader{max: p.lim.Headers, room: room, isDelim: p.isOpenDelimiter, defect: func(d string) { defects = append(defects, d) }}
-	h, n, over = r.read(block)
+	r := header.Reader{Max: p.lim.Headers, Room: room, IsDelim: p.isOpenDelimiter, Defect: func(d string) { defects = append(defects, d) }}
+	h, n, over = r.Read(block)
 	return h, n, over, defects
 }
 
@@ -248,16 +249,16 @@ func (p *parser) blankLine(off int64) int64 {
 
 // newEntity interprets a part's header; parent is the subtype of the multipart
 // around it.
-func (p *parser) newEntity(h header, parent string) entity {
+func (p *parser) newEntity(h header.Block, parent string) entity {
 	e := entity{header: h, parent: parent}
 	e.ctype = p.contentType(h)
-	if d := h.get("Content-Disposition"); d != nil {
-		e.disp = p.dec.parseParameters(d)
+	if d := h.Get("Content-Disposition"); d != nil {
+		e.disp = p.dec.Parameters(d)
 	}
 	var known bool
-	if cte := h.get("Content-Transfer-Encoding"); cte != nil {
-		if e.enc, known = p.dec.transfer(cte); !known {
-			p.defectf("unknown Content-Transfer-Encoding %q; the part is passed on as it is", text.Shorten(clean(charset.ToUTF8(unfold(cte))), 40))
+	if cte := h.Get("Content-Transfer-Encoding"); cte != nil {
+		if e.enc, known = p.dec.Transfer(cte); !known {
+			p.defectf("unknown Content-Transfer-Encoding %q; the part is passed on as it is", text.Shorten(header.Clean(charset.ToUTF8(header.Unfold(cte))), 40))
 		}
 	}
 	p.settleType(&e)
@@ -267,30 +268,23 @@ func (p *parser) newEntity(h header, parent string) entity {
 // contentType reads the Content-Type. Of several the first one that fits is
 // taken: a multipart that names its boundary, else one that is a type at all;
 // what only the others say is taken from them.
-func (p *parser) contentType(h header) parameters {
-	types := h.all("Content-Type")
+func (p *parser) contentType(h header.Block) header.Parameters {
+	types := h.All("Content-Type")
 	if len(types) == 0 {
-		return parameters{}
+		return header.Parameters{}
 	}
-	first := p.dec.parseParameters(types[0])
+	first := p.dec.Parameters(types[0])
 	if len(types) == 1 {
 		return first
 	}
 	p.defect("several Content-Type fields; the first one that fits is taken")
 	for _, t := range types[1:min(len(types), maxContentTypes)] {
-		c := p.dec.parseParameters(t)
-		multipart := strings.HasPrefix(c.value, "multipart/") && c.get("boundary") != ""
-		if multipart && !strings.HasPrefix(first.value, "multipart/") || !strings.Contains(first.value, "/") && strings.Contains(c.value, "/") {
+		c := p.dec.Parameters(t)
+		multipart := strings.HasPrefix(c.Value, "multipart/") && c.Get("boundary") != ""
+		if multipart && !strings.HasPrefix(first.Value, "multipart/") || !strings.Contains(first.Value, "/") && strings.Contains(c.Value, "/") {
 			first, c = c, first
 		}
-		for i, name := range c.names {
-			switch {
-			case name == "boundary" && first.has(name):
-				first.boundaries = append(first.boundaries, c.vals[i])
-			case !first.has(name):
-				first.names, first.vals = append(first.names, name), append(first.vals, c.vals[i])
-			}
-		}
+		first.Merge(c)
 	}
 	return first
 }
@@ -301,31 +295,31 @@ const maxContentTypes = 5
 // settleType gives a part without a usable Content-Type one: by its file name,
 // else by what such parts are.
 func (p *parser) settleType(e *entity) {
-	major, minor, ok := strings.Cut(e.ctype.value, "/")
+	major, minor, ok := strings.Cut(e.ctype.Value, "/")
 	byName := typeByName(e.filename())
 	switch {
-	case e.ctype.value == "" && e.parent == "digest":
-		e.ctype.value = "message/rfc822"
-	case e.ctype.value == "":
-		e.ctype.value = cmp.Or(byName, "text/plain")
-	case e.ctype.value == "text":
-		e.ctype.value = "text/plain"
-	case e.ctype.value == "html":
-		e.ctype.value = "text/html"
-	case e.ctype.value == "multipart":
-		e.ctype.value = "multipart/mixed"
+	case e.ctype.Value == "" && e.parent == "digest":
+		e.ctype.Value = "message/rfc822"
+	case e.ctype.Value == "":
+		e.ctype.Value = cmp.Or(byName, "text/plain")
+	case e.ctype.Value == "text":
+		e.ctype.Value = "text/plain"
+	case e.ctype.Value == "html":
+		e.ctype.Value = "text/html"
+	case e.ctype.Value == "multipart":
+		e.ctype.Value = "multipart/mixed"
 	case !ok || !isType(major) || !isType(minor):
-		p.defectf("unusable Content-Type %q", text.Shorten(e.ctype.value, 60))
-		e.ctype.value = "text/plain"
-		if e.filename() != "" || e.disp.value == "attachment" || e.enc == transfer.Base64 {
-			e.ctype.value = cmp.Or(byName, "application/octet-stream")
+		p.defectf("unusable Content-Type %q", text.Shorten(e.ctype.Value, 60))
+		e.ctype.Value = "text/plain"
+		if e.filename() != "" || e.disp.Value == "attachment" || e.enc == transfer.Base64 {
+			e.ctype.Value = cmp.Or(byName, "application/octet-stream")
 		}
 	}
 }
 
 // filename is the name that the sender gave a part.
 func (e *entity) filename() string {
-	for _, n := range []string{e.disp.get("filename"), e.ctype.get("name"), e.disp.get("name"), e.ctype.get("filename")} {
+	for _, n := range []string{e.disp.Get("filename"), e.ctype.Get("name"), e.disp.Get("name"), e.ctype.Get("filename")} {
 		if n = strings.TrimSpace(n); n != "" {
 			return n
 		}
@@ -335,12 +329,12 @@ func (e *entity) filename() string {
 
 // entity reads a part and returns the delimiter that ends it.
 func (p *parser) entity(e entity, depth int) delimiter {
-	if strings.HasPrefix(e.ctype.value, "multipart/") {
+	if strings.HasPrefix(e.ctype.Value, "multipart/") {
 		if depth < p.lim.Depth {
 			return p.multipart(e, depth)
 		}
 		p.defectf("multiparts nested deeper than %d; the rest is one attachment", p.lim.Depth)
-		e.disp.value = "attachment"
+		e.disp.Value = "attachment"
 	}
 	d := p.split.next(e.body)
 	p.leaf(e, e.body, max(e.body, d.prev))
@@ -364,7 +358,7 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 		p.defect("a multipart without a boundary line is read as one part")
 		p.leaf(e, e.body, max(e.body, d.prev))
 	}
-	_, minor, _ := strings.Cut(e.ctype.value, "/")
+	_, minor, _ := strings.Cut(e.ctype.Value, "/")
 	outer := p.choice
 	if minor == "alternative" && outer == 0 {
 		p.choices++
@@ -380,7 +374,7 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 // one that it uses, and finds its first line; false when there is none, with
 // where the multipart ends.
 func (p *parser) firstDelimiter(e entity, level int) (delimiter, bool) {
-	for i, boundary := range append([]string{e.ctype.get("boundary")}, e.ctype.boundaries...) {
+	for i, boundary := range append([]string{e.ctype.Get("boundary")}, e.ctype.Boundaries...) {
 		if boundary == "" {
 			continue
 		}
@@ -415,7 +409,7 @@ func (p *parser) encodedMultipart(e entity, d delimiter, depth int) bool {
 		return false
 	}
 	b := Bytes(e.enc.DecodeAll(p.bytes(e.body, end)))
-	if boundary := e.ctype.get("boundary"); boundary == "" || !bytes.Contains(b, []byte("--"+boundary)) {
+	if boundary := e.ctype.Get("boundary"); boundary == "" || !bytes.Contains(b, []byte("--"+boundary)) {
 		return false
 	}
 	p.defect("a multipart is encoded as a whole")

@@ -176,7 +176,7 @@ func TestBuiltMail(t *testing.T) {
 	aw.Close()
 	w.Close()
 	m := parse(t, buf.String())
-	if got := leaves(t, m); got != `text="Привет" attachment:application/pdf(отчёт.pdf)="\x00\x01\x02\xff"` || m.Subject != "Отчёт, часть 2" || m.From[0] != (Address{"Зоя", "z@x.org"}) || len(m.Defects) > 0 {
+	if got := leaves(t, m); got != `text="Привет" attachment:application/pdf(отчёт.pdf)="\x00\x01\x02\xff"` || m.Subject != "Отчёт, часть 2" || m.From[0] != (Address{Name: "Зоя", Address: "z@x.org"}) || len(m.Defects) > 0 {
 		t.Errorf("%s %q %q %q", got, m.Subject, m.From, m.Defects)
 	}
 }

@@ -28,22 +28,22 @@ const (
 //     (RFC 8621 4.1.4).
 func (p *parser) placeOf(e entity) place {
 	to := asAttachment
-	switch e.ctype.value {
+	switch e.ctype.Value {
 	case "text/plain", "text/x-plain", "plain/text":
 		to = asText
 	case "text/html", "text/xhtml", "application/xhtml+xml":
 		to = asHTML
 	case "text/calendar":
 	default:
-		whole := e.parent == "" && e.filename() == "" && strings.HasPrefix(e.ctype.value, "text/")
-		if whole || strings.HasPrefix(e.ctype.value, "multipart/") {
+		whole := e.parent == "" && e.filename() == "" && strings.HasPrefix(e.ctype.Value, "text/")
+		if whole || strings.HasPrefix(e.ctype.Value, "multipart/") {
 			to = asText // a multipart without boundaries: its text is all there is
 		}
 	}
 	switch {
-	case e.disp.value == "attachment":
+	case e.disp.Value == "attachment":
 		return asAttachment
-	case e.filename() != "" && (p.started() || e.disp.value != "" && e.disp.value != "inline"):
+	case e.filename() != "" && (p.started() || e.disp.Value != "" && e.disp.Value != "inline"):
 		return asAttachment
 	case e.enc == transfer.UU:
 		return asAttachment

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 
+	"postern/gateway/mail/header"
 	"postern/gateway/text"
 )
 
@@ -43,7 +44,7 @@ const (
 )
 
 // report reads the parts of a multipart/report, and bounces that are none.
-func (p *parser) report(ct parameters) *Report {
+func (p *parser) report(ct header.Parameters) *Report {
 	r := &Report{}
 	for i := range p.msg.Attachments {
 		a := &p.msg.Attachments[i]
@@ -58,7 +59,7 @@ func (p *parser) report(ct parameters) *Report {
 			r.Type = Disposition
 			p.disposition(r, p.partOf(a, reportPart))
 		case "message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/rfc822-headers":
-			if r.Headers == nil && (r.Type != "" || ct.value == "multipart/report") {
+			if r.Headers == nil && (r.Type != "" || ct.Value == "multipart/report") {
 				p.original(r, p.partOf(a, reportPart))
 			}
 		}
@@ -88,11 +89,11 @@ func (p *parser) partOf(a *Attachment, most int64) []byte {
 }
 
 // groups cuts a part into its blocks of fields: blank lines stand between them.
-func groups(b []byte) []header {
-	var out []header
+func groups(b []byte) []header.Block {
+	var out []header.Block
 	for len(b) > 0 && len(out) <= reportRecipients {
-		h, n, _ := headerReader{max: 50, room: 8, isDelim: func([]byte) bool { return false }, defect: func(string) {}}.read(b)
-		if len(h.fields) > 0 {
+		h, n, _ := header.Reader{Max: 50, Room: 8}.Read(b)
+		if len(h.Fields) > 0 {
 			out = append(out, h)
 		}
 		if n <= 0 {
@@ -104,8 +105,8 @@ func groups(b []byte) []header {
 }
 
 // fieldText is a field's value, decoded, on one line.
-func (p *parser) fieldText(h *header, name string) string {
-	return text.Clip(strings.TrimSpace(p.dec.header(h.get(name))), reportText)
+func (p *parser) fieldText(h *header.Block, name string) string {
+	return text.Clip(strings.TrimSpace(p.dec.Text(h.Get(name))), reportText)
 }
 
 // typed drops the type before a value: "rfc822; ann@x.org".
@@ -145,9 +146,9 @@ func (p *parser) feedback(r *Report, b []byte) {
 		kind := firstWord(p.fieldText(h, "Feedback-Type"))
 		diagnostic := p.fieldText(h, "User-Agent")
 		mta := typed(p.fieldText(h, "Reporting-MTA"))
-		for _, raw := range h.all("Original-Rcpt-To") {
+		for _, raw := range h.All("Original-Rcpt-To") {
 			if len(r.Recipients) < reportRecipients {
-				r.Recipients = append(r.Recipients, ReportedRecipient{Address: strings.Trim(strings.TrimSpace(p.dec.header(raw)), "<>"), Action: kind, Diagnostic: diagnostic, RemoteMTA: mta})
+				r.Recipients = append(r.Recipients, ReportedRecipient{Address: strings.Trim(strings.TrimSpace(p.dec.Text(raw)), "<>"), Action: kind, Diagnostic: diagnostic, RemoteMTA: mta})
 			}
 		}
 		if kind != "" && len(r.Recipients) == 0 {
@@ -178,11 +179,11 @@ func (p *parser) disposition(r *Report, b []byte) {
 
 // original reads the header of the mail that is reported on.
 func (p *parser) original(r *Report, b []byte) {
-	h, _, _ := headerReader{max: 200, room: 24, isDelim: func([]byte) bool { return false }, defect: func(string) {}}.read(b)
-	for _, f := range h.fields {
-		r.Headers = append(r.Headers, Header{Name: f.name, Value: strings.Trim(p.dec.header(f.raw), " \t")})
+	h, _, _ := header.Reader{Max: 200, Room: 24}.Read(b)
+	for _, f := range h.Fields {
+		r.Headers = append(r.Headers, Header{Name: f.Name, Value: strings.Trim(p.dec.Text(f.Raw), " \t")})
 	}
-	if id := firstID(messageIDs(p.dec.header(h.get("Message-ID")))); id != "" {
+	if id := firstID(messageIDs(p.dec.Text(h.Get("Message-ID")))); id != "" {
 		r.MessageID = id
 	}
 }

@@ -77,7 +77,7 @@ func (p *parser) textWeight(e entity, n int64) int64 {
 
 // perStored is what an octet of a text takes when it is decoded.
 func perStored(e entity) int64 {
-	switch charset.Normalize(e.ctype.get("charset")) {
+	switch charset.Normalize(e.ctype.Get("charset")) {
 	case "", "utf-8", "us-ascii":
 		return perTextOctet
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"slices"
+
+	"postern/gateway/mail/header"
 )
 
 // Span is a stretch of a message's octets: from its first to before To.
@@ -147,12 +149,12 @@ func (s *scanner) line(off int64) (end, next int64) {
 func (s *scanner) take(off, end, next int64, afterCR bool) {
 	first := s.span(off, min(end, off+maxScanned))
 	colon := bytes.IndexByte(first, ':') >= 0
-	if s.open && isSpace(first[0]) && (s.strict || !s.named || !colon) {
+	if s.open && (first[0] == ' ' || first[0] == '\t') && (s.strict || !s.named || !colon) {
 		s.named = s.named || colon
 		s.end, s.next = end, next
 		return
 	}
-	strict := strictField(bytes.TrimLeft(first, " \t"))
+	strict := header.StrictField(bytes.TrimLeft(first, " \t"))
 	s.shut()
 	s.open, s.strict, s.named = true, strict, colon
 	s.from, s.afterCR, s.end, s.next = off, afterCR, end, next
@@ -219,4 +221,4 @@ func looseName(dst, name []byte) []byte {
 func LooseName(name string) []byte { return looseName(nil, []byte(name)) }
 
 // DecodeValue is a field's value unfolded, with its encoded words decoded.
-func DecodeValue(raw []byte) string { return (&decoder{}).header(raw) }
+func DecodeValue(raw []byte) string { return (&header.Decoder{}).Text(raw) }

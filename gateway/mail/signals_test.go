@@ -47,10 +47,10 @@ func TestSignals(t *testing.T) {
 		{"joiners of emoji and Persian", Message{Text: strings.Repeat("👩\u200d👩\u200d👧 می\u200cخواهم ", 40)}, ""},
 		{"flag of Wales", Message{Subject: "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"}, ""},
 		{"right-to-left words", Message{Text: "שלום \u202bעולם\u202c \u2067abc\u2069"}, ""},
-		{"Cyrillic sender", Message{From: []Address{{"Иван Петров", "ivan@пример.рф"}}}, ""},
-		{"Greek sender", Message{From: []Address{{"Νίκος Παπάς", "nikos@a.example"}}}, ""},
-		{"brand of two scripts", Message{From: []Address{{"Яndex", "x@a.example"}}}, ""},
-		{"two scripts, two words", Message{From: []Address{{"Иван (Example Shop)", "x@a.example"}}}, ""},
+		{"Cyrillic sender", Message{From: []Address{{Name: "Иван Петров", Address: "ivan@пример.рф"}}}, ""},
+		{"Greek sender", Message{From: []Address{{Name: "Νίκος Παπάς", Address: "nikos@a.example"}}}, ""},
+		{"brand of two scripts", Message{From: []Address{{Name: "Яndex", Address: "x@a.example"}}}, ""},
+		{"two scripts, two words", Message{From: []Address{{Name: "Иван (Example Shop)", Address: "x@a.example"}}}, ""},
 
 		{"hidden words", Message{HTML: newsletter("x", `<p style="display:none">`+secret+`</p>`)}, HiddenText},
 		{"white words", Message{HTML: newsletter("x", `<p style="color:#fff">`+secret+`</p>`)}, HiddenText},
@@ -68,12 +68,12 @@ func TestSignals(t *testing.T) {
 		{"override in a file's name", Message{Attachments: []Attachment{{Filename: "invoice\u202efdp.exe"}}}, BidiOverride},
 		{"override by an element", Message{HTML: `<p>Account <bdo dir=rtl>54321</bdo><bdo dir="rtl">drowssap</bdo></p>`}, BidiOverride},
 		{"another mail in the text", Message{HTML: newsletter("x", ""), Text: secret + " Seven more words make it longer: kettle, mountain, violin, harbour, lantern, pepper, saddle, thunder, velvet, walnut, zebra, orchid, pencil, quartz, ribbon, turnip, umbrella, anchor, basket, candle, dragon, engine, feather, guitar, hammer."}, TextHTMLDiffer},
-		{"Cyrillic letter in a brand", Message{From: []Address{{"P\u0430ypal", "x@a.example"}}}, MixedScriptSender},
-		{"Greek letter in a brand", Message{From: []Address{{"G\u03bfogle", "x@a.example"}}}, MixedScriptSender},
-		{"Latin letter in a Cyrillic name", Message{From: []Address{{"Сбep\u0431\u0430\u043d\u043a", "x@a.example"}}}, MixedScriptSender},
-		{"domain of two scripts", Message{From: []Address{{"", "x@p\u0430ypal.example"}}}, MixedScriptSender},
-		{"domain of two scripts, encoded", Message{From: []Address{{"", "x@xn--pypal-4ve.example"}}}, MixedScriptSender},
-		{"domain that only looks Latin", Message{ReplyTo: []Address{{"", "x@\u0440\u0430\u0443.example"}}}, MixedScriptSender},
+		{"Cyrillic letter in a brand", Message{From: []Address{{Name: "P\u0430ypal", Address: "x@a.example"}}}, MixedScriptSender},
+		{"Greek letter in a brand", Message{From: []Address{{Name: "G\u03bfogle", Address: "x@a.example"}}}, MixedScriptSender},
+		{"Latin letter in a Cyrillic name", Message{From: []Address{{Name: "Сбep\u0431\u0430\u043d\u043a", Address: "x@a.example"}}}, MixedScriptSender},
+		{"domain of two scripts", Message{From: []Address{{Address: "x@p\u0430ypal.example"}}}, MixedScriptSender},
+		{"domain of two scripts, encoded", Message{From: []Address{{Address: "x@xn--pypal-4ve.example"}}}, MixedScriptSender},
+		{"domain that only looks Latin", Message{ReplyTo: []Address{{Address: "x@\u0440\u0430\u0443.example"}}}, MixedScriptSender},
 	}
 	for _, tt := range tests {
 		tt.m.alternatives = tt.m.Text != "" && tt.m.HTML != ""

@@ -13,6 +13,9 @@ func isType(s string) bool {
 	return s != "" && len(s) <= 127
 }
 
+// isLetter says whether c is a letter of ASCII.
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
 // typeByName is the media type that a file name's ending stands for, "" for one
 // that nobody knows.
 func typeByName(name string) string {
@@ -20,69 +23,62 @@ func typeByName(name string) string {
 	if i < 0 {
 		return ""
 	}
-	switch ending := strings.ToLower(strings.TrimSpace(name[i+1:])); ending {
-	case "pdf", "zip", "rtf", "json", "xml", "gzip":
-		return "application/" + ending
-	case "png", "gif", "jpeg", "bmp", "webp", "heic", "tiff", "avif":
-		return "image/" + ending
-	case "jpg", "jpe":
-		return "image/jpeg"
-	case "tif":
-		return "image/tiff"
-	case "svg":
-		return "image/svg+xml"
-	case "csv", "html", "css", "calendar":
-		return "text/" + ending
-	case "htm":
-		return "text/html"
-	case "txt", "text", "log":
-		return "text/plain"
-	case "md":
-		return "text/markdown"
-	case "ics":
-		return "text/calendar"
-	case "vcf":
-		return "text/vcard"
-	case "eml":
-		return "message/rfc822"
-	case "gz", "tgz":
-		return "application/gzip"
-	case "7z":
-		return "application/x-7z-compressed"
-	case "tar":
-		return "application/x-tar"
-	case "doc":
-		return "application/msword"
-	case "xls":
-		return "application/vnd.ms-excel"
-	case "ppt":
-		return "application/vnd.ms-powerpoint"
-	case "msg":
-		return "application/vnd.ms-outlook"
-	case "docx":
-		return "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-	case "xlsx":
-		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-	case "pptx":
-		return "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-	case "odt":
-		return "application/vnd.oasis.opendocument.text"
-	case "ods":
-		return "application/vnd.oasis.opendocument.spreadsheet"
-	case "p7s":
-		return "application/pkcs7-signature"
-	case "p7m":
-		return "application/pkcs7-mime"
-	case "asc", "sig":
-		return "application/pgp-signature"
-	case "mp3":
-		return "audio/mpeg"
-	case "wav", "ogg":
-		return "audio/" + ending
-	case "mp4", "mpeg":
-		return "video/" + ending
-	case "mov":
-		return "video/quicktime"
-	}
-	return ""
+	return typeOfEnding[strings.ToLower(strings.TrimSpace(name[i+1:]))]
+}
+
+// typeOfEnding are the media types of file name endings. It is never changed.
+var typeOfEnding = map[string]string{
+	"pdf":      "application/pdf",
+	"zip":      "application/zip",
+	"rtf":      "application/rtf",
+	"json":     "application/json",
+	"xml":      "application/xml",
+	"gzip":     "application/gzip",
+	"png":      "image/png",
+	"gif":      "image/gif",
+	"jpeg":     "image/jpeg",
+	"bmp":      "image/bmp",
+	"webp":     "image/webp",
+	"heic":     "image/heic",
+	"tiff":     "image/tiff",
+	"avif":     "image/avif",
+	"jpg":      "image/jpeg",
+	"jpe":      "image/jpeg",
+	"tif":      "image/tiff",
+	"svg":      "image/svg+xml",
+	"csv":      "text/csv",
+	"html":     "text/html",
+	"css":      "text/css",
+	"calendar": "text/calendar",
+	"htm":      "text/html",
+	"txt":      "text/plain",
+	"text":     "text/plain",
+	"log":      "text/plain",
+	"md":       "text/markdown",
+	"ics":      "text/calendar",
+	"vcf":      "text/vcard",
+	"eml":      "message/rfc822",
+	"gz":       "application/gzip",
+	"tgz":      "application/gzip",
+	"7z":       "application/x-7z-compressed",
+	"tar":      "application/x-tar",
+	"doc":      "application/msword",
+	"xls":      "application/vnd.ms-excel",
+	"ppt":      "application/vnd.ms-powerpoint",
+	"msg":      "application/vnd.ms-outlook",
+	"docx":     "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"xlsx":     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	"pptx":     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+	"odt":      "application/vnd.oasis.opendocument.text",
+	"ods":      "application/vnd.oasis.opendocument.spreadsheet",
+	"p7s":      "application/pkcs7-signature",
+	"p7m":      "application/pkcs7-mime",
+	"asc":      "application/pgp-signature",
+	"sig":      "application/pgp-signature",
+	"mp3":      "audio/mpeg",
+	"wav":      "audio/wav",
+	"ogg":      "audio/ogg",
+	"mp4":      "video/mp4",
+	"mpeg":     "video/mpeg",
+	"mov":      "video/quicktime",
 }

@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"postern/gateway/mail/header"
 	"postern/gateway/mail/tnef"
 )
 
 // isTNEF says whether a part is a winmail.dat.
 func isTNEF(e entity) bool {
-	switch e.ctype.value {
+	switch e.ctype.Value {
 	case "application/ms-tnef", "application/vnd.ms-tnef":
 		return true
 	}
@@ -37,7 +38,7 @@ func (p *parser) openTNEF(c *leafContent) {
 			p.defectf("more than %d parts; the rest is in winmail.dat only", p.lim.Parts)
 			return
 		}
-		a := Attachment{Filename: p.safeName(clean(f.Name)), ContentType: strings.ToLower(clean(f.Type)), Disposition: "attachment", ContentID: contentID(clean(f.ContentID)),
+		a := Attachment{Filename: p.safeName(header.Clean(f.Name)), ContentType: strings.ToLower(header.Clean(f.Type)), Disposition: "attachment", ContentID: contentID(header.Clean(f.ContentID)),
 			Size: f.Size, Content: &partContent{in: in, off: f.Offset, size: f.Size}}
 		if a.ContentType == "" {
 			a.ContentType = "application/octet-stream"

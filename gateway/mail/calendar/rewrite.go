@@ -164,7 +164,7 @@ func (w *rewriter) write(name string, params []string, value string) {
 // what stands behind a vendor's prefix, or a name of Windows.
 func zone(id string) string {
 	id = strings.Trim(id, " ")
-	if iana := windowsZone(id); iana != "" {
+	if iana := windowsZones[id]; iana != "" {
 		return iana
 	}
 	for name := id; ; {

@@ -1,20 +1,21 @@
-package mail
+package header
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
 )
 
-func readTestHeader(s string) (header, string, int, []string) {
+func readTestHeader(s string) (Block, string, int, []string) {
 	var defects []string
-	r := headerReader{max: 5, defect: func(d string) {
+	r := Reader{Max: 5, Defect: func(d string) {
 		if !slices.Contains(defects, d) {
 			defects = append(defects, d)
 		}
 	},
-		isDelim: func(l []byte) bool { ok, _ := isDelimiter(l, "bb"); return ok }}
-	h, body, over := r.read([]byte(s))
+		IsDelim: func(l []byte) bool { return bytes.HasPrefix(l, []byte("bb")) }}
+	h, body, over := r.Read([]byte(s))
 	return h, s[body:], over, defects
 }
 
@@ -50,8 +51,8 @@ func TestHeaderReader(t *testing.T) {
 	for _, tt := range tests {
 		h, body, _, defects := readTestHeader(tt.in)
 		var got []string
-		for _, f := range h.fields {
-			got = append(got, f.name+"="+string(unfold(f.raw)))
+		for _, f := range h.Fields {
+			got = append(got, f.Name+"="+string(Unfold(f.Raw)))
 		}
 		if s := strings.Join(got, "|"); s != tt.fields || body != tt.body || len(defects) != tt.defects {
 			t.Errorf("%s: fields %q body %q defects %q", tt.name, s, body, defects)
@@ -62,8 +63,8 @@ func TestHeaderReader(t *testing.T) {
 func TestHeaderLimit(t *testing.T) {
 	in := strings.Repeat("X-A: 1\r\n", 7) + "Subject: kept\r\nX-B: 2\r\n\r\nbody"
 	h, body, over, _ := readTestHeader(in)
-	if len(h.fields) != 6 || h.fields[5].name != "Subject" || body != "body" || over != 5*len("X-A: 1\r\n") {
-		t.Errorf("%d fields, body %q, over at %d", len(h.fields), body, over)
+	if len(h.Fields) != 6 || h.Fields[5].Name != "Subject" || body != "body" || over != 5*len("X-A: 1\r\n") {
+		t.Errorf("%d fields, body %q, over at %d", len(h.Fields), body, over)
 	}
 }
 
@@ -76,11 +77,11 @@ func FuzzHeaderReader(f *testing.F) {
 		if over > len(s)-len(body) {
 			t.Errorf("over %d behind the header's end", over)
 		}
-		for _, f := range h.fields {
-			if !strings.Contains(s, string(f.raw)) {
-				t.Errorf("field %q isn't in the mail", f.raw)
+		for _, f := range h.Fields {
+			if !strings.Contains(s, string(f.Raw)) {
+				t.Errorf("field %q isn't in the mail", f.Raw)
 			}
-			unfold(f.raw)
+			Unfold(f.Raw)
 		}
 	})
 }

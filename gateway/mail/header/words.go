@@ -1,4 +1,4 @@
-package mail
+package header
 
 import (
 	"bytes"
@@ -11,20 +11,20 @@ import (
 	"postern/gateway/text"
 )
 
-// decoder turns header octets into text. hint finds the charset that the
+// Decoder turns header octets into text. Hint finds the charset that the
 // mail's body declares, for raw 8-bit header fields; nil: none.
-type decoder struct {
-	hint func() string
+type Decoder struct {
+	Hint func() string
 }
 
-// header decodes an unfolded field value: encoded words (RFC 2047) wherever
+// Text decodes an unfolded field value: encoded words (RFC 2047) wherever
 // they stand, also inside quotes, and raw 8-bit text.
-func (d *decoder) header(v []byte) string {
+func (d *Decoder) Text(v []byte) string {
 	if bytes.IndexByte(v, '\n') >= 0 || bytes.IndexByte(v, '\r') >= 0 {
-		v = unfold(v)
+		v = Unfold(v)
 	}
 	if !bytes.Contains(v, []byte("=?")) {
-		return d.raw(v)
+		return d.Raw(v)
 	}
 	var out strings.Builder
 	var run wordRun
@@ -42,30 +42,30 @@ func (d *decoder) header(v []byte) string {
 		}
 		if gap := v[from:i]; len(bytes.TrimSpace(gap)) > 0 || run.empty() {
 			run.flush(d, &out) // white space between two encoded words is dropped
-			out.WriteString(d.raw(gap))
+			out.WriteString(d.Raw(gap))
 		}
 		run.add(d, &out, w)
 		from, pos = i+n, i+n
 	}
 	run.flush(d, &out)
-	out.WriteString(d.raw(v[from:]))
+	out.WriteString(d.Raw(v[from:]))
 	return out.String()
 }
 
-// raw decodes octets that are no encoded word.
-func (d *decoder) raw(v []byte) string {
+// Raw decodes octets that are no encoded word.
+func (d *Decoder) Raw(v []byte) string {
 	if text.IsASCII(v) {
-		return clean(string(v))
+		return Clean(string(v))
 	}
-	return clean(d.charset(v, ""))
+	return Clean(d.charset(v, ""))
 }
 
 // charset decodes v by its label, which stands: a few words are no evidence
 // against it. Without a label by UTF-8, the hint, or a sniff.
-func (d *decoder) charset(v []byte, label string) string {
+func (d *Decoder) charset(v []byte, label string) string {
 	if label == "" && !utf8.Valid(v) {
-		if d.hint != nil {
-			label = d.hint()
+		if d.Hint != nil {
+			label = d.Hint()
 		}
 		if l := charset.Normalize(label); l == "" || l == "utf-8" {
 			label = charset.Sniff(v)
@@ -93,7 +93,7 @@ type wordRun struct {
 
 func (r *wordRun) empty() bool { return !r.filled }
 
-func (r *wordRun) add(d *decoder, out *strings.Builder, w word) {
+func (r *wordRun) add(d *Decoder, out *strings.Builder, w word) {
 	if r.filled && !strings.EqualFold(r.charset, w.charset) {
 		r.flush(d, out)
 	}
@@ -114,12 +114,12 @@ func (r *wordRun) closeBase64() {
 	r.b64 = r.b64[:0]
 }
 
-func (r *wordRun) flush(d *decoder, out *strings.Builder) {
+func (r *wordRun) flush(d *Decoder, out *strings.Builder) {
 	if !r.filled {
 		return
 	}
 	r.closeBase64()
-	out.WriteString(clean(d.charset(r.octets, r.charset)))
+	out.WriteString(Clean(d.charset(r.octets, r.charset)))
 	r.octets, r.filled = r.octets[:0], false
 }
 
@@ -183,18 +183,19 @@ func decodeQ(b []byte) []byte {
 	return out
 }
 
-// transfer reads a Content-Transfer-Encoding as sent; false when nobody knows it.
-func (d *decoder) transfer(raw []byte) (transfer.Encoding, bool) {
-	s := string(stripComments(unfold(raw)))
+// Transfer reads a Content-Transfer-Encoding field (RFC 2045 6) as sent; false
+// when nobody knows the encoding.
+func (d *Decoder) Transfer(raw []byte) (transfer.Encoding, bool) {
+	s := string(StripComments(Unfold(raw)))
 	if strings.Contains(s, "=?") {
-		s = d.header([]byte(s))
+		s = d.Text([]byte(s))
 	}
 	return transfer.Parse(s)
 }
 
-// clean makes a header string fit for any consumer: valid UTF-8, no NUL, no
+// Clean makes a header string fit for any consumer: valid UTF-8, no NUL, no
 // line ends.
-func clean(s string) string {
+func Clean(s string) string {
 	for i := 0; i < len(s); i++ {
 		if s[i] < ' ' && s[i] != '\t' || s[i] >= utf8.RuneSelf || s[i] == 0x7f {
 			return strings.Map(cleanRune, s)
@@ -211,9 +212,4 @@ func cleanRune(r rune) rune {
 		return -1
 	}
 	return r // an invalid octet arrives, and leaves, as U+FFFD
-}
-
-// hasPrefixFold is bytes.HasPrefix without regard to the case of ASCII.
-func hasPrefixFold(b []byte, prefix string) bool {
-	return len(b) >= len(prefix) && strings.EqualFold(string(b[:len(prefix)]), prefix)
 }

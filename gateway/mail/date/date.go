@@ -1,38 +1,38 @@
-package mail
+package date
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"postern/gateway/mail/header"
 	"postern/gateway/text"
 )
 
-// date reads a Date field: RFC 5322's form, and what mailers really send beside
-// it. What can't be read is the zero time and a defect; a zone that nobody
-// understands is never taken for UTC.
-func (p *parser) date(raw []byte) time.Time {
-	s := strings.TrimSpace(p.dec.header(raw[:min(len(raw), 200)]))
-	if s == "" {
-		return time.Time{}
+// Parse reads the value of a Date field, decoded and unfolded. The defect says in
+// words what was wrong with it: with the zero time it can't be read, else the
+// moment was guessed. An empty value is the zero time, and no defect.
+func Parse(s string) (t time.Time, defect string) {
+	if s = strings.TrimSpace(s); s == "" {
+		return time.Time{}, ""
 	}
 	for _, layout := range [...]string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} { // nearly all mail
 		if t, err := time.Parse(layout, s); err == nil && saneOffset(s[len(s)-5:]) {
-			return t
+			return t, ""
 		}
 	}
 	d := readDate(s)
 	t, ok := d.time()
 	switch {
 	case !ok:
-		p.defectf("unreadable Date %q", text.Shorten(s, 60))
+		return t, fmt.Sprintf("unreadable Date %q", text.Shorten(s, 60))
 	case d.odd != "":
-		p.defectf("the zone %q of the Date isn't understood", text.Shorten(d.odd, 20))
-		return time.Time{}
+		return time.Time{}, fmt.Sprintf("the zone %q of the Date isn't understood", text.Shorten(d.odd, 20))
 	case d.zone == nil:
-		p.defect("the Date has no zone and is read as UTC")
+		return t, "the Date has no zone and is read as UTC"
 	}
-	return t
+	return t, ""
 }
 
 // saneOffset says whether somebody lives in the zone.
@@ -78,7 +78,7 @@ func readDate(s string) *dateParts {
 	var comment string
 	if i := strings.IndexByte(s, '('); i >= 0 {
 		comment, _, _ = strings.Cut(s[i+1:], ")")
-		s = string(stripComments([]byte(s)))
+		s = string(header.StripComments([]byte(s)))
 	}
 	words := strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ", ":", " : ").Replace(s))
 	for i, w := range strings.Fields(strings.ReplaceAll(strings.Join(words, " "), " : ", ":")) { // blanks around colons: RFC 5322 4.3

@@ -1,4 +1,4 @@
-package mail
+package header
 
 import (
 	"bytes"
@@ -9,19 +9,19 @@ import (
 	"postern/gateway/mail/transfer"
 )
 
-// parameters are a structured field's value: "value; name=value; …", read with
+// Parameters are a structured field's value: "value; name=value; …", read with
 // no regard for what RFC 2045 forbids. Values are decoded (RFC 2231, RFC 2047,
 // raw 8-bit).
-type parameters struct {
-	value string // lower case, without white space
+type Parameters struct {
+	Value string // lower case, without white space
 	names []string
 	vals  []string
 
-	boundaries []string // of further Content-Type fields
+	Boundaries []string // those of further fields, which Merge took
 }
 
-// get returns a parameter, "" without.
-func (p *parameters) get(name string) string {
+// Get returns a parameter, "" without.
+func (p *Parameters) Get(name string) string {
 	for i, n := range p.names {
 		if n == name {
 			return p.vals[i]
@@ -30,8 +30,8 @@ func (p *parameters) get(name string) string {
 	return ""
 }
 
-// list is all parameters, in order.
-func (p *parameters) list() []Param {
+// List is all parameters, in order.
+func (p *Parameters) List() []Param {
 	if len(p.names) == 0 {
 		return nil
 	}
@@ -42,16 +42,33 @@ func (p *parameters) list() []Param {
 	return out
 }
 
+// Merge takes from another field of the same name what p doesn't say. A boundary
+// that both name is one more to try.
+func (p *Parameters) Merge(other Parameters) {
+	for i, name := range other.names {
+		switch {
+		case name == "boundary" && p.has(name):
+			p.Boundaries = append(p.Boundaries, other.vals[i])
+		case !p.has(name):
+			p.names, p.vals = append(p.names, name), append(p.vals, other.vals[i])
+		}
+	}
+}
+
+// Param is a parameter of a field. Its name is lower case and the only one of
+// that name; its value is decoded.
+type Param struct{ Name, Value string }
+
 // rawParam is "name=value" with quotes taken off and nothing decoded.
 type rawParam struct {
 	name  string
 	value []byte
 }
 
-// parseParameters reads a structured field. The first of two parameters of one
+// Parameters reads a structured field, Content-Type or Content-Disposition. The first of two parameters of one
 // name wins, but an RFC 2231 form wins over a plain one.
-func (d *decoder) parseParameters(raw []byte) parameters {
-	s := unfold(raw)
+func (d *Decoder) Parameters(raw []byte) Parameters {
+	s := Unfold(raw)
 	i := bytes.IndexAny(s, ";,")
 	head := s
 	if i >= 0 {
@@ -59,18 +76,18 @@ func (d *decoder) parseParameters(raw []byte) parameters {
 	} else {
 		s = nil
 	}
-	var p parameters
+	var p Parameters
 	if name, _, ok := bytes.Cut(head, []byte("=")); ok && !bytes.Contains(head, []byte("?=")) {
 		// no value at all, just parameters: Content-Disposition: filename="x"
 		if sp := bytes.IndexAny(bytes.TrimSpace(name), " \t"); sp < 0 {
-			s = unfold(raw)
+			s = Unfold(raw)
 			head = nil
 		} else { // a missing semicolon: "multipart/mixed boundary=x"
-			s = unfold(raw)[sp:]
+			s = Unfold(raw)[sp:]
 			head = name[:sp]
 		}
 	}
-	p.value = strings.ToLower(token(d, head))
+	p.Value = strings.ToLower(token(d, head))
 	var list []rawParam
 	for len(s) > 0 && len(list) < 200 {
 		var q rawParam
@@ -85,16 +102,16 @@ func (d *decoder) parseParameters(raw []byte) parameters {
 
 // token cleans a value that should have been one token: comments, quotes and
 // white space go, an encoded word is decoded.
-func token(d *decoder, b []byte) string {
-	s := strings.TrimSpace(string(stripComments(b)))
+func token(d *Decoder, b []byte) string {
+	s := strings.TrimSpace(string(StripComments(b)))
 	if strings.Contains(s, "=?") {
-		s = d.header([]byte(s))
+		s = d.Text([]byte(s))
 	}
 	s = strings.Trim(s, "\"' \t")
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
 		s = s[:i]
 	}
-	return clean(s)
+	return Clean(s)
 }
 
 // nextParam cuts the first "name=value" off s. A quoted value ends at its
@@ -170,7 +187,7 @@ type piece struct {
 
 // assemble joins the continuations of RFC 2231 on octets, so that a character
 // may be split, and decodes every value.
-func (d *decoder) assemble(p *parameters, list []rawParam) {
+func (d *Decoder) assemble(p *Parameters, list []rawParam) {
 	pieces := map[string][]piece{}
 	for _, q := range list {
 		base, suffix, ok := strings.Cut(q.name, "*")
@@ -192,13 +209,13 @@ func (d *decoder) assemble(p *parameters, list []rawParam) {
 		if ps := pieces[base]; len(ps) > 0 {
 			value = d.extended(ps)
 		} else if !ok {
-			value = d.header(q.value)
+			value = d.Text(q.value)
 		}
 		p.names, p.vals = append(p.names, base), append(p.vals, value)
 	}
 }
 
-func (p *parameters) has(name string) bool {
+func (p *Parameters) has(name string) bool {
 	for _, n := range p.names {
 		if n == name {
 			return true
@@ -208,7 +225,7 @@ func (p *parameters) has(name string) bool {
 }
 
 // extended decodes the segments of one RFC 2231 parameter: charset'language'text.
-func (d *decoder) extended(ps []piece) string {
+func (d *Decoder) extended(ps []piece) string {
 	sort.SliceStable(ps, func(i, j int) bool { return ps[i].index < ps[j].index })
 	charset, encoded := "", false
 	var out []byte
@@ -226,9 +243,9 @@ func (d *decoder) extended(ps []piece) string {
 		out = append(out, v...)
 	}
 	if !encoded || bytes.Contains(out, []byte("=?")) {
-		return d.header(out)
+		return d.Text(out)
 	}
-	return clean(d.charset(out, charset))
+	return Clean(d.charset(out, charset))
 }
 
 // unpercent decodes %XX; anything else stays.
@@ -250,8 +267,8 @@ func unpercent(v []byte) []byte {
 	return out
 }
 
-// stripComments removes RFC 5322 comments; an unclosed one stays.
-func stripComments(b []byte) []byte {
+// StripComments removes RFC 5322 comments; an unclosed one stays.
+func StripComments(b []byte) []byte {
 	if bytes.IndexByte(b, '(') < 0 {
 		return b
 	}

@@ -1,4 +1,4 @@
-package mail
+package header
 
 import (
 	"strings"
@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+
+	"postern/gateway/mail/transfer"
 )
 
 func encode(t testing.TB, e encoding.Encoding, s string) []byte {
@@ -41,12 +43,12 @@ func TestDecodeHeader(t *testing.T) {
 		{"=?iso-8859-1?Q?=80?=", "€"},
 	}
 	for _, tt := range tests {
-		if got := new(decoder).header([]byte(tt.in)); got != tt.want {
+		if got := new(Decoder).Text([]byte(tt.in)); got != tt.want {
 			t.Errorf("header(%q) = %q, want %q", tt.in, got, tt.want)
 		}
 	}
-	hinted := decoder{hint: func() string { return "iso-8859-5" }}
-	if got := hinted.header(encode(t, charmap.ISO8859_5, "Привет")); got != "Привет" {
+	hinted := Decoder{Hint: func() string { return "iso-8859-5" }}
+	if got := hinted.Text(encode(t, charmap.ISO8859_5, "Привет")); got != "Привет" {
 		t.Errorf("with a hint: %q", got)
 	}
 }
@@ -56,7 +58,7 @@ func FuzzDecodeHeader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := new(decoder).header(b)
+		s := new(Decoder).Text(b)
 		if !utf8.ValidString(s) || strings.ContainsAny(s, "\r\n\x00") {
 			t.Errorf("%q is %q", b, s)
 		}
@@ -97,9 +99,9 @@ func TestParseParameters(t *testing.T) {
 		{`;=;==;`, "", "x", ""},
 	}
 	for _, tt := range tests {
-		p := new(decoder).parseParameters([]byte(tt.in))
-		if p.value != tt.value || p.get(tt.name) != tt.want {
-			t.Errorf("%s: value %q, %s %q, want %q, %q", tt.in, p.value, tt.name, p.get(tt.name), tt.value, tt.want)
+		p := new(Decoder).Parameters([]byte(tt.in))
+		if p.Value != tt.value || p.Get(tt.name) != tt.want {
+			t.Errorf("%s: value %q, %s %q, want %q, %q", tt.in, p.Value, tt.name, p.Get(tt.name), tt.value, tt.want)
 		}
 	}
 }
@@ -109,11 +111,27 @@ func FuzzParseParameters(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := new(decoder).parseParameters(b)
-		if !utf8.ValidString(p.value) || !utf8.ValidString(strings.Join(p.vals, "")) || !utf8.ValidString(strings.Join(p.names, "")) {
+		p := new(Decoder).Parameters(b)
+		if !utf8.ValidString(p.Value) || !utf8.ValidString(strings.Join(p.vals, "")) || !utf8.ValidString(strings.Join(p.names, "")) {
 			t.Errorf("%q: %+v", b, p)
 		}
 	})
+}
+
+func TestTransferField(t *testing.T) {
+	for in, want := range map[string]transfer.Encoding{"base64 (comment)": transfer.Base64, "=?us-ascii?Q?quoted-printable?=": transfer.QuotedPrintable, " 7bit\r\n": transfer.Identity} {
+		if got, ok := new(Decoder).Transfer([]byte(in)); got != want || !ok {
+			t.Errorf("%q is %v, %v", in, got, ok)
+		}
+	}
+}
+
+func TestMerge(t *testing.T) {
+	p, further := new(Decoder).Parameters([]byte("multipart/mixed; boundary=a")), new(Decoder).Parameters([]byte("multipart/mixed; boundary=b; charset=c"))
+	p.Merge(further)
+	if p.Get("boundary") != "a" || p.Get("charset") != "c" || len(p.Boundaries) != 1 || p.Boundaries[0] != "b" {
+		t.Errorf("merged: %+v", p)
+	}
 }
 
 func TestAddresses(t *testing.T) {
@@ -165,7 +183,7 @@ func TestAddresses(t *testing.T) {
 		{"Ann (never closed <a@x.org>", []Address{{"Ann (never closed", "a@x.org"}}},
 	}
 	for _, tt := range tests {
-		got := new(decoder).addresses([][]byte{[]byte(tt.in)})
+		got := new(Decoder).Addresses([][]byte{[]byte(tt.in)})
 		if len(got) != len(tt.want) {
 			t.Errorf("%s: %q", tt.in, got)
 			continue
@@ -183,7 +201,7 @@ func FuzzAddresses(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, a := range new(decoder).addresses([][]byte{b}) {
+		for _, a := range new(Decoder).Addresses([][]byte{b}) {
 			if !utf8.ValidString(a.Name + a.Address) {
 				t.Errorf("%q: %q", b, a)
 			}
@@ -198,7 +216,7 @@ func TestAddressesLosesNone(t *testing.T) {
 		for _, more := range parts {
 			in := before + more + "<keep@x.org>, last@x.org"
 			found := 0
-			for _, a := range new(decoder).addresses([][]byte{[]byte(in)}) {
+			for _, a := range new(Decoder).Addresses([][]byte{[]byte(in)}) {
 				if strings.Contains(a.Address+a.Name, "keep@x.org") {
 					found++
 				}
@@ -207,7 +225,7 @@ func TestAddressesLosesNone(t *testing.T) {
 				}
 			}
 			if found < 2 && !strings.Contains(in, "(open") {
-				t.Errorf("%q: %q", in, new(decoder).addresses([][]byte{[]byte(in)}))
+				t.Errorf("%q: %q", in, new(Decoder).Addresses([][]byte{[]byte(in)}))
 			}
 		}
 	}

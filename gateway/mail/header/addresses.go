@@ -1,9 +1,16 @@
-package mail
+package header
 
 import (
 	"bytes"
 	"strings"
 )
+
+// Address is a mailbox of a header field. Address is "" where only a name
+// could be made out.
+type Address struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+}
 
 // maxAddresses bounds the addresses of one kind (To, Cc …) in one mail.
 const maxAddresses = 50_000
@@ -12,7 +19,7 @@ const maxAddresses = 50_000
 // groups are flattened, ";" separates as "," does, comments become names where
 // there is no other, and what can't be an address is kept as a name.
 type addressReader struct {
-	dec   *decoder
+	dec   *Decoder
 	list  []Address
 	words []byte // the display name so far, raw
 	at    bool   // words hold an "@"
@@ -28,12 +35,12 @@ const (
 	maxAngleLength = 4096
 )
 
-// addresses reads every field of a name.
-func (d *decoder) addresses(fields [][]byte) []Address {
+// Addresses reads every field of a name, at most 50,000 mailboxes.
+func (d *Decoder) Addresses(fields [][]byte) []Address {
 	var list []Address
 	for _, f := range fields {
 		r := addressReader{dec: d}
-		r.read(unfold(f))
+		r.read(Unfold(f))
 		list = append(list, r.list...)
 		if len(list) > maxAddresses {
 			return list[:maxAddresses]
@@ -176,7 +183,7 @@ func (r *addressReader) addAngle(a []byte) {
 // names sets the display name aside, so that what follows the brackets can be
 // told from it.
 func (r *addressReader) names() {
-	name := r.dec.header(bytes.TrimSpace(r.words))
+	name := r.dec.Text(bytes.TrimSpace(r.words))
 	addr := cleanAddress(r.dec, r.angle)
 	r.list = append(r.list, Address{Name: strings.Trim(name, " \t"), Address: addr})
 	r.words, r.at = r.words[:0], false
@@ -190,10 +197,10 @@ func (r *addressReader) flush(comma bool) {
 	case r.angle != nil:
 		last := &r.list[len(r.list)-1]
 		if last.Name == "" {
-			last.Name = strings.TrimSpace(r.dec.header(words))
+			last.Name = strings.TrimSpace(r.dec.Text(words))
 		}
 		if last.Name == "" {
-			last.Name = strings.TrimSpace(r.dec.header(note))
+			last.Name = strings.TrimSpace(r.dec.Text(note))
 		}
 		if *last == (Address{}) || undisclosed(last.Address) || last.Address == "" && undisclosed(last.Name) { // "<>"
 			r.list = r.list[:len(r.list)-1]
@@ -210,7 +217,7 @@ func (r *addressReader) flush(comma bool) {
 
 // bare reads an entry without brackets: addresses are what has an "@".
 func (r *addressReader) bare(words, note []byte) {
-	text := r.dec.header(words)
+	text := r.dec.Text(words)
 	if !strings.Contains(text, "@") {
 		r.nameless(text, note)
 		return
@@ -226,7 +233,7 @@ func (r *addressReader) bare(words, note []byte) {
 	}
 	name := strings.Join(names, " ")
 	if name == "" {
-		name = r.dec.header(note)
+		name = r.dec.Text(note)
 	}
 	r.list[start].Name = name
 }
@@ -266,7 +273,7 @@ func (r *addressReader) nameless(text string, note []byte) {
 		}
 	}
 	if text == "" && bytes.IndexByte(note, '@') >= 0 { // a comment is all there is
-		r.list = append(r.list, Address{Name: r.dec.header(note)})
+		r.list = append(r.list, Address{Name: r.dec.Text(note)})
 	}
 }
 
@@ -278,8 +285,8 @@ func undisclosed(s string) bool {
 
 // cleanAddress strips what senders wrap around an address: white space, quotes,
 // "mailto:", a source route, comments, a trailing dot.
-func cleanAddress(d *decoder, b []byte) string {
-	s := d.header(stripComments(bytes.TrimSpace(b)))
+func cleanAddress(d *Decoder, b []byte) string {
+	s := d.Text(StripComments(bytes.TrimSpace(b)))
 	if strings.HasPrefix(s, "@") { // source route (RFC 5321 4.1.1.3)
 		if i := strings.IndexByte(s, ':'); i >= 0 {
 			s = s[i+1:]

@@ -1,4 +1,4 @@
-package mail
+package header
 
 import (
 	"bytes"
@@ -10,34 +10,34 @@ import (
 	"postern/gateway/text"
 )
 
-// field is one header field as received.
-type field struct {
-	name string
-	raw  []byte // after the colon, folding kept, final line end dropped
+// Field is one header field as received.
+type Field struct {
+	Name string // fit to be shown; blanks inside are gone
+	Raw  []byte // after the colon, folding kept, final line end dropped
 }
 
-// header is the fields of one header block, in order.
-type header struct {
-	fields []field
-	loose  []byte // a line that is no field and might be the first of the text
+// Block is the fields of one header block, in order.
+type Block struct {
+	Fields []Field
+	Loose  []byte // a line that is no field and might be the first of the text
 }
 
-// get returns the first field of that name, nil without.
-func (h *header) get(name string) []byte {
-	for i := range h.fields {
-		if named(h.fields[i].name, name) {
-			return h.fields[i].raw
+// Get returns the first field of that name, nil without.
+func (h *Block) Get(name string) []byte {
+	for i := range h.Fields {
+		if named(h.Fields[i].Name, name) {
+			return h.Fields[i].Raw
 		}
 	}
 	return nil
 }
 
-// all returns every field of that name.
-func (h *header) all(name string) [][]byte {
+// All returns every field of that name.
+func (h *Block) All(name string) [][]byte {
 	var out [][]byte
-	for i := range h.fields {
-		if named(h.fields[i].name, name) {
-			out = append(out, h.fields[i].raw)
+	for i := range h.Fields {
+		if named(h.Fields[i].Name, name) {
+			out = append(out, h.Fields[i].Raw)
 		}
 	}
 	return out
@@ -46,7 +46,7 @@ func (h *header) all(name string) [][]byte {
 // named says whether a field has a name of ASCII letters.
 func named(field, name string) bool { return len(field) == len(name) && strings.EqualFold(field, name) }
 
-// headerReader takes a header block apart and cannot fail: a line that is no
+// Reader takes a header block apart and cannot fail: a line that is no
 // field is skipped when fields go on after it, else the body starts there.
 //
 //	line start --"From "/">From "--> skip (first line only)
@@ -55,23 +55,29 @@ func named(field, name string) bool { return len(field) == len(name) && strings.
 //	           --name ":"----------> field
 //	           --delimiter line----> end, no body
 //	           --anything else-----> skip if a field follows, else body
-type headerReader struct {
-	max     int                    // fields kept
-	room    int                    // for so many fields without growing
-	isDelim func(line []byte) bool // what follows "--" on the line
-	defect  func(string)
+type Reader struct {
+	Max     int                    // fields kept; what mail can't be understood without is kept beyond
+	Room    int                    // for so many fields without growing
+	IsDelim func(line []byte) bool // what follows "--" on the line ends the header; nil: nothing does
+	Defect  func(string)           // told in words what was repaired; nil: nobody
 }
 
-// read returns the header at the start of b, where the body starts, and where
+func (r Reader) defect(s string) {
+	if r.Defect != nil {
+		r.Defect(s)
+	}
+}
+
+// Read returns the header at the start of b, where the body starts, and where
 // the fields over the limit start (-1: none).
-func (r headerReader) read(b []byte) (h header, body int, over int) {
+func (r Reader) Read(b []byte) (h Block, body int, over int) {
 	over = -1
-	h.fields = make([]field, 0, r.room)
+	h.Fields = make([]Field, 0, r.Room)
 	open := -1 // where the raw value of the last field starts
 	pos := 0
 	shut := func() { // completes the last field at pos
 		if open >= 0 {
-			h.fields[len(h.fields)-1].raw = transfer.TrimEOL(b[open:pos])
+			h.Fields[len(h.Fields)-1].Raw = transfer.TrimEOL(b[open:pos])
 			open = -1
 		}
 	}
@@ -84,7 +90,7 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 		case isSpace(line[0]) && open >= 0:
 			// a continuation: the field's value grows
 		case over >= 0 && isSpace(line[0]):
-		case len(line) > 2 && line[0] == '-' && line[1] == '-' && r.isDelim(line[2:]):
+		case len(line) > 2 && line[0] == '-' && line[1] == '-' && r.IsDelim != nil && r.IsDelim(line[2:]):
 			shut()
 			r.defect("a part's header is cut off by the next boundary")
 			return h, pos, over
@@ -101,7 +107,7 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 				}
 				break
 			}
-			if len(h.fields) >= r.max {
+			if len(h.Fields) >= r.Max {
 				if over < 0 {
 					over = pos
 				}
@@ -109,7 +115,7 @@ func (r headerReader) read(b []byte) (h header, body int, over int) {
 					break
 				}
 			}
-			h.fields = append(h.fields, field{name: name})
+			h.Fields = append(h.Fields, Field{Name: name})
 			open = value
 		}
 		pos = next
@@ -123,7 +129,7 @@ const maxLooseLines = 3
 
 // skip decides on a line that is no field: true when the header goes on after
 // it. Before a field that nobody knows the line may well be text: it is kept.
-func (r headerReader) skip(h *header, b, line []byte, next int) bool {
+func (r Reader) skip(h *Block, b, line []byte, next int) bool {
 	if mboxLine(line) && onlyTrace(h) {
 		r.defect("an mbox \"From \" line precedes the header")
 		return true
@@ -135,7 +141,7 @@ func (r headerReader) skip(h *header, b, line []byte, next int) bool {
 		case len(l) == 0:
 			return false
 		case isSpace(l[0]):
-		case !strictField(l):
+		case !StrictField(l):
 			if others++; others == maxLooseLines {
 				return false
 			}
@@ -146,7 +152,7 @@ func (r headerReader) skip(h *header, b, line []byte, next int) bool {
 			}
 			r.defect(fmt.Sprintf("header line that is no field skipped: %q", text.Shorten(charset.ToUTF8(line), 120)))
 			if !wellKnown(name) {
-				h.loose = append(append(h.loose, line...), '\n')
+				h.Loose = append(append(h.Loose, line...), '\n')
 			}
 			return true
 		}
@@ -165,9 +171,9 @@ func mboxLine(line []byte) bool {
 }
 
 // onlyTrace says whether nothing but what mail systems prepend was read so far.
-func onlyTrace(h *header) bool {
-	for _, f := range h.fields {
-		switch strings.ToLower(f.name) {
+func onlyTrace(h *Block) bool {
+	for _, f := range h.Fields {
+		switch strings.ToLower(f.Name) {
 		case "received", "authentication-results", "return-path", "delivered-to", "x-original-to":
 		default:
 			return false
@@ -195,16 +201,16 @@ func splitField(b []byte, pos, n int) (string, int) {
 // spacedField is splitField for a line with blanks inside the field's name
 // ("Content - Type: …"), which are dropped: where the name is one that the mail
 // can't be understood without, or a field or the end of the header follows an "X Name".
-func (r headerReader) spacedField(b []byte, pos, n, next int) (string, int) {
+func (r Reader) spacedField(b []byte, pos, n, next int) (string, int) {
 	line := b[pos : pos+n]
 	i := bytes.IndexByte(line, ':')
-	if i <= 0 || i > 60 || !strictField(append(bytes.ReplaceAll(line[:i], []byte(" "), nil), ':')) {
+	if i <= 0 || i > 60 || !StrictField(append(bytes.ReplaceAll(line[:i], []byte(" "), nil), ':')) {
 		return "", -1
 	}
 	words := strings.Fields(strings.ReplaceAll(string(line[:i]), "-", " "))
 	name := strings.Join(words, "-")
 	after, _ := transfer.CutLine(b, next)
-	follows := next < len(b) && (len(after) == 0 || isSpace(after[0]) || strictField(after))
+	follows := next < len(b) && (len(after) == 0 || isSpace(after[0]) || StrictField(after))
 	known := structural(name) || strings.EqualFold(name, "MIME-Version")
 	if len(words) < 2 || !known && !(follows && strings.EqualFold(words[0], "x")) {
 		return "", -1
@@ -213,8 +219,9 @@ func (r headerReader) spacedField(b []byte, pos, n, next int) (string, int) {
 	return name, pos + i + 1
 }
 
-// strictField says whether a line is certainly a header field.
-func strictField(line []byte) bool {
+// StrictField says whether a line is certainly a header field: a name without
+// blanks inside, of printable ASCII, and a colon (RFC 5322 2.2).
+func StrictField(line []byte) bool {
 	i := bytes.IndexByte(line, ':')
 	if i <= 0 {
 		return false
@@ -255,11 +262,9 @@ func wellKnown(name string) bool {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-
-// unfold joins the lines of a folded value and trims it. Without folding it is
-// a slice of raw.
-func unfold(raw []byte) []byte {
+// Unfold joins the lines of a folded value (RFC 5322 2.2.3) and trims it. Without
+// folding it is a slice of raw.
+func Unfold(raw []byte) []byte {
 	raw = bytes.Trim(raw, " \t\r\n")
 	if bytes.IndexByte(raw, '\n') < 0 && bytes.IndexByte(raw, '\r') < 0 {
 		return raw
@@ -286,7 +291,7 @@ func unfold(raw []byte) []byte {
 // fieldName makes a name fit for any consumer; raw 8-bit ones exist.
 func fieldName(name []byte) string {
 	if text.IsASCII(name) {
-		return clean(string(name))
+		return Clean(string(name))
 	}
-	return clean(charset.ToUTF8(name))
+	return Clean(charset.ToUTF8(name))
 }
