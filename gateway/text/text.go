@@ -78,8 +78,15 @@ func Terminal(s string) string {
 	}, s)
 }
 
-// IsASCII reports whether every octet of s is below 0x80.
+// IsASCII reports whether every octet of s is below 0x80. It looks at eight at a
+// time: whole texts of mail are asked about.
 func IsASCII[T ~string | ~[]byte](s T) bool {
+	for len(s) >= 8 {
+		if s[0]|s[1]|s[2]|s[3]|s[4]|s[5]|s[6]|s[7] >= utf8.RuneSelf {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false

@@ -32,6 +32,23 @@ func TestShown(t *testing.T) {
 	}
 }
 
+// TestIsASCII: the octet that isn't may stand anywhere.
+func TestIsASCII(t *testing.T) {
+	for n := range 20 {
+		b := []byte(strings.Repeat("\x7f", n))
+		if !IsASCII(b) || !IsASCII(string(b)) {
+			t.Errorf("%d octets of ASCII aren't", n)
+		}
+		for i := range b {
+			b[i] = 0x80
+			if IsASCII(b) || IsASCII(string(b)) {
+				t.Errorf("octet %d of %d isn't seen", i, n)
+			}
+			b[i] = 0
+		}
+	}
+}
+
 func FuzzReply(f *testing.F) {
 	f.Add("550 no\r\n250 yes", 20)
 	f.Fuzz(func(t *testing.T, s string, limit int) {
