@@ -11,7 +11,7 @@ import (
 // How the recorder writes.
 const (
 	flushEvery   = 500 * time.Millisecond // how long a record waits at most for others
-	flushAt      = 500                    // records and attempts of one batch
+	flushAt      = 2000                   // records and attempts of one batch
 	pendingMax   = 8 << 20                // octets that wait to be written; more is dropped
 	writeTimeout = 10 * time.Second       // of one batch
 	pruneEvery   = time.Minute

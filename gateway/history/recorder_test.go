@@ -53,11 +53,11 @@ func TestRecorderBatches(t *testing.T) {
 		r.Attempt(history.Attempt{Message: historytest.Record(1).ID, To: []string{"x"}})
 		time.Sleep(time.Second)
 		synctest.Wait()
-		for n := range 1200 {
+		for n := range 3500 {
 			r.Transaction(historytest.Record(100 + n))
 		}
 		synctest.Wait() // full batches don't wait for the clock
-		if len(s.batches) < 2 || s.batches[0] != 4 || r.Written() != 1204 {
+		if len(s.batches) < 2 || s.batches[0] != 4 || r.Written() != 3504 {
 			t.Errorf("batches %v, written %d", s.batches, r.Written())
 		}
 		time.Sleep(2 * time.Minute)
@@ -67,7 +67,7 @@ func TestRecorderBatches(t *testing.T) {
 		}
 		r.Transaction(historytest.Record(9))
 		end()
-		if r.Written() != 1205 || r.Dropped() != 0 {
+		if r.Written() != 3505 || r.Dropped() != 0 {
 			t.Errorf("the end wrote %d, dropped %d", r.Written(), r.Dropped())
 		}
 	})

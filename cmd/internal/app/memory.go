@@ -84,5 +84,14 @@ func (a *App) memory() *budget.Budget {
 		debug.SetMemoryLimit(limit - limit/heapShare)
 		a.onClose("the heap's limit", func() error { debug.SetMemoryLimit(math.MaxInt64); return nil })
 	}
+	a.ballast = make([]byte, min(limit/ballastShare, maxBallast))
 	return budget.New(limit / mailShare)
 }
+
+// The ballast is memory that nobody ever touches, so that the system never
+// gives it. The garbage collector counts it all the same and works when the
+// heap has doubled: with little in it that would be many times a second.
+const (
+	ballastShare = 10
+	maxBallast   = 32 << 20
+)
