@@ -272,10 +272,12 @@ func dkim(ctx context.Context, dns TXT, list []*signature, fields []rawField, ha
 	var wait sync.WaitGroup
 	var sums [2]*bodyHash
 	for _, s := range list {
-		wait.Go(func() { s.fetch(ctx, dns) })
 		if s.result == "" && sums[index(s.relaxed.body)] == nil {
 			sums[index(s.relaxed.body)] = newBodyHash(s.relaxed.body)
 		}
+	}
+	for _, s := range list { // from here on s is its look-up's
+		wait.Go(func() { s.fetch(ctx, dns) })
 	}
 	err := hash(slices.DeleteFunc([]*bodyHash{sums[0], sums[1]}, func(b *bodyHash) bool { return b == nil }))
 	wait.Wait()

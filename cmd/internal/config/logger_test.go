@@ -24,6 +24,18 @@ func (w *writes) Write(b []byte) (int, error) {
 	return w.Buffer.Write(b)
 }
 
+func (w *writes) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.n
+}
+
+func (w *writes) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.Buffer.String()
+}
+
 // Lines are written together, a warning at once with what came before it, and
 // nothing is left behind at the end.
 func TestLoggerGathersLines(t *testing.T) {
@@ -36,18 +48,18 @@ func TestLoggerGathersLines(t *testing.T) {
 				log.Info("line", "x", slog.IntValue(1))
 			}
 			log.Debug("not asked for")
-			if w.n != 0 {
-				t.Errorf("%d writes at once", w.n)
+			if n := w.count(); n != 0 {
+				t.Errorf("%d writes at once", n)
 			}
 			time.Sleep(logEvery)
 			synctest.Wait()
-			if w.n != 1 || strings.Count(w.String(), "\n") != 50 {
-				t.Errorf("%d writes, %d lines", w.n, strings.Count(w.String(), "\n"))
+			if n := w.count(); n != 1 || strings.Count(w.String(), "\n") != 50 {
+				t.Errorf("%d writes, %d lines", n, strings.Count(w.String(), "\n"))
 			}
 			log.Info("before")
 			log.Warn("now")
-			if got := w.String(); w.n != 2 || strings.Index(got, "before") > strings.Index(got, "now") || !strings.Contains(got, "now") {
-				t.Errorf("a warning waits: %d writes", w.n)
+			if got := w.String(); w.count() != 2 || strings.Index(got, "before") > strings.Index(got, "now") || !strings.Contains(got, "now") {
+				t.Errorf("a warning waits: %d writes", w.count())
 			}
 			log.Info("last")
 			flush()

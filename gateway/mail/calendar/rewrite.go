@@ -21,11 +21,10 @@ const (
 //	outside --BEGIN:VCALENDAR--> calendar --BEGIN:VEVENT--> event --END--> calendar
 //	calendar, event --BEGIN of anything else--> skipping --its END--> back
 type rewriter struct {
-	out     bytes.Buffer
-	event   string // the open event's kind, "" outside of one
-	skip    int    // depth of components that nobody wants
-	events  int
-	started bool
+	out    bytes.Buffer
+	event  string // the open event's kind, "" outside of one
+	skip   int    // depth of components that nobody wants
+	events int
 }
 
 func rewritten(text string) []byte {
