@@ -42,11 +42,15 @@ func (p *parser) fill(h header.Block) {
 }
 
 // maxDate bounds what is read of a Date field, in octets.
-const maxDate = 200
+const maxDate = 2000
 
 // date reads a Date field; the zero time for what can't be read.
 func (p *parser) date(raw []byte) time.Time {
-	t, defect := date.Parse(p.dec.Text(raw[:min(len(raw), maxDate)]))
+	if len(raw) > maxDate { // a piece of it is another date
+		p.defect("the Date is too long to be one")
+		return time.Time{}
+	}
+	t, defect := date.Parse(p.dec.Text(raw))
 	if defect != "" {
 		p.defect(defect)
 	}

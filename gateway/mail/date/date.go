@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"postern/gateway/mail/header"
 	"postern/gateway/text"
@@ -18,22 +20,30 @@ func Parse(s string) (t time.Time, defect string) {
 		return time.Time{}, ""
 	}
 	for _, layout := range [...]string{"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700"} { // nearly all mail
-		if t, err := time.Parse(layout, s); err == nil && saneOffset(s[len(s)-5:]) {
+		if t, err := time.Parse(layout, s); err == nil && saneOffset(s[len(s)-5:]) && t.Year() >= firstYear && (s[0] <= '9' || s[:3] == t.Weekday().String()[:3]) {
 			return t, ""
 		}
 	}
 	d := readDate(s)
 	t, ok := d.time()
 	switch {
+	case d.ambiguous:
+		return time.Time{}, fmt.Sprintf("ambiguous Date %q: its day and month may stand either way round", text.Shorten(s, 60))
 	case !ok:
 		return t, fmt.Sprintf("unreadable Date %q", text.Shorten(s, 60))
 	case d.odd != "":
 		return time.Time{}, fmt.Sprintf("the zone %q of the Date isn't understood", text.Shorten(d.odd, 20))
 	case d.zone == nil:
-		return t, "the Date has no zone and is read as UTC"
+		defect = "the Date has no zone and is read as UTC"
 	}
-	return t, ""
+	if d.weekday != "" && d.weekday != t.Weekday().String()[:3] {
+		defect = strings.TrimPrefix(defect+fmt.Sprintf("; the Date says %s, its day is a %s", d.weekday, t.Weekday()), "; ")
+	}
+	return t, defect
 }
+
+// firstYear is older than any mail: a year before it is a sender's fault.
+const firstYear = 1900
 
 // saneOffset says whether somebody lives in the zone.
 func saneOffset(s string) bool {
@@ -53,12 +63,14 @@ type dateParts struct {
 	numeric          bool   // the zone is an offset: further words about it are only its name
 	odd              string // a word where the zone should be, which is none
 	bad              bool
-	perhaps          bool // the month was the first word, and may be a weekday: "mar." is both
+	ambiguous        bool   // the day and the month may change places
+	weekday          string // Mon … Sun, "" not seen
+	perhaps          bool   // the month was the first word, and may be a weekday: "mar." is both
 }
 
 // time is the moment, false when the parts make none.
 func (d *dateParts) time() (time.Time, bool) {
-	if d.bad || d.year == 0 || d.month == 0 || d.day == 0 || d.day > daysIn(d.year, d.month) {
+	if d.bad || d.year < firstYear || d.month == 0 || d.day == 0 || d.day > daysIn(d.year, d.month) {
 		return time.Time{}, false
 	}
 	zone := d.zone
@@ -76,6 +88,7 @@ func daysIn(year, month int) int {
 func readDate(s string) *dateParts {
 	d := &dateParts{}
 	var comment string
+	said := countDigits(s)
 	if i := strings.IndexByte(s, '('); i >= 0 {
 		comment, _, _ = strings.Cut(s[i+1:], ")")
 		s = string(header.StripComments([]byte(s)))
@@ -87,7 +100,20 @@ func readDate(s string) *dateParts {
 	if d.timed && d.zone == nil && d.odd == "" && comment != "" {
 		d.zone = zoneNamed(strings.TrimSpace(comment))
 	}
+	if !d.timed && countDigits(s) != said { // the time may be in a comment: it isn't midnight
+		d.bad = true
+	}
 	return d
+}
+
+// countDigits counts the digits, of any script.
+func countDigits(s string) (n int) {
+	for _, r := range s {
+		if unicode.IsNumber(r) {
+			n++
+		}
+	}
+	return n
 }
 
 // word takes the i-th word.
@@ -98,6 +124,7 @@ func (d *dateParts) word(w string, i int) {
 		return
 	}
 	switch {
+	case d.takeWeekday(w):
 	case !d.timed && d.takeClock(w):
 	case d.timed && d.takeZone(w):
 	case d.takeDate(w):
@@ -134,6 +161,7 @@ func (d *dateParts) takeClock(w string) bool {
 		d.clock += time.Duration(n) * units[i]
 	}
 	d.timed = true
+	d.bad = d.bad || d.clock > 24*time.Hour
 	if rest := w[end:]; rest != "" {
 		d.word(rest, 1)
 	}
@@ -156,6 +184,7 @@ func (d *dateParts) takeZone(w string) bool {
 		return true
 	}
 	if d.numeric { // what follows an offset is its name
+		d.bad = d.bad || d.year != 0 && countDigits(w) == utf8.RuneCountInString(w)
 		return d.year != 0
 	}
 	if offset == "" || name != "" && zoneNamed(name) != time.UTC {
@@ -196,59 +225,16 @@ func offsetSeconds(s string) (int, bool) {
 	return seconds, n%100 < 60 && seconds <= maxOffset && seconds >= -maxOffset
 }
 
-// takeDate reads 2, 2026, 2026-11-24, 24.11.2026, 11/24/2026, 24-Nov-26.
-func (d *dateParts) takeDate(w string) bool {
+// takeWeekday reads an English weekday; those of other languages are passed over.
+func (d *dateParts) takeWeekday(w string) bool {
 	w = strings.TrimRight(w, ".")
-	if n, err := strconv.Atoi(w); err == nil {
-		return d.takeNumber(n, len(w))
+	for day := range time.Saturday + 1 {
+		if name := day.String(); strings.EqualFold(w, name) || strings.EqualFold(w, name[:3]) {
+			d.weekday = name[:3]
+			return true
+		}
 	}
-	sep := strings.IndexAny(w, "-./")
-	if sep < 0 || d.day != 0 {
-		return false
-	}
-	parts := strings.Split(w, w[sep:sep+1])
-	if len(parts) != 3 {
-		return false
-	}
-	if len(parts[0]) == 4 { // the year first
-		parts[0], parts[2] = parts[2], parts[0]
-	} else if w[sep] == '/' { // the month first
-		parts[0], parts[1] = parts[1], parts[0]
-	}
-	day, errDay := strconv.Atoi(parts[0])
-	year, errYear := strconv.Atoi(parts[2])
-	month := monthNamed(parts[1])
-	if n, err := strconv.Atoi(parts[1]); err == nil && n <= 12 {
-		month = n
-	}
-	if errDay != nil || errYear != nil || month == 0 {
-		return false
-	}
-	d.day, d.month, d.year = day, month, fullYear(year, len(parts[2]))
-	return true
-}
-
-func (d *dateParts) takeNumber(n, digits int) bool {
-	switch {
-	case digits <= 2 && d.day == 0 && n > 0:
-		d.day = n
-	case d.year == 0 && digits <= 4:
-		d.year = fullYear(n, digits)
-	default:
-		return false
-	}
-	return true
-}
-
-// fullYear completes a year of two or three digits (RFC 5322 4.3).
-func fullYear(n, digits int) int {
-	switch {
-	case digits > 3:
-		return n
-	case digits == 3 || n >= 50:
-		return n + 1900
-	}
-	return n + 2000
+	return false
 }
 
 // takeName reads a word: a month, a zone, a weekday in any language.
@@ -258,7 +244,7 @@ func (d *dateParts) takeName(w string, i int) {
 		return
 	}
 	if !d.timed { // a weekday, "de", "at"; with digits what may well be the time
-		d.bad = d.bad || strings.ContainsAny(w, "0123456789")
+		d.bad = d.bad || countDigits(w) > 0
 		return
 	}
 	if d.numeric {
@@ -266,6 +252,8 @@ func (d *dateParts) takeName(w string, i int) {
 	}
 	if z := zoneNamed(w); z != nil {
 		d.zone = z
+	} else if countDigits(w) == utf8.RuneCountInString(w) { // of the time, or of nobody knows what
+		d.bad = true
 	} else if d.zone == nil && d.odd == "" {
 		d.odd = w
 	}

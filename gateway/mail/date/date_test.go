@@ -31,6 +31,13 @@ func TestDates(t *testing.T) {
 		"Tue, 24 Nov 2026 10:00:00 XYZ": "", "Tue, 24 Nov 2026 10:00:00 IST": "", "Tue, 24 Nov 2026 10:00:00 EST5EDT": "", "Tue, 24 Nov 2026 10:00:00 +9999": "", "Tue, 24 Nov 2026 10:00:00 +2500": "",
 		"Tue, 24 Nov 2026 10:00:00 A": "", "Tue, 24 Nov 2026 10:00:00 Eastern": "", "Tue, 24 Nov 2026 10:00:00 GMT+99": "", "Tue, 24 Nov 2026 10:00:00 +0160": "", "Tue, 31 Feb 2026 10:00:00 +0000": "",
 		"Tue, 24 Nov 2026 25:00:00 +0000": "", "Tue, 24 Nov 2026 10:61:00 +0000": "", "yesterday": "", "24 Nov": "", "1 1 1 1 1 1": "", "10:00:00 +0000": "",
+
+		"Tue, 24 Nov 2026 10 : 00 : 00 +0000": day + "Z", "Tue, 24 Nov 2026 10 (a) : (b (c)) 00 :(d) 00 (e) +0000 (f)": day + "Z", "(a) Tue (b), (c) 24 (d) Nov (e) 2026 (f) 10:00 +0100": day + "+01:00",
+		"Tue, 24 Nov 2026 1000 +0100": "", "Tue, 24 Nov 2026 10 +0100": "", "Tue, 24 Nov 2026 10 00 00 +0100": "", "Tue, 24 Nov 2026 10-00-00": "", "Tue, 24 Nov 2026 １０:００": "", "Tue, 24 Nov 2026 １０：００": "", "Tue, 24 Nov 2026 ١٠:٠٠": "",
+		"Tue, 24 Nov 2026 (10:00:00)": "", "Tue, 24 Nov 2026 (10:00:00 +0100": "", "Tue, 24 Nov 2026 10: :00": "", "Tue, 24 Nov 2026 24:30:00 +0000": "", "Nov 24 10:00 00 +0000 2026": "", "Tue, 24 Nov 2026 10:00 00 +0000": "",
+		"05/01/2026 10:00:00 +0100": "", "05-01-2026 10:00:00 +0100": "", "13/05/2026 10:00:00 +0100": "2026-05-13T10:00:00+01:00", "05/13/2026 10:00:00 +0100": "2026-05-13T10:00:00+01:00", "05/05/2026 10:00:00 +0100": "2026-05-05T10:00:00+01:00",
+		"05.01.2026 10:00:00 +0100": "2026-01-05T10:00:00+01:00", "26/01/05 10:00:00 +0100": "", "1/24/26 10:00 AM +0000": "2026-01-24T10:00:00Z", "24-Nov-26 10:00:00 +0000": day + "Z", "13/13/2026 10:00:00 +0100": "",
+		"Tue, 24 Nov 0026 10:00:00 +0000": "", "24 Nov 1026 10:00:00 +0000": "", "0026-11-24T10:00:00Z": "",
 	} {
 		date, told := Parse(in)
 		got := ""
@@ -42,6 +49,19 @@ func TestDates(t *testing.T) {
 		}
 		if got != want || (want == "") != (told != "" && !strings.Contains(told, "no zone")) {
 			t.Errorf("%q is %q (%s), want %q", in, got, told, want)
+		}
+	}
+}
+
+// TestWeekday: the date stands, and a weekday that contradicts it is told.
+func TestWeekday(t *testing.T) {
+	for in, want := range map[string]bool{
+		"Mon, 24 Nov 2026 10:00:00 +0000": true, "Monday, 24 Nov 2026 10:00:00 +0000": true, "mon 24 Nov 2026 10:00:00 +0000": true, "Mon Nov 24 10:00:00 2026": true,
+		"Tue, 24 Nov 2026 10:00:00 +0000": false, "TUESDAY, 24 Nov 2026 10:00:00 +0000": false, "24 Nov 2026 10:00:00 +0000": false, "Di, 24 Nov 2026 10:00:00 +0000": false,
+	} {
+		date, told := Parse(in)
+		if strings.Contains(told, "its day is a Tuesday") != want || !date.Equal(time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)) {
+			t.Errorf("%q is %v (%s)", in, date, told)
 		}
 	}
 }
