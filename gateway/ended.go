@@ -19,6 +19,9 @@ import (
 // maxSubject is how much of a subject the history keeps, in octets.
 const maxSubject = 200
 
+// maxAuthors is how many addresses of the From field it keeps.
+const maxAuthors = 5
+
 // ends is how a message's deliveries ended, for its record.
 type ends struct {
 	deliveries    []*dispatch.Delivery
@@ -138,6 +141,9 @@ func (g *Gateway) addMessage(r *history.Record, m *message) {
 	if head := m.mail.Head; head != nil {
 		r.MessageID = strings.Clone(text.Clip(head.MessageID, maxSubject))
 		r.Subject = strings.Clone(text.Clip(head.Subject, maxSubject))
+		for _, a := range head.From[:min(len(head.From), maxAuthors)] {
+			r.Author = append(r.Author, strings.Clone(text.Clip(a.Address, maxSubject)))
+		}
 	}
 	if v := m.env.Verdict; v != nil {
 		r.Sender = &history.Sender{Verified: v.SenderVerified, Reason: verdictWords(v)}

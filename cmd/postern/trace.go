@@ -143,6 +143,7 @@ func tell(w io.Writer, r history.Record) {
 	line("message-id", "%s", r.MessageID)
 	line("subject", "%s", r.Subject)
 	line("from", "%s", orNull(r.From))
+	line("author", "%s", strings.Join(r.Author, ", "))
 	for _, to := range r.To {
 		line("to", "%s  %s", to.Address, to.Reply)
 	}

@@ -121,17 +121,20 @@ func (c *Checker) relayed(e *mail.Envelope, m *message) *mail.Authentication {
 	if c.cfg.ResultsOf == "" || !c.relay(e.Client.Addr()) {
 		return nil
 	}
+	var all []authres.Result // milters write a field each
 	for _, f := range m.fields {
-		if f.name == "received" {
-			break
-		}
-		if f.name != "authentication-results" {
-			continue
-		}
-		id, results, err := authres.Parse(strings.Join(strings.Fields(f.value()), " "))
-		judged := slices.ContainsFunc(results, func(r authres.Result) bool { _, ok := r.(*authres.DMARCResult); return ok })
-		if err == nil && judged && hostName(id) == hostName(c.cfg.ResultsOf) {
-			return c.adopt(m, results)
+		switch f.name {
+		case "received":
+			judged := slices.ContainsFunc(all, func(r authres.Result) bool { _, ok := r.(*authres.DMARCResult); return ok })
+			if !judged {
+				return nil
+			}
+			return c.adopt(m, all)
+		case "authentication-results":
+			id, results, err := authres.Parse(strings.Join(strings.Fields(f.value()), " "))
+			if err == nil && hostName(id) == hostName(c.cfg.ResultsOf) {
+				all = append(all, results...)
+			}
 		}
 	}
 	return nil
@@ -145,12 +148,19 @@ func (c *Checker) adopt(m *message, results []authres.Result) *mail.Authenticati
 	for _, r := range results {
 		switch r := r.(type) {
 		case *authres.SPFResult:
+			if a.SPF.Result != "" {
+				continue
+			}
 			a.SPF = mail.SPFResult{Result: string(r.Value), Domain: hostName(r.From[strings.LastIndexByte(r.From, '@')+1:])}
 		case *authres.DKIMResult:
 			a.DKIM = append(a.DKIM, mail.DKIMResult{Result: string(r.Value), Domain: hostName(r.Domain), Reason: r.Reason, Aligned: r.Value == authres.ResultPass && hostName(r.Domain) == author})
 		case *authres.DMARCResult:
-			if a.DMARC.Result = string(r.Value); hostName(r.From) != author {
-				a.DMARC.Result = fail
+			result := string(r.Value)
+			if hostName(r.From) != author {
+				result = fail
+			}
+			if a.DMARC.Result == "" || a.DMARC.Result == pass { // of several, one that isn't a pass
+				a.DMARC.Result = result
 			}
 		}
 	}

@@ -84,7 +84,12 @@ func TestResultsOfRelay(t *testing.T) {
 		{"the relay's, behind another", theRelay, "X-Scanned: yes\r\nAuthentication-Results: mx.other.example; dmarc=fail\r\n" + passes + received + m, verified},
 		{"a failure", theRelay, fails + received + m, "spf=fail dkim= dmarc=fail"},
 		{"below its Received line", theRelay, received + passes + m, ownFail},
-		{"the first counts", theRelay, fails + passes + received + m, "spf=fail dkim= dmarc=fail"},
+		{"of two that differ, what isn't a pass", theRelay, fails + passes + received + m, "spf=fail dkim=pass+ dmarc=fail"},
+		{"the same the other way round", theRelay, passes + fails + received + m, "spf=pass dkim=pass+ dmarc=fail"},
+		{"contradicting itself", theRelay, "Authentication-Results: mx.relay.example; dmarc=fail header.from=relaxed.example; dmarc=pass header.from=relaxed.example\r\n" + received + m, "spf= dkim= dmarc=fail"},
+		{"a field for each method", theRelay, "Authentication-Results: mx.relay.example; dmarc=pass header.from=relaxed.example\r\nAuthentication-Results: mx.relay.example; dkim=pass header.d=relaxed.example\r\n" +
+			"Authentication-Results: mx.relay.example; spf=pass smtp.mailfrom=x@relaxed.example\r\n" + received + m, verified},
+		{"without a Received line", theRelay, passes + m, "spf= dkim= dmarc=(reject)"},
 		{"from somebody else", other, passes + received + m, ownFail},
 		{"from our own network, but no relay", "10.9.9.9", passes + received + m, "spf= dkim= dmarc=(reject)"},
 		{"of another id", theRelay, strings.Replace(passes, "mx.relay", "mx.evil", 1) + received + m, ownFail},
@@ -97,7 +102,7 @@ func TestResultsOfRelay(t *testing.T) {
 		if got != row.want {
 			t.Errorf("%s: %s (%s), want %s", row.name, got, a.Reason, row.want)
 		}
-		if kept := len(e.Removed) == 0; kept != (row.client == theRelay && row.name != "below its Received line") {
+		if kept := len(e.Removed) == 0; kept != (row.client == theRelay && row.name != "below its Received line" && row.name != "without a Received line") {
 			t.Errorf("%s: removed %v", row.name, e.Removed)
 		}
 	}

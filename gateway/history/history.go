@@ -41,6 +41,7 @@ type Record struct {
 	TLS       string      `json:"tls,omitempty"`        // the version, "" in the clear
 	Auth      string      `json:"auth,omitempty"`       // who signed in, or tried to
 	From      string      `json:"from"`                 // reverse-path, "" for the null sender
+	Author    []string    `json:"author,omitempty"`     // the addresses of the From field
 	To        []Recipient `json:"to"`                   // each RCPT of the transaction
 	Size      int64       `json:"size"`                 // octets of DATA
 	MessageID string      `json:"message_id,omitempty"` // of the header, without its brackets
@@ -138,6 +139,9 @@ const recordOctets = 400
 // weight is about how many octets of memory a record takes.
 func (r *Record) weight() int {
 	n := recordOctets + len(r.From) + len(r.Subject) + len(r.MessageID) + len(r.Reply) + len(r.Client.Name) + len(r.Client.Hello)
+	for _, a := range r.Author {
+		n += 16 + len(a)
+	}
 	for i := range r.To {
 		n += 32 + len(r.To[i].Address) + len(r.To[i].Reply)
 	}

@@ -146,6 +146,7 @@ func (r *Record) addresses() []string {
 	for _, to := range r.To {
 		all = append(all, to.Address)
 	}
+	all = append(all, r.Author...)
 	return append(all, r.Auth)
 }
 

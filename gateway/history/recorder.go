@@ -61,6 +61,9 @@ func (r *Recorder) Transaction(rec Record) {
 		return
 	}
 	rec.From, rec.Auth = r.cfg.Show(rec.From), r.cfg.Show(rec.Auth)
+	for i := range rec.Author {
+		rec.Author[i] = r.cfg.Show(rec.Author[i])
+	}
 	for i := range rec.To {
 		rec.To[i].Address = r.cfg.Show(rec.To[i].Address)
 	}

@@ -119,12 +119,12 @@ func TestRecorderShowsLess(t *testing.T) {
 		domain := func(a string) string { return a[strings.LastIndexByte(a, '@')+1:] }
 		r, end := run(history.Config{Keep: time.Hour, Show: domain}, s, &strings.Builder{})
 		rec := historytest.Record(1)
-		rec.Auth = "device@sender.example"
+		rec.Auth, rec.Author = "device@sender.example", []string{"boss@sender.example"}
 		r.Transaction(rec)
 		r.Attempt(history.Attempt{Message: rec.ID, To: []string{"secret@in.example.com"}})
 		end()
 		got, err := s.Get(t.Context(), rec.ID)
-		if err != nil || got.From != "sender.example" || got.Auth != "sender.example" || got.To[0].Address != "in.example.com" ||
+		if err != nil || got.From != "sender.example" || got.Auth != "sender.example" || got.Author[0] != "sender.example" || got.To[0].Address != "in.example.com" ||
 			got.Attempts[0].To[0] != "in.example.com" || got.Attempts[1].To[0] != "in.example.com" {
 			t.Errorf("%+v, %v", got, err)
 		}

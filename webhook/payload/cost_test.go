@@ -122,7 +122,7 @@ func winmail(n, size int) []byte {
 
 // perOctet bounds what is allocated in all, while a mail is parsed or rendered,
 // for each of its octets. Smaller pieces cost more; none costs a buffer of its own.
-const perOctet = 64
+const perOctet = 64 * allocationFactor
 
 // cpuPerOctet is far above what any shape takes (80 ns), since the machine may be
 // busy, and far below what a quadratic reader does.

@@ -75,6 +75,7 @@ func ids(ctx context.Context, s history.Store, q history.Query) string {
 func testFind(t *testing.T, s history.Store) {
 	write(t, s, records(4))
 	bounce := Record(4)
+	bounce.Author = []string{"boss@bank.example"}
 	bounce.From, bounce.Subject, bounce.MessageID, bounce.Auth = "", "Re: счёт № 7", "", "device-9@sender.example"
 	write(t, s, history.Batch{Records: []history.Record{bounce}})
 	for _, row := range []struct {
@@ -99,6 +100,7 @@ func testFind(t *testing.T, s history.Store) {
 		{history.Query{Address: "ann"}, "3 2 1 0"},
 		{history.Query{Address: "@sender.exa"}, "4 3 2 1 0"},
 		{history.Query{Address: "device-9"}, "4"},
+		{history.Query{Address: "boss@bank.example"}, "4"},
 		{history.Query{Address: "sender@example"}, ""},
 		{history.Query{Since: start.Add(3 * time.Minute)}, "4 3"},
 		{history.Query{Until: start.Add(2 * time.Minute)}, "1 0"},

@@ -1,0 +1,6 @@
+//go:build race
+
+package payload
+
+// allocationFactor: the race detector drops a part of what pools keep.
+const allocationFactor = 4
