@@ -66,30 +66,6 @@ func contentID(s string) string {
 	return strings.Trim(strings.TrimSpace(s), "<>")
 }
 
-// safeName makes a file name safe to use as one: the base name, whichever
-// slashes are before it, without what shows its end elsewhere (bidirectional
-// overrides) and without control characters; "" for "." and "..".
-func (p *parser) safeName(name string) string {
-	safe := strings.Map(func(r rune) rune {
-		switch {
-		case r == '\\':
-			return '/'
-		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0x61c, unicode.IsControl(r):
-			return -1
-		}
-		return r
-	}, name)
-	safe = strings.TrimRight(strings.TrimSpace(safe), "/ ")
-	safe = strings.TrimSpace(safe[strings.LastIndexByte(safe, '/')+1:])
-	if strings.Trim(safe, ". ") == "" {
-		safe = ""
-	}
-	if safe != strings.TrimSpace(name) {
-		p.defect("an attachment's name is made safe: a path, or characters that disguise it, are taken off")
-	}
-	return safe
-}
-
 // subjectHeader bounds how far into a forwarded mail its subject is looked for.
 const subjectHeader = 16 << 10
 
@@ -116,7 +92,7 @@ func (p *parser) subjectName(c *leafContent) string {
 	if subject = strings.Trim(subject, ". "); subject == "" {
 		return ""
 	}
-	return subject + ".eml"
+	return noDevice(subject + ".eml")
 }
 
 // maxSubjectName bounds a name that is made of a subject, in octets: file systems

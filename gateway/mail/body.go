@@ -73,7 +73,7 @@ func (p *parser) takeUU(off int64, raw []byte) []byte {
 		text = append(text, raw[pos:b.Start]...)
 		pos = b.End
 		c, size, _ := p.measure(p.src, off+int64(b.Start), off+int64(b.End), transfer.UU)
-		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(header.Clean(charset.ToUTF8(b.Name))), ContentType: "application/octet-stream",
+		p.msg.Attachments = append(p.msg.Attachments, Attachment{Filename: p.safeName(p.dec.Clean(charset.ToUTF8(b.Name))), ContentType: "application/octet-stream",
 			Disposition: "attachment", Size: size, Content: c})
 	}
 	return append(text, raw[pos:]...)

@@ -5,6 +5,8 @@ import (
 
 	"postern/gateway/mail/calendar"
 	"postern/gateway/mail/charset"
+	"postern/gateway/mail/header"
+	shown "postern/gateway/text"
 )
 
 // maxInvitations bounds Message.Calendar.
@@ -24,7 +26,11 @@ func (p *parser) calendars() {
 			continue
 		}
 		text, _ := charset.Decode(p.partOf(a, maxCalendar), a.Charset)
-		for _, in := range calendar.Read(text, paramOf(a, "method")) {
+		found, unknown := calendar.Read(text, paramOf(a, "method"))
+		if unknown != "" {
+			p.defectf("the time zone %q of a calendar isn't known; its times are without offset", shown.Shorten(header.Clean(unknown), 60))
+		}
+		for _, in := range found {
 			same := func(o calendar.Invitation) bool {
 				return o.UID == in.UID && o.Sequence == in.Sequence && o.Start == in.Start && o.Method == in.Method
 			}

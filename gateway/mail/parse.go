@@ -143,6 +143,9 @@ func (p *parser) mail() {
 	if p.book(max(0, body-start-freeHeader) * perHeaderOctet) {
 		p.fill(h)
 	}
+	if p.dec.LeftOut {
+		p.defect("a NUL or another control character is left out of a header field or a file's name")
+	}
 }
 
 // bodyCharset is the charset that the mail's text declares, for raw 8-bit

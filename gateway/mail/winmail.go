@@ -38,7 +38,7 @@ func (p *parser) openTNEF(c *leafContent) {
 			p.defectf("more than %d parts; the rest is in winmail.dat only", p.lim.Parts)
 			return
 		}
-		a := Attachment{Filename: p.safeName(header.Clean(f.Name)), ContentType: strings.ToLower(header.Clean(f.Type)), Disposition: "attachment", ContentID: contentID(header.Clean(f.ContentID)),
+		a := Attachment{Filename: p.safeName(p.dec.Clean(f.Name)), ContentType: strings.ToLower(header.Clean(f.Type)), Disposition: "attachment", ContentID: contentID(header.Clean(f.ContentID)),
 			Size: f.Size, Content: &partContent{in: in, off: f.Offset, size: f.Size}}
 		if a.ContentType == "" {
 			a.ContentType = "application/octet-stream"

@@ -28,20 +28,21 @@ type Attendee struct {
 }
 
 // Read reads a calendar in UTF-8. The method is the Content-Type's, for a calendar
-// that names none.
-func Read(text, method string) []Invitation {
-	cal, err := ical.NewDecoder(bytes.NewReader(rewritten(text))).Decode()
+// that names none. unknown is a time zone that an event's times are in and nobody
+// knows, for one that only the calendar itself defines: they are without offset.
+func Read(text, method string) (out []Invitation, unknown string) {
+	lines, unknown := rewritten(text)
+	cal, err := ical.NewDecoder(bytes.NewReader(lines)).Decode()
 	if err != nil {
-		return nil
+		return nil, ""
 	}
 	if m := value(cal.Props, ical.PropMethod); m != "" {
 		method = m
 	}
-	var out []Invitation
 	for _, c := range cal.Children {
 		out = append(out, invitation(c.Props, strings.ToUpper(method)))
 	}
-	return out
+	return out, unknown
 }
 
 // invitation reads the properties of an event.

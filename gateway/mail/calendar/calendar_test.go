@@ -14,6 +14,7 @@ func TestRead(t *testing.T) {
 			"[{REQUEST 1@x.org 2 2026-11-24T10:00:00+01:00 2026-11-24T11:00:00+01:00 bo@x.org [{ann@x.org accepted} {cy@x.org needs-action}]}]"},
 		{"a zone of Windows, in summer", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART;TZID=\"W. Europe Standard Time\":20260724T100000\nDURATION:PT1H30M\nEND:VEVENT\nEND:VCALENDAR\n",
 			"[{PUBLISH 1 0 2026-07-24T10:00:00+02:00 2026-07-24T11:30:00+02:00  []}]"},
+		{"a zone of the calendar's own, which nobody knows", "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:My Zone\nEND:VTIMEZONE\nBEGIN:VEVENT\nDTSTART;TZID=My Zone:20260724T100000\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH  0 2026-07-24T10:00:00   []}]"},
 		{"a vendor's prefix", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=/freeassociation.sourceforge.net/Asia/Tokyo:20260724T100000\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH  0 2026-07-24T10:00:00+09:00   []}]"},
 		{"whole days", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;VALUE=DATE:20261224\nDTEND;VALUE=DATE:20261227\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH  0 2026-12-24 2026-12-27  []}]"},
 		{"UTC, and a zone that nobody knows", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261124T100000Z\nDTEND;TZID=Mars:20261124T110000\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH  0 2026-11-24T10:00:00Z 2026-11-24T11:00:00  []}]"},
@@ -23,7 +24,11 @@ func TestRead(t *testing.T) {
 		{"no calendar", "Hello", "[]"},
 		{"bad times", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nDURATION:P\nSEQUENCE:-1\nEND:VEVENT\n", "[{PUBLISH  0    []}]"},
 	} {
-		if got := fmt.Sprint(Read(tt.in, "publish")); got != tt.want {
+		in, unknown := Read(tt.in, "publish")
+		if known := !strings.Contains(tt.name, "nobody knows"); known != (unknown == "") {
+			t.Errorf("%s: the zone %q", tt.name, unknown)
+		}
+		if got := fmt.Sprint(in); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
 		}
 	}

@@ -21,13 +21,14 @@ const (
 //	outside --BEGIN:VCALENDAR--> calendar --BEGIN:VEVENT--> event --END--> calendar
 //	calendar, event --BEGIN of anything else--> skipping --its END--> back
 type rewriter struct {
-	out    bytes.Buffer
-	event  string // the open event's kind, "" outside of one
-	skip   int    // depth of components that nobody wants
-	events int
+	out     bytes.Buffer
+	event   string // the open event's kind, "" outside of one
+	skip    int    // depth of components that nobody wants
+	events  int
+	unknown string // the first zone that nobody knows
 }
 
-func rewritten(text string) []byte {
+func rewritten(text string) (lines []byte, unknownZone string) {
 	w := &rewriter{}
 	w.out.WriteString("BEGIN:VCALENDAR\r\n")
 	n := 0
@@ -41,7 +42,7 @@ func rewritten(text string) []byte {
 	}
 	w.end()
 	w.out.WriteString("END:VCALENDAR\r\n")
-	return w.out.Bytes()
+	return w.out.Bytes(), w.unknown
 }
 
 // unfolded yields the lines: one that begins with white space goes on with the
@@ -145,7 +146,11 @@ func (w *rewriter) write(name string, params []string, value string) {
 			return r
 		}, v)
 		if key == "TZID" {
-			v = zone(v)
+			known := zone(v)
+			if known == "" && w.unknown == "" && !strings.HasSuffix(strings.TrimSpace(value), "Z") {
+				w.unknown = v
+			}
+			v = known
 		}
 		if ok && v != "" && len(v) <= maxParam && (key == "TZID" || key == "VALUE" || key == "PARTSTAT") {
 			w.out.WriteString(";" + key + `="` + v + `"`)

@@ -111,7 +111,7 @@ func token(d *Decoder, b []byte) string {
 	if i := strings.IndexAny(s, " \t"); i >= 0 {
 		s = s[:i]
 	}
-	return Clean(s)
+	return d.Clean(s)
 }
 
 // nextParam cuts the first "name=value" off s. A quoted value ends at its
@@ -245,7 +245,7 @@ func (d *Decoder) extended(ps []piece) string {
 	if !encoded || bytes.Contains(out, []byte("=?")) {
 		return d.Text(out)
 	}
-	return Clean(d.charset(out, charset))
+	return d.Clean(d.charset(out, charset))
 }
 
 // unpercent decodes %XX; anything else stays.

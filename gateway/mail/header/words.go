@@ -15,6 +15,9 @@ import (
 // mail's body declares, for raw 8-bit header fields; nil: none.
 type Decoder struct {
 	Hint func() string
+	// LeftOut says that a control character, a NUL for one, was left out of what
+	// was decoded so far.
+	LeftOut bool
 }
 
 // Text decodes an unfolded field value: encoded words (RFC 2047) wherever
@@ -55,9 +58,9 @@ func (d *Decoder) Text(v []byte) string {
 // Raw decodes octets that are no encoded word.
 func (d *Decoder) Raw(v []byte) string {
 	if text.IsASCII(v) {
-		return Clean(string(v))
+		return d.Clean(string(v))
 	}
-	return Clean(d.charset(v, ""))
+	return d.Clean(d.charset(v, ""))
 }
 
 // charset decodes v by its label, which stands: a few words are no evidence
@@ -119,7 +122,7 @@ func (r *wordRun) flush(d *Decoder, out *strings.Builder) {
 		return
 	}
 	r.closeBase64()
-	out.WriteString(Clean(d.charset(r.octets, r.charset)))
+	out.WriteString(d.Clean(d.charset(r.octets, r.charset)))
 	r.octets, r.filled = r.octets[:0], false
 }
 
@@ -191,6 +194,15 @@ func (d *Decoder) Transfer(raw []byte) (transfer.Encoding, bool) {
 		s = d.Text([]byte(s))
 	}
 	return transfer.Parse(s)
+}
+
+// Clean is Clean, and notes in LeftOut what the text lost.
+func (d *Decoder) Clean(s string) string {
+	clean := Clean(s)
+	if len(clean) < len(s) && !d.LeftOut {
+		d.LeftOut = strings.ContainsFunc(s, func(r rune) bool { return r != '\ufeff' && cleanRune(r) < 0 })
+	}
+	return clean
 }
 
 // Clean makes a header string fit for any consumer: valid UTF-8, no NUL, no
