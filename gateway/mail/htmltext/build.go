@@ -22,13 +22,27 @@ func read(source string, p *Page) *Page {
 		source = source[:maxOctets]
 	}
 	guess := min(len(source)/20+16, maxNodes/8)
-	p.nodes = append(make([]node, 0, guess), node{})
+	p.nodes = make([]node, 0, guess)
 	p.attrs = make([]attr, 0, guess)
 	p.chars = make([]byte, 0, len(source)*5/8+16)
-	b := builder{Page: p, open: make([]int32, 1, 64), sheet: &sheet{}}
-	b.tokens(source)
-	p.resolve(b.sheet)
+	var asked names
+	sheet := p.build(source, &asked)
+	if asked.late {
+		sheet = p.build(source, &asked)
+	}
+	p.resolve(sheet)
 	return p
+}
+
+// build makes the tree, with the attributes that are asked for.
+func (p *Page) build(source string, asked *names) *sheet {
+	p.nodes, p.attrs, p.chars = append(p.nodes[:0], node{}), p.attrs[:0], p.chars[:0]
+	if p.where != nil {
+		p.where = p.where[:1]
+	}
+	b := builder{Page: p, open: make([]int32, 1, 64), names: asked, sheet: &sheet{names: asked}}
+	b.tokens(source)
+	return b.sheet
 }
 
 // builder makes the tree, as browsers do (HTML 13.2.6) but for what changes no
@@ -37,6 +51,7 @@ type builder struct {
 	*Page
 	open   []int32 // stack of open elements
 	active []int32 // formatting elements to open again; 0 is the marker that a cell sets
+	names  *names
 	sheet  *sheet
 	paras  int // open paragraphs
 	tables int // open tables

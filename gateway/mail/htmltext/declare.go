@@ -42,6 +42,7 @@ const (
 	propListStyle
 	propBorder
 	propMsoHide
+	propCustom // "--name"; the value is the whole declaration
 )
 
 var properties = map[string]property{
@@ -60,6 +61,7 @@ var properties = map[string]property{
 type declaration struct {
 	prop      property
 	important bool
+	refers    bool // to custom properties
 	value     []byte
 }
 
@@ -71,6 +73,7 @@ func declarations(b []byte, f func(declaration)) {
 	if bytes.IndexByte(b, '\\') >= 0 {
 		b = unescapeCSS(b)
 	}
+	calls := bytes.IndexByte(b, '(') >= 0
 	for len(b) > 0 {
 		var d []byte
 		d, b = cutDeclaration(b)
@@ -86,10 +89,22 @@ func declarations(b []byte, f func(declaration)) {
 		if j := bytes.LastIndexByte(v, '!'); j >= 0 && is(trim(v[j+1:]), "important") {
 			v, important = trim(v[:j]), true
 		}
+		if prop == propCustom {
+			v = customText(d, important)
+		}
 		if len(v) > 0 {
-			f(declaration{prop, important, v})
+			f(declaration{prop, important, calls && indexVar(v) >= 0, v})
 		}
 	}
+}
+
+// customText is the declaration of a custom property, its mark of importance
+// left out.
+func customText(d []byte, important bool) []byte {
+	if important {
+		d = d[:bytes.LastIndexByte(d, '!')]
+	}
+	return trim(d)
 }
 
 // cutDeclaration cuts at the first semicolon outside of parentheses and quotes.
@@ -115,6 +130,9 @@ func cutDeclaration(b []byte) (d, rest []byte) {
 }
 
 func propertyOf(name []byte) property {
+	if len(name) > 2 && name[0] == '-' && name[1] == '-' {
+		return propCustom
+	}
 	var low [32]byte
 	if len(name) > len(low) {
 		return propNone

@@ -83,6 +83,8 @@ const (
 	attrReversed
 	attrName
 	attrDir
+	attrPopover
+	attrAsked // the first of those that only style sheets ask for
 )
 
 // attrKeys are the names of the attributes that matter; others are 0.
@@ -91,5 +93,5 @@ var attrKeys = map[string]attrKey{
 	"alt": attrAlt, "width": attrWidth, "height": attrHeight, "bgcolor": attrBgcolor, "background": attrBackground, "color": attrColor,
 	"text": attrText, "start": attrStart, "value": attrValue, "type": attrType, "role": attrRole, "border": attrBorder,
 	"open": attrOpen, "selected": attrSelected, "media": attrMedia, "reversed": attrReversed, "name": attrName,
-	"dir": attrDir,
+	"dir": attrDir, "popover": attrPopover,
 }

@@ -15,6 +15,12 @@ type Page struct {
 	chars  []byte  // what nodes and attrs refer to
 	source string  // with where only: the HTML
 	where  []place // of each node
+
+	positions          []position // of each node, where a style sheet asks
+	customs            []custom
+	steps              int  // what selectors looked at
+	htmlless, bodyless bool // the HTML has no such tag
+
 	// Cut is how many octets of the HTML were read where it is larger than what
 	// is read at all, 0 when all of it was.
 	Cut int

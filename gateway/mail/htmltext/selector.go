@@ -9,66 +9,19 @@ import (
 // selector is compounds, the element itself last.
 type selector []compound
 
-// compound is what one element must be: "p#id.a.b".
+// compound is what one element must be: "p#id.a.b[c=d]:not(.e)".
 type compound struct {
-	tag     tag // 0: any
-	id      string
-	classes []string
-	child   bool // of the element that the compound before names, not only below it
+	tag        tag    // 0: any
+	name       string // of a tag that HTML doesn't know
+	id         string
+	classes    []string
+	conditions []condition
+	relation   byte // to the compound before: ' ' below, '>' child, '+' next, '~' later sibling
 }
 
-// parseSelector reads a selector; false for what isn't known.
-func parseSelector(b []byte) (selector, bool) {
-	var s selector
-	child := false
-	for len(b) > 0 && len(s) < 8 {
-		n := bytes.IndexAny(b, " \t\n\r\f>")
-		if n < 0 {
-			n = len(b)
-		}
-		if n > 0 {
-			c, ok := parseCompound(b[:n])
-			if !ok {
-				return nil, false
-			}
-			c.child = child
-			s, child = append(s, c), false
-		}
-		for n < len(b) && (blank(b[n]) || b[n] == '>') {
-			child = child || b[n] == '>'
-			n++
-		}
-		b = b[n:]
-	}
-	return s, len(s) > 0 && len(b) == 0 && !child
-}
-
-func parseCompound(b []byte) (c compound, ok bool) {
-	b = lower(bytes.Clone(unescapeCSS(b)))
-	for len(b) > 0 {
-		n := 1
-		for n < len(b) && b[n] != '.' && b[n] != '#' {
-			n++
-		}
-		part := b[:n]
-		b = b[n:]
-		if bytes.ContainsAny(part, ":[]()+~&@") {
-			return c, false
-		}
-		switch part[0] {
-		case '.':
-			c.classes = append(c.classes, string(part[1:]))
-		case '#':
-			c.id = string(part[1:])
-		case '*':
-		default:
-			if c.tag = atom.Lookup(part); c.tag == 0 {
-				return c, false
-			}
-		}
-	}
-	return c, true
-}
+// maxSteps bounds the elements that the selectors of a page look at around the
+// one they are asked for.
+const maxSteps = 1 << 21
 
 // key is under which a compound is found.
 func (c *compound) key() string {
@@ -80,18 +33,30 @@ func (c *compound) key() string {
 	case c.tag != 0:
 		return c.tag.String()
 	}
+	for i := range c.conditions {
+		if d := &c.conditions[i]; d.kind == isAny && len(d.any) == 1 {
+			return d.any[0].key()
+		}
+	}
 	return "*"
 }
 
+func (s selector) key() string { return s[len(s)-1].key() }
+
+// specificity is three counts: ids, classes and their like, tags (Selectors 4, 17).
 func (s selector) specificity() uint64 {
 	var sum uint64
-	for _, c := range s {
+	for i := range s {
+		c := &s[i]
 		sum += uint64(len(c.classes)) << 10
 		if c.id != "" {
 			sum += 1 << 20
 		}
-		if c.tag != 0 {
+		if c.tag != 0 || c.name != "" {
 			sum++
+		}
+		for k := range c.conditions {
+			sum += c.conditions[k].specificity()
 		}
 	}
 	return sum
@@ -100,39 +65,90 @@ func (s selector) specificity() uint64 {
 // matches says whether the selector names node i.
 func (s selector) matches(p *Page, i int32) bool {
 	last := len(s) - 1
-	if !s[last].matches(p, i) {
-		return false
+	return s[last].matches(p, i) && s.around(p, last, i)
+}
+
+// around says whether node i, which compound k names, stands to others as the
+// compounds before k want.
+func (s selector) around(p *Page, k int, i int32) bool {
+	if k == 0 {
+		return true
 	}
-	child := s[last].child
-	for k := last - 1; k >= 0; k-- {
-		for i = p.nodes[i].parent; i != 0 && !s[k].matches(p, i); i = p.nodes[i].parent {
-			if child {
-				return false
-			}
-		}
-		if i == 0 {
+	how, before := s[k].relation, s[k-1].relation
+	for i != 0 {
+		if how == ' ' || how == '>' {
+			i = p.nodes[i].parent
+		} else if i = p.elementBefore(i); i == 0 {
 			return false
 		}
-		child = s[k].child
+		if p.steps++; p.steps > maxSteps {
+			return false
+		}
+		switch fits := s[k-1].matches(p, i); {
+		case fits && s.around(p, k-1, i):
+			return true
+		case how == '>' || how == '+' || fits && (before == ' ' || before == how):
+			return false // what lies further off has fewer around it still
+		}
 	}
-	return true
+	return false
+}
+
+// elementBefore is the sibling before a node, 0 for none.
+func (p *Page) elementBefore(i int32) int32 {
+	for i = p.nodes[i].prev; i != 0 && p.nodes[i].tag == textTag; i = p.nodes[i].prev {
+		if p.steps++; p.steps > maxSteps {
+			return 0
+		}
+	}
+	return i
 }
 
 func (c *compound) matches(p *Page, i int32) bool {
 	n := &p.nodes[i]
+	if i == 0 {
+		return c.matchesRoot(p)
+	}
 	if c.tag != 0 && c.tag != n.tag || c.id != "" && !equalFold(trim(p.get(n, attrID)), c.id) {
 		return false
 	}
+	if c.name != "" && (n.tag != 0 || !equalFold(p.text(n), c.name)) {
+		return false
+	}
 	for _, want := range c.classes {
-		found := false
-		for class := range fields(p.get(n, attrClass)) {
-			found = found || equalFold(class, want)
+		if !p.hasClass(n, want) {
+			return false
 		}
-		if !found {
+	}
+	for k := range c.conditions {
+		if !c.conditions[k].holds(p, i) {
 			return false
 		}
 	}
 	return true
+}
+
+// matchesRoot takes the root for the html and body elements that a page leaves out.
+func (c *compound) matchesRoot(p *Page) bool {
+	if c.id != "" || c.name != "" || len(c.classes) > 0 {
+		return false
+	}
+	switch {
+	case c.tag == atom.Body:
+		return p.bodyless && len(c.conditions) == 0
+	case c.tag == atom.Html && len(c.conditions) == 0:
+		return p.htmlless
+	}
+	return p.htmlless && (c.tag == 0 || c.tag == atom.Html) && len(c.conditions) == 1 && c.conditions[0].kind == isRoot
+}
+
+func (p *Page) hasClass(n *node, want string) bool {
+	for class := range fields(p.get(n, attrClass)) {
+		if equalFold(class, want) {
+			return true
+		}
+	}
+	return false
 }
 
 func equalFold(b []byte, s string) bool {

@@ -10,12 +10,13 @@ const (
 	maxSheet   = 512 << 10 // octets
 	maxRules   = 4096
 	maxMatches = 1 << 20 // comparisons of a selector with an element
-	maxAtRules = 4       // nested
+	maxNested  = 4       // at-rules, or rules in rules
+	maxHead    = 4 << 10 // octets of the selectors of a rule in rules
 )
 
-// sheet is the style sheets of a page: a small part of CSS, selectors of tags,
-// classes and ids and the combinators between them.
+// sheet is the style sheets of a page: the part of CSS that says what is seen.
 type sheet struct {
+	names  *names
 	octets int
 	rules  []rule
 	byKey  map[string][]int32 // "#id", ".class" or "tag" of the last compound, "*" for any
@@ -48,7 +49,7 @@ func (s *sheet) read(text, media []byte) {
 
 func (s *sheet) elsewhere() *sheet {
 	if s.other == nil {
-		s.other = &sheet{}
+		s.other = &sheet{names: s.names}
 	}
 	return s.other
 }
@@ -73,8 +74,8 @@ func (s *sheet) block(text []byte, depth int) {
 		text = body[min(end+1, len(body)):]
 		switch {
 		case len(head) == 0 || head[0] != '@':
-			s.add(head, inside)
-		case depth >= maxAtRules:
+			s.add(head, inside, 0)
+		case depth >= maxNested:
 		case atRuleApplies(head):
 			s.block(inside, depth+1)
 		case hasFold(head, "@media"):
@@ -83,41 +84,25 @@ func (s *sheet) block(text []byte, depth int) {
 	}
 }
 
-// closingBrace is where the block that b starts in ends.
-func closingBrace(b []byte) int {
-	depth := 0
-	for i, c := range b {
-		switch c {
-		case '{':
-			depth++
-		case '}':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		}
-	}
-	return len(b)
-}
-
 // add takes a rule: its selectors and what it declares.
-func (s *sheet) add(selectors, body []byte) {
+func (s *sheet) add(selectors, body []byte, depth int) {
+	body = s.nested(selectors, body, depth)
 	var decls []declaration
 	declarations(body, func(d declaration) {
-		decls = append(decls, declaration{d.prop, d.important, bytes.Clone(d.value)})
+		decls = append(decls, declaration{d.prop, d.important, d.refers, bytes.Clone(d.value)})
 	})
-	if len(decls) == 0 {
-		return
-	}
-	for text := range bytes.SplitSeq(selectors, []byte(",")) {
-		sel, ok := parseSelector(trim(text))
-		if !ok || len(s.rules) >= maxRules {
+	for len(decls) > 0 && len(selectors) > 0 && len(s.rules) < maxRules {
+		var text []byte
+		text, selectors = cutTop(selectors, ',')
+		r := selectorReader{b: trim(text), names: s.names}
+		sel, ok := r.selector()
+		if !ok {
 			continue
 		}
 		if s.byKey == nil {
 			s.byKey = map[string][]int32{}
 		}
-		key := sel[len(sel)-1].key()
+		key := sel.key()
 		s.byKey[key] = append(s.byKey[key], int32(len(s.rules)))
 		s.rules = append(s.rules, rule{sel, sel.specificity()<<32 | uint64(len(s.rules)), decls})
 	}
@@ -150,7 +135,11 @@ func (s *sheet) matching(p *Page, i int32, f func(*rule)) {
 		key[0] = '#'
 		try(lower(append(key[:1], id...)))
 	}
-	if n.tag != 0 {
+	switch {
+	case i == 0:
+		try(append(key[:0], "html"...))
+		try(append(key[:0], "body"...))
+	case n.tag != 0:
 		try(append(key[:0], n.tag.String()...))
 	}
 	try([]byte("*"))

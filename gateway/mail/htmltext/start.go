@@ -83,13 +83,16 @@ func (b *builder) readAttrs(i int32, z *html.Tokenizer, more bool) {
 		var key, val []byte
 		key, val, more = z.TagAttr()
 		k := attrKeys[string(key)]
+		if k == attrNone {
+			k = b.names.key(key)
+		}
 		if k == attrNone || b.nodes[i].attrCount > 30 {
 			continue
 		}
 		switch {
 		case k == attrSrc && bytes.HasPrefix(val, []byte("data:")):
 			val = val[:5]
-		case k == attrClass || k == attrID:
+		case k == attrClass || k == attrID || k >= attrAsked:
 			val = val[:min(len(val), maxNames)]
 		}
 		a := attr{key: k}

@@ -12,6 +12,7 @@ type style struct {
 	picture   bool // the ground is an image: its colour isn't known
 	invisible bool
 	blanks    bool
+	custom    int32 // the custom properties in force, in Page.customs
 }
 
 // box is what the declarations say of one element.
@@ -180,7 +181,7 @@ func (b *box) attributes(p *Page, n *node) {
 	for _, a := range p.attrs[n.attr : n.attr+int32(n.attrCount)] {
 		v := trim(p.chars[a.off : a.off+a.size])
 		switch a.key {
-		case attrHidden:
+		case attrHidden, attrPopover:
 			b.display = displayNone
 		case attrBgcolor:
 			if c, ok := legacyColour(v); ok {

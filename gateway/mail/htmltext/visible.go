@@ -7,7 +7,28 @@ import (
 // resolve computes what is seen: it sets why and the layout flags of each node.
 func (p *Page) resolve(s *sheet) {
 	root := style{em: defaultSize, ink: black, ground: white}
+	if len(s.rules) > 0 {
+		p.htmlless, p.bodyless = !p.hasTag(atom.Html), !p.hasTag(atom.Body)
+		b := newBox(&root)
+		b.cascade(p, 0, &p.nodes[0], s)
+		root = b.style
+	}
 	p.resolveChildren(0, &root, s)
+}
+
+// hasTag says whether the HTML has the html or body element's tag.
+func (p *Page) hasTag(t tag) bool {
+	for c := range p.children(0) {
+		if p.nodes[c].tag == t {
+			return true
+		}
+		for g := range p.children(c) {
+			if p.nodes[c].tag == atom.Html && p.nodes[g].tag == t {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (p *Page) resolveChildren(i int32, in *style, s *sheet) {
@@ -27,7 +48,7 @@ func (p *Page) resolveChildren(i int32, in *style, s *sheet) {
 
 func (p *Page) resolveElement(c int32, n *node, in *style, s *sheet) {
 	class := n.class
-	if class&unseen != 0 || n.tag == atom.Dialog && !p.has(n, attrOpen) || n.tag == atom.Input && is(p.get(n, attrType), "hidden") {
+	if class&unseen != 0 || n.tag == atom.Input && is(p.get(n, attrType), "hidden") {
 		n.why = Unrendered
 		return
 	}
@@ -66,6 +87,10 @@ func (b *box) ownDefaults(p *Page, n *node) {
 		if p.has(n, attrHref) {
 			b.style.ink = linkBlue
 		}
+	case atom.Dialog:
+		if !p.has(n, attrOpen) {
+			b.display = displayNone
+		}
 	case atom.Mark:
 		b.style.ground, b.style.ink, b.style.picture = 0xffffff00, black, false
 	case atom.Pre, atom.Textarea, atom.Listing, atom.Xmp, atom.Plaintext:
@@ -79,12 +104,18 @@ func (b *box) ownDefaults(p *Page, n *node) {
 func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
 	var important [16]declaration
 	last := important[:0]
+	var later []declaration // from the first that refers to custom properties on
 	take := func(d declaration) {
-		if d.important {
+		switch {
+		case d.important:
 			last = append(last, d)
-			return
+		case d.prop == propCustom:
+			b.style.custom = p.define(b.style.custom, d.value)
+		case later != nil || d.refers:
+			later = append(later, d)
+		default:
+			b.apply(d)
 		}
-		b.apply(d)
 	}
 	if len(s.rules) > 0 {
 		s.matching(p, c, func(r *rule) {
@@ -97,6 +128,25 @@ func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
 		declarations(v, take)
 	}
 	for _, d := range last {
+		if d.prop == propCustom {
+			b.style.custom = p.define(b.style.custom, d.value)
+		}
+	}
+	for _, d := range later {
+		b.settle(p, d)
+	}
+	for _, d := range last {
+		b.settle(p, d)
+	}
+}
+
+// settle applies a declaration once the custom properties are known.
+func (b *box) settle(p *Page, d declaration) {
+	switch {
+	case d.prop == propCustom:
+	case d.refers:
+		b.applyCustom(p, d)
+	default:
 		b.apply(d)
 	}
 }
