@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"unicode"
 	"unicode/utf8"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // wordEnd is where the first blank or invisible character of s is.
@@ -11,7 +13,7 @@ func wordEnd(s []byte) int {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if c < 0xc2 {
-			if blank(c) {
+			if css.Blank(c) {
 				return i
 			}
 			continue

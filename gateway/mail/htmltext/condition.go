@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // condition is what a selector asks beside tag, id and classes.
@@ -49,11 +51,14 @@ func (d *condition) holds(p *Page, i int32) bool {
 	switch d.kind {
 	case hasAttr:
 		v, ok := p.lookup(n, d.key)
-		return ok && d.valueFits(v)
+		if d.fold {
+			v = css.Lower(bytes.Clone(v))
+		}
+		return ok && css.ValueFits(d.op, v, []byte(d.value))
 	case isAny, isNone:
 		return d.names(p, i) == (d.kind == isAny)
 	case isNth:
-		return nth(p.position(i)[d.count], d.a, d.b)
+		return css.Nth(p.position(i)[d.count], d.a, d.b)
 	case isRoot:
 		return n.tag == atom.Html
 	case isEmpty:
@@ -73,46 +78,4 @@ func (d *condition) names(p *Page, i int32) bool {
 		}
 	}
 	return false
-}
-
-// nth says whether a place is one of a*n+b, n from 0.
-func nth(place int32, a, b int) bool {
-	d := int(place) - b
-	if a == 0 {
-		return d == 0
-	}
-	return d%a == 0 && d/a >= 0
-}
-
-// valueFits compares an attribute's value (Selectors 4, 6.1 and 6.2).
-func (d *condition) valueFits(v []byte) bool {
-	want := []byte(d.value)
-	if d.fold {
-		v = lower(bytes.Clone(v))
-	}
-	switch d.op {
-	case 0:
-		return true
-	case '=':
-		return bytes.Equal(v, want)
-	case '~':
-		for w := range fields(v) {
-			if bytes.Equal(w, want) {
-				return true
-			}
-		}
-		return false
-	case '|':
-		return bytes.HasPrefix(v, want) && (len(v) == len(want) || v[len(want)] == '-')
-	}
-	if len(want) == 0 {
-		return false
-	}
-	switch d.op {
-	case '^':
-		return bytes.HasPrefix(v, want)
-	case '$':
-		return bytes.HasSuffix(v, want)
-	}
-	return bytes.Contains(v, want)
 }

@@ -1,6 +1,10 @@
 package htmltext
 
-import "bytes"
+import (
+	"bytes"
+
+	"postern/gateway/mail/htmltext/css"
+)
 
 // custom is a custom property, and those defined before it and around it: what
 // "var(--name)" stands for.
@@ -24,7 +28,7 @@ func (p *Page) define(before int32, text []byte) int32 {
 		p.customs = make([]custom, 1)
 	}
 	name, value, _ := bytes.Cut(text, []byte(":"))
-	c := custom{trim(name), trim(value), p.customs[before].depth + 1, before}
+	c := custom{css.Trim(name), css.Trim(value), p.customs[before].depth + 1, before}
 	if c.depth > maxCustom {
 		return before
 	}
@@ -34,20 +38,20 @@ func (p *Page) define(before int32, text []byte) int32 {
 
 // applyCustom applies a declaration that refers to custom properties. One that
 // isn't defined makes the property what it is at first (CSS Variables 3.1).
-func (b *box) applyCustom(p *Page, d declaration) {
+func (b *box) applyCustom(p *Page, d css.Declaration) {
 	budget := maxCustomValue
-	v, ok := p.replace(b.style.custom, d.value, 0, &budget)
-	if v = trim(v); !ok || len(v) == 0 {
+	v, ok := p.replace(b.style.custom, d.Value, 0, &budget)
+	if v = css.Trim(v); !ok || len(v) == 0 {
 		v = []byte("initial")
 	}
-	d.value = v
+	d.Value = v
 	b.apply(d)
 }
 
 // replace puts values in place of references.
 func (p *Page) replace(in int32, v []byte, depth int, budget *int) (out []byte, ok bool) {
 	for {
-		i := indexVar(v)
+		i := css.IndexVar(v)
 		if *budget -= len(v) + 1; *budget < 0 || depth > maxCustomDepth {
 			return nil, false
 		}
@@ -55,9 +59,9 @@ func (p *Page) replace(in int32, v []byte, depth int, budget *int) (out []byte, 
 			return append(out, v...), true
 		}
 		out = append(out, v[:i]...)
-		arg, rest := closingParen(v[i+len("var("):])
+		arg, rest := css.ClosingParen(v[i+len("var("):])
 		name, fallback, has := bytes.Cut(arg, []byte(","))
-		value, found := p.find(in, trim(name))
+		value, found := p.find(in, css.Trim(name))
 		if !found {
 			value, found = fallback, has
 		}
@@ -73,41 +77,9 @@ func (p *Page) find(in int32, name []byte) ([]byte, bool) {
 	for in != 0 {
 		c := &p.customs[in]
 		if bytes.Equal(c.name, name) {
-			return c.value, !is(c.value, "initial")
+			return c.value, !css.Is(c.value, "initial")
 		}
 		in = c.before
 	}
 	return nil, false
-}
-
-// indexVar is where a value refers to custom properties, -1 for nowhere.
-func indexVar(v []byte) int {
-	for i := 0; i+4 <= len(v); i++ {
-		if v[i]|0x20 == 'v' && is(v[i:i+4], "var(") {
-			return i
-		}
-	}
-	return -1
-}
-
-// closingParen cuts at the parenthesis that closes what b starts in.
-func closingParen(b []byte) (inside, rest []byte) {
-	depth, quote := 0, byte(0)
-	for i, c := range b {
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(':
-			depth++
-		case c == ')' && depth == 0:
-			return b[:i], b[i+1:]
-		case c == ')':
-			depth--
-		}
-	}
-	return b, nil
 }

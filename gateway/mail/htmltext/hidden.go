@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/net/html/atom"
 
+	"postern/gateway/mail/htmltext/css"
 	"postern/gateway/text"
 )
 
@@ -123,7 +124,7 @@ func (p *Page) Characters() string {
 func (p *Page) Overrides() string {
 	for i := range p.nodes {
 		n := &p.nodes[i]
-		if n.tag == atom.Bdo && n.why == Shown && is(p.get(n, attrDir), "rtl") {
+		if n.tag == atom.Bdo && n.why == Shown && css.Is(p.get(n, attrDir), "rtl") {
 			for c := range p.children(int32(i)) {
 				if t := p.text(&p.nodes[c]); p.nodes[c].tag == textTag && bytes.ContainsFunc(t, unicode.IsLetter) {
 					return text.Clip(string(t), maxSample)

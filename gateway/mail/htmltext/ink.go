@@ -1,9 +1,13 @@
 package htmltext
 
-import "bytes"
+import (
+	"bytes"
+
+	"postern/gateway/mail/htmltext/css"
+)
 
 func (b *box) filter(v []byte) {
-	if i := bytes.Index(lower(bytes.Clone(v)), []byte("opacity")); i >= 0 {
+	if i := bytes.Index(css.Lower(bytes.Clone(v)), []byte("opacity")); i >= 0 {
 		arg := bytes.TrimLeft(v[i+len("opacity"):], "(= ")
 		n := 0
 		for n < len(arg) && (arg[n] >= '0' && arg[n] <= '9' || arg[n] == '.' || arg[n] == '%') {
@@ -16,14 +20,14 @@ func (b *box) filter(v []byte) {
 func (b *box) fontSize(v []byte) {
 	parent := b.parent.em
 	switch {
-	case is(v, "smaller"):
+	case css.Is(v, "smaller"):
 		b.style.em = parent / 1.2
-	case is(v, "larger"):
+	case css.Is(v, "larger"):
 		b.style.em = parent * 1.2
-	case hasFold(v, "small") || hasFold(v, "large") || is(v, "medium") || is(v, "initial"):
-		b.style.em = defaultSize
+	case css.HasFold(v, "small") || css.HasFold(v, "large") || css.Is(v, "medium") || css.Is(v, "initial"):
+		b.style.em = css.DefaultSize
 	default:
-		if x, ok := parseLength(v, parent, parent); ok && x >= 0 {
+		if x, ok := css.ParseLength(v, parent, parent); ok && x >= 0 {
 			b.style.em = x
 		}
 	}
@@ -33,7 +37,7 @@ func (b *box) fontSize(v []byte) {
 func (b *box) font(v []byte) {
 	for len(v) > 0 {
 		var w []byte
-		w, v = word(v)
+		w, v = css.Word(v)
 		if len(w) > 0 && (w[0] >= '0' && w[0] <= '9' || w[0] == '.') && !(len(w) == 3 && w[1] == '0' && w[2] == '0') {
 			b.fontSize(w)
 			return
@@ -42,27 +46,27 @@ func (b *box) font(v []byte) {
 }
 
 func (b *box) ink(v []byte) {
-	if is(v, "initial") {
-		b.style.ink = black
-	} else if c, ok := parseColour(v); ok {
+	if css.Is(v, "initial") {
+		b.style.ink = css.Black
+	} else if c, ok := css.ParseColour(v); ok {
 		b.style.ink = c
 	}
 }
 
-func (b *box) background(v []byte, prop property) {
-	if hasFold(v, "url(") || hasFold(v, "gradient(") {
+func (b *box) background(v []byte, prop css.Property) {
+	if css.HasFold(v, "url(") || css.HasFold(v, "gradient(") {
 		b.style.picture = true
 	}
-	if prop == propBackgroundImage {
-		if is(v, "none") {
+	if prop == css.PropBackgroundImage {
+		if css.Is(v, "none") {
 			b.style.picture = b.parent.picture
 		}
 		return
 	}
 	for len(v) > 0 {
 		var w []byte
-		w, v = word(v)
-		if c, ok := parseColour(w); ok {
+		w, v = css.Word(v)
+		if c, ok := css.ParseColour(w); ok {
 			b.paint(c)
 			return
 		}
@@ -70,12 +74,12 @@ func (b *box) background(v []byte, prop property) {
 }
 
 // paint lays a colour over the ground.
-func (b *box) paint(c colour) {
+func (b *box) paint(c css.Colour) {
 	if c>>24 == 0 {
 		return
 	}
 	if c>>24 == 0xff && b.style.picture == b.parent.picture {
 		b.style.picture = false
 	}
-	b.style.ground = c.over(b.parent.ground)
+	b.style.ground = c.Over(b.parent.ground)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // maxTarget bounds the target of a link: a longer one leads nowhere.
@@ -13,7 +15,7 @@ const maxTarget = 8 << 10
 
 // link writes what is in a link, and where it leads.
 func (r *renderer) link(c int32, n *node) {
-	target := linkTarget(string(trim(r.get(n, attrHref))))
+	target := linkTarget(string(css.Trim(r.get(n, attrHref))))
 	if target == "" || r.bare || r.toldBelow(c, n) {
 		r.walk(c)
 		return

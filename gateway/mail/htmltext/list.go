@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // list is the list whose items are written.
@@ -19,12 +21,12 @@ type list struct {
 func (r *renderer) listOf(c int32, n *node) {
 	outer := r.list
 	l := &list{ordered: n.tag == atom.Ol, unmarked: n.flags&noMarks != 0, next: 1, step: 1}
-	if v, err := strconv.Atoi(string(trim(r.get(n, attrStart)))); err == nil {
+	if v, err := strconv.Atoi(string(css.Trim(r.get(n, attrStart)))); err == nil {
 		l.next = v
 	}
 	if t := string(r.get(n, attrType)); t == "a" || t == "A" || t == "i" || t == "I" {
 		l.letters = t
-	} else if is([]byte(t), "none") {
+	} else if css.Is([]byte(t), "none") {
 		l.unmarked = true
 	}
 	if r.has(n, attrReversed) {
@@ -56,7 +58,7 @@ func (r *renderer) item(c int32, n *node) {
 		defer func() { r.list = nil }()
 	}
 	if n.flags&continuation == 0 {
-		if v, err := strconv.Atoi(string(trim(r.get(n, attrValue)))); err == nil && l.ordered {
+		if v, err := strconv.Atoi(string(css.Trim(r.get(n, attrValue)))); err == nil && l.ordered {
 			l.next = v
 		}
 	}

@@ -2,6 +2,8 @@ package htmltext
 
 import (
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // counting is one of the ways to count an element among its siblings.
@@ -59,7 +61,7 @@ func (p *Page) afterHead(parent int32) int32 {
 	}
 	for ; c != 0; c = p.nodes[c].next {
 		n := &p.nodes[c]
-		if n.tag == textTag && len(trim(p.text(n))) > 0 || n.tag != textTag && n.tag != atom.Head && n.tag != atom.Meta && n.class&inHead == 0 {
+		if n.tag == textTag && len(css.Trim(p.text(n))) > 0 || n.tag != textTag && n.tag != atom.Head && n.tag != atom.Meta && n.class&inHead == 0 {
 			break
 		}
 	}

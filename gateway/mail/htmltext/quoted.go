@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // quoting is what an element's markup says of the mail that is answered.
@@ -38,13 +40,13 @@ func (p *Page) quotingOf(n *node) quoting {
 		v := p.chars[a.off : a.off+a.size]
 		switch a.key {
 		case attrClass, attrID, attrName:
-			for name := range fields(v) {
+			for name := range css.Fields(v) {
 				if q := quoteMark(name); q != ownWords {
 					return q
 				}
 			}
 		case attrType:
-			if n.tag == atom.Blockquote && is(trim(v), "cite") {
+			if n.tag == atom.Blockquote && css.Is(css.Trim(v), "cite") {
 				return quotesMail
 			}
 		}
@@ -57,7 +59,7 @@ func quoteMark(name []byte) quoting {
 	if len(name) > len(room) {
 		return ownWords
 	}
-	name = lower(append(room[:0], name...))
+	name = css.Lower(append(room[:0], name...))
 	if bytes.HasPrefix(name, []byte("yahoo_quoted")) || bytes.HasPrefix(name, []byte("ydp")) && bytes.HasSuffix(name, []byte("yahoo_quoted")) || bytes.HasPrefix(name, []byte("zmail_extra")) {
 		return quotesMail
 	}

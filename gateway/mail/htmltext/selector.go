@@ -1,9 +1,9 @@
 package htmltext
 
 import (
-	"bytes"
-
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // selector is compounds, the element itself last.
@@ -109,10 +109,10 @@ func (c *compound) matches(p *Page, i int32) bool {
 	if i == 0 {
 		return c.matchesRoot(p)
 	}
-	if c.tag != 0 && c.tag != n.tag || c.id != "" && !equalFold(trim(p.get(n, attrID)), c.id) {
+	if c.tag != 0 && c.tag != n.tag || c.id != "" && !css.EqualFold(css.Trim(p.get(n, attrID)), c.id) {
 		return false
 	}
-	if c.name != "" && (n.tag != 0 || !equalFold(p.text(n), c.name)) {
+	if c.name != "" && (n.tag != 0 || !css.EqualFold(p.text(n), c.name)) {
 		return false
 	}
 	for _, want := range c.classes {
@@ -143,43 +143,10 @@ func (c *compound) matchesRoot(p *Page) bool {
 }
 
 func (p *Page) hasClass(n *node, want string) bool {
-	for class := range fields(p.get(n, attrClass)) {
-		if equalFold(class, want) {
+	for class := range css.Fields(p.get(n, attrClass)) {
+		if css.EqualFold(class, want) {
 			return true
 		}
 	}
 	return false
-}
-
-func equalFold(b []byte, s string) bool {
-	return len(b) == len(s) && bytes.EqualFold(b, []byte(s))
-}
-
-// lower changes b.
-func lower(b []byte) []byte {
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c | 0x20
-		}
-	}
-	return b
-}
-
-// fields yields the words of an attribute.
-func fields(b []byte) func(func([]byte) bool) {
-	return func(yield func([]byte) bool) {
-		for {
-			for len(b) > 0 && blank(b[0]) {
-				b = b[1:]
-			}
-			n := 0
-			for n < len(b) && !blank(b[n]) {
-				n++
-			}
-			if n == 0 || !yield(b[:n]) {
-				return
-			}
-			b = b[n:]
-		}
-	}
 }

@@ -2,9 +2,10 @@ package htmltext
 
 import (
 	"bytes"
-	"strconv"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // Bounds of a selector: one beyond them is not understood.
@@ -33,8 +34,8 @@ func (r *selectorReader) selector() (s selector, ok bool) {
 			return s, true
 		}
 		relation = ' '
-		for len(r.b) > 0 && (blank(r.b[0]) || bytes.IndexByte([]byte(">+~"), r.b[0]) >= 0) {
-			if !blank(r.b[0]) {
+		for len(r.b) > 0 && (css.Blank(r.b[0]) || bytes.IndexByte([]byte(">+~"), r.b[0]) >= 0) {
+			if !css.Blank(r.b[0]) {
 				if relation != ' ' {
 					return nil, false
 				}
@@ -89,10 +90,10 @@ func (r *selectorReader) name() []byte {
 		switch c := r.b[n]; {
 		case c == '\\':
 			n += 2
-			for k := 0; k < 5 && n < len(r.b) && unhex(r.b[n-1]) >= 0 && unhex(r.b[n]) >= 0; k++ {
+			for k := 0; k < 5 && n < len(r.b) && css.Unhex(r.b[n-1]) >= 0 && css.Unhex(r.b[n]) >= 0; k++ {
 				n++
 			}
-			if n < len(r.b) && blank(r.b[n]) && unhex(r.b[n-1]) >= 0 {
+			if n < len(r.b) && css.Blank(r.b[n]) && css.Unhex(r.b[n-1]) >= 0 {
 				n++
 			}
 		case c >= 0x80 || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_':
@@ -106,13 +107,13 @@ func (r *selectorReader) name() []byte {
 
 func (r *selectorReader) cut(n int) []byte {
 	n = min(n, len(r.b))
-	name := unescapeCSS(r.b[:n])
+	name := css.UnescapeCSS(r.b[:n])
 	r.b = r.b[n:]
 	return name
 }
 
 func (r *selectorReader) lowerName(ok *bool) string {
-	name := lower(r.name())
+	name := css.Lower(r.name())
 	*ok = *ok && len(name) > 0
 	return string(name)
 }
@@ -120,10 +121,10 @@ func (r *selectorReader) lowerName(ok *bool) string {
 // attribute reads "a=b]".
 func (r *selectorReader) attribute(c *compound) bool {
 	ok := true
-	r.b = trim(r.b)
+	r.b = css.Trim(r.b)
 	name := r.lowerName(&ok)
-	d := condition{kind: hasAttr, key: r.names.ask(name), fold: folds(name)}
-	r.b = trim(r.b)
+	d := condition{kind: hasAttr, key: r.names.ask(name), fold: css.Folds(name)}
+	r.b = css.Trim(r.b)
 	if len(r.b) > 0 && r.b[0] != ']' {
 		d.op = r.b[0]
 		if d.op != '=' {
@@ -132,19 +133,19 @@ func (r *selectorReader) attribute(c *compound) bool {
 		if bytes.IndexByte([]byte("=~|^$*"), d.op) < 0 || len(r.b) == 0 || r.b[0] != '=' {
 			return false
 		}
-		r.b = trim(r.b[1:])
+		r.b = css.Trim(r.b[1:])
 		value := r.value()
-		r.b = trim(r.b)
-		if flag := r.name(); is(flag, "i") {
+		r.b = css.Trim(r.b)
+		if flag := r.name(); css.Is(flag, "i") {
 			d.fold = true
-		} else if is(flag, "s") {
+		} else if css.Is(flag, "s") {
 			d.fold = false
 		}
 		if d.fold {
-			value = lower(value)
+			value = css.Lower(value)
 		}
 		d.value = string(value)
-		r.b = trim(r.b)
+		r.b = css.Trim(r.b)
 	}
 	if !ok || d.key == attrNone || len(r.b) == 0 || r.b[0] != ']' {
 		return false
@@ -152,15 +153,6 @@ func (r *selectorReader) attribute(c *compound) bool {
 	r.b = r.b[1:]
 	c.conditions = append(c.conditions, d)
 	return true
-}
-
-// folds says whether an attribute's value has no case in HTML (HTML 4.16.2).
-func folds(attribute string) bool {
-	switch attribute {
-	case "align", "bgcolor", "charset", "color", "dir", "face", "lang", "media", "method", "rel", "type", "valign":
-		return true
-	}
-	return false
 }
 
 // value reads a name or a quoted string.
@@ -191,8 +183,8 @@ func (r *selectorReader) pseudo(c *compound) bool {
 	}
 	var arg []byte
 	if len(r.b) > 0 && r.b[0] == '(' {
-		arg, r.b = closingParen(r.b[1:])
-		arg = trim(arg)
+		arg, r.b = css.ClosingParen(r.b[1:])
+		arg = css.Trim(arg)
 	}
 	ds, ok := r.conditions(name, arg)
 	c.conditions = append(c.conditions, ds...)
@@ -249,8 +241,8 @@ func (r *selectorReader) list(arg []byte) (all []selector, ok bool) {
 	ok = r.depth < maxParens
 	for len(arg) > 0 && r.depth < maxParens {
 		var one []byte
-		one, arg = cutTop(arg, ',')
-		in := selectorReader{trim(one), r.names, r.depth + 1}
+		one, arg = css.CutTop(arg, ',')
+		in := selectorReader{css.Trim(one), r.names, r.depth + 1}
 		s, understood := in.selector()
 		if !understood || len(all) >= maxConditions {
 			ok = false
@@ -261,31 +253,7 @@ func (r *selectorReader) list(arg []byte) (all []selector, ok bool) {
 	return all, ok
 }
 
-// nthOf reads "odd", "even", "3" or "2n+1" (CSS Syntax 6).
 func nthOf(arg []byte, how counting) ([]condition, bool) {
-	d := condition{kind: isNth, count: how}
-	s := string(lower(bytes.Join(bytes.Fields(arg), nil)))
-	switch s {
-	case "odd":
-		s = "2n+1"
-	case "even":
-		s = "2n"
-	}
-	a, b, stepped := bytes.Cut([]byte(s), []byte("n"))
-	if !stepped {
-		a, b = []byte("0"), a
-	}
-	var err, also error
-	switch string(a) {
-	case "", "+":
-		d.a = 1
-	case "-":
-		d.a = -1
-	default:
-		d.a, err = strconv.Atoi(string(a))
-	}
-	if len(b) > 0 {
-		d.b, also = strconv.Atoi(string(b))
-	}
-	return []condition{d}, err == nil && also == nil && len(s) > 0
+	a, b, ok := css.ParseNth(arg)
+	return []condition{{kind: isNth, a: a, b: b, count: how}}, ok
 }

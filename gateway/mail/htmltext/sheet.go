@@ -3,6 +3,8 @@ package htmltext
 import (
 	"bytes"
 	"slices"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // Bounds of the style sheets of one page: what lies beyond styles nothing.
@@ -11,7 +13,6 @@ const (
 	maxRules   = 4096
 	maxMatches = 1 << 20 // comparisons of a selector with an element
 	maxNested  = 4       // at-rules, or rules in rules
-	maxHead    = 4 << 10 // octets of the selectors of a rule in rules
 )
 
 // sheet is the style sheets of a page: the part of CSS that says what is seen.
@@ -28,7 +29,7 @@ type sheet struct {
 type rule struct {
 	selector selector
 	weight   uint64 // specificity, then order
-	decls    []declaration
+	decls    []css.Declaration
 }
 
 // read takes the text of a style element.
@@ -36,11 +37,11 @@ func (s *sheet) read(text, media []byte) {
 	if s.octets += len(text); s.octets > maxSheet {
 		return
 	}
-	text = dropComments(text)
+	text = css.DropComments(text)
 	for _, mark := range []string{"<!--", "-->"} {
 		text = bytes.ReplaceAll(text, []byte(mark), nil)
 	}
-	if mediaApplies(media) {
+	if css.MediaApplies(media) {
 		s.block(text, 0)
 	} else {
 		s.elsewhere().block(text, 0)
@@ -57,7 +58,7 @@ func (s *sheet) elsewhere() *sheet {
 // block reads rules, those of at-rules that apply included.
 func (s *sheet) block(text []byte, depth int) {
 	for len(text) > 0 && len(s.rules) < maxRules {
-		text = trim(text)
+		text = css.Trim(text)
 		brace := bytes.IndexByte(text, '{')
 		if len(text) > 0 && text[0] == '@' {
 			if semi := bytes.IndexByte(text[:max(brace, 0)], ';'); semi >= 0 {
@@ -68,17 +69,17 @@ func (s *sheet) block(text []byte, depth int) {
 		if brace < 0 {
 			return
 		}
-		head, body := trim(text[:brace]), text[brace+1:]
-		end := closingBrace(body)
+		head, body := css.Trim(text[:brace]), text[brace+1:]
+		end := css.ClosingBrace(body)
 		inside := body[:end]
 		text = body[min(end+1, len(body)):]
 		switch {
 		case len(head) == 0 || head[0] != '@':
 			s.add(head, inside, 0)
 		case depth >= maxNested:
-		case atRuleApplies(head):
+		case css.AtRuleApplies(head):
 			s.block(inside, depth+1)
-		case hasFold(head, "@media"):
+		case css.HasFold(head, "@media"):
 			s.elsewhere().block(inside, depth+1)
 		}
 	}
@@ -87,14 +88,15 @@ func (s *sheet) block(text []byte, depth int) {
 // add takes a rule: its selectors and what it declares.
 func (s *sheet) add(selectors, body []byte, depth int) {
 	body = s.nested(selectors, body, depth)
-	var decls []declaration
-	declarations(body, func(d declaration) {
-		decls = append(decls, declaration{d.prop, d.important, d.refers, bytes.Clone(d.value)})
+	var decls []css.Declaration
+	css.Declarations(body, func(d css.Declaration) {
+		d.Value = bytes.Clone(d.Value)
+		decls = append(decls, d)
 	})
 	for len(decls) > 0 && len(selectors) > 0 && len(s.rules) < maxRules {
 		var text []byte
-		text, selectors = cutTop(selectors, ',')
-		r := selectorReader{b: trim(text), names: s.names}
+		text, selectors = css.CutTop(selectors, ',')
+		r := selectorReader{b: css.Trim(text), names: s.names}
 		sel, ok := r.selector()
 		if !ok {
 			continue
@@ -128,12 +130,12 @@ func (s *sheet) matching(p *Page, i int32, f func(*rule)) {
 	}
 	var room [64]byte
 	key := append(room[:0], '.')
-	for class := range fields(p.get(n, attrClass)) {
-		try(lower(append(key[:1], class...)))
+	for class := range css.Fields(p.get(n, attrClass)) {
+		try(css.Lower(append(key[:1], class...)))
 	}
-	if id := trim(p.get(n, attrID)); len(id) > 0 {
+	if id := css.Trim(p.get(n, attrID)); len(id) > 0 {
 		key[0] = '#'
-		try(lower(append(key[:1], id...)))
+		try(css.Lower(append(key[:1], id...)))
 	}
 	switch {
 	case i == 0:
@@ -165,10 +167,10 @@ func (s *sheet) shows(p *Page, i int32) bool {
 	}
 	s.matching(p, i, func(r *rule) {
 		for _, d := range r.decls {
-			switch d.prop {
-			case propDisplay:
-				shows = displayOf(d.value) != displayNone
-			case propMaxHeight, propHeight, propWidth, propMaxWidth, propVisibility, propOpacity, propFontSize:
+			switch d.Prop {
+			case css.PropDisplay:
+				shows = css.DisplayOf(d.Value) != css.DisplayNone
+			case css.PropMaxHeight, css.PropHeight, css.PropWidth, css.PropMaxWidth, css.PropVisibility, css.PropOpacity, css.PropFontSize:
 				shows = true
 			}
 		}

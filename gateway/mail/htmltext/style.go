@@ -1,14 +1,18 @@
 package htmltext
 
-import "golang.org/x/net/html/atom"
+import (
+	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
+)
 
 // style is what an element hands down to its content.
 type style struct {
 	em        float32
 	indent    float32
 	spacing   float32
-	ink       colour
-	ground    colour
+	ink       css.Colour
+	ground    css.Colour
 	picture   bool // the ground is an image: its colour isn't known
 	invisible bool
 	blanks    bool
@@ -28,128 +32,107 @@ type box struct {
 	unlisted, unframed, msoHidden, unseen    bool
 }
 
-// The kinds of display that matter.
-const (
-	displayUnset uint8 = iota
-	displayNone
-	displayInline
-	displayBlock
-	displayOther
-)
-
 func newBox(parent *style) box {
-	return box{parent: parent, style: *parent, opacity: 1, height: unset, maxHeight: unset, width: unset, maxWidth: unset, line: unset,
-		left: unset, top: unset, right: unset, bottom: unset, marginLeft: unset, marginTop: unset, marginBottom: unset}
+	return box{parent: parent, style: *parent, opacity: 1, height: css.Unset, maxHeight: css.Unset, width: css.Unset, maxWidth: css.Unset, line: css.Unset,
+		left: css.Unset, top: css.Unset, right: css.Unset, bottom: css.Unset, marginLeft: css.Unset, marginTop: css.Unset, marginBottom: css.Unset}
 }
 
 // apply takes one declaration.
-func (b *box) apply(d declaration) {
-	v := d.value
-	if is(v, "inherit") || is(v, "unset") || is(v, "revert") {
+func (b *box) apply(d css.Declaration) {
+	v := d.Value
+	if css.Is(v, "inherit") || css.Is(v, "unset") || css.Is(v, "revert") {
 		return
 	}
-	switch d.prop {
-	case propDisplay:
-		b.display = displayOf(v)
-	case propVisibility:
-		b.style.invisible = is(v, "hidden") || is(v, "collapse")
-	case propOpacity:
+	switch d.Prop {
+	case css.PropDisplay:
+		b.display = css.DisplayOf(v)
+	case css.PropVisibility:
+		b.style.invisible = css.Is(v, "hidden") || css.Is(v, "collapse")
+	case css.PropOpacity:
 		setLength(&b.opacity, v, 1, 1)
-	case propFilter:
+	case css.PropFilter:
 		b.filter(v)
-	case propFontSize:
+	case css.PropFontSize:
 		b.fontSize(v)
-	case propFont:
+	case css.PropFont:
 		b.font(v)
-	case propColor:
+	case css.PropColor:
 		b.ink(v)
-	case propBackground, propBackgroundColor, propBackgroundImage:
-		b.background(v, d.prop)
-	case propHeight:
+	case css.PropBackground, css.PropBackgroundColor, css.PropBackgroundImage:
+		b.background(v, d.Prop)
+	case css.PropHeight:
 		b.length(&b.height, v)
-	case propMaxHeight:
+	case css.PropMaxHeight:
 		b.length(&b.maxHeight, v)
-	case propWidth:
+	case css.PropWidth:
 		b.length(&b.width, v)
-	case propMaxWidth:
+	case css.PropMaxWidth:
 		b.length(&b.maxWidth, v)
-	case propLineHeight:
+	case css.PropLineHeight:
 		setLength(&b.line, v, b.style.em, b.style.em)
-	case propOverflow:
-		b.cuts = !hasFold(v, "visible")
-	case propWhiteSpace:
-		b.style.blanks = hasFold(v, "pre")
-	case propListStyle:
-		b.unlisted = hasFold(v, "none")
-	case propBorder:
-		b.unframed = hasFold(v, "none") || v[0] == '0'
-	case propMsoHide:
-		b.msoHidden = is(v, "all")
-	case propContentVisibility:
-		b.unseen = is(v, "hidden")
+	case css.PropOverflow:
+		b.cuts = !css.HasFold(v, "visible")
+	case css.PropWhiteSpace:
+		b.style.blanks = css.HasFold(v, "pre")
+	case css.PropListStyle:
+		b.unlisted = css.HasFold(v, "none")
+	case css.PropBorder:
+		b.unframed = css.HasFold(v, "none") || v[0] == '0'
+	case css.PropMsoHide:
+		b.msoHidden = css.Is(v, "all")
+	case css.PropContentVisibility:
+		b.unseen = css.Is(v, "hidden")
 	default:
-		b.place(d.prop, v)
+		b.place(d.Prop, v)
 	}
 }
 
 // place takes a declaration of where an element stands.
-func (b *box) place(prop property, v []byte) {
+func (b *box) place(prop css.Property, v []byte) {
 	switch prop {
-	case propPosition:
-		b.placed = is(v, "absolute") || is(v, "fixed")
-	case propLeft:
+	case css.PropPosition:
+		b.placed = css.Is(v, "absolute") || css.Is(v, "fixed")
+	case css.PropLeft:
 		b.length(&b.left, v)
-	case propTop:
+	case css.PropTop:
 		b.length(&b.top, v)
-	case propRight:
+	case css.PropRight:
 		b.length(&b.right, v)
-	case propBottom:
+	case css.PropBottom:
 		b.length(&b.bottom, v)
-	case propMarginLeft:
+	case css.PropMarginLeft:
 		b.length(&b.marginLeft, v)
-	case propMarginTop:
+	case css.PropMarginTop:
 		b.length(&b.marginTop, v)
-	case propMarginBottom:
+	case css.PropMarginBottom:
 		b.length(&b.marginBottom, v)
-	case propMargin:
+	case css.PropMargin:
 		b.margin(v)
-	case propTextIndent:
+	case css.PropTextIndent:
 		b.style.indent = 0
 		b.length(&b.style.indent, v)
-	case propLetterSpacing:
+	case css.PropLetterSpacing:
 		b.style.spacing = 0
 		setLength(&b.style.spacing, v, b.style.em, 0)
-	case propClip:
-		b.clip = clipsAll(v)
-	case propClipPath:
-		b.clipPath = clipsPath(v)
-	case propTransform:
-		b.shrunk = movesAway(v)
+	case css.PropClip:
+		b.clip = css.ClipsAll(v)
+	case css.PropClipPath:
+		b.clipPath = css.ClipsPath(v)
+	case css.PropTransform:
+		b.shrunk = css.MovesAway(v)
 	}
-}
-
-func displayOf(v []byte) uint8 {
-	switch {
-	case is(v, "none"):
-		return displayNone
-	case is(v, "inline"):
-		return displayInline
-	case is(v, "block") || is(v, "flex") || is(v, "grid") || is(v, "list-item") || is(v, "table") || is(v, "table-row"):
-		return displayBlock
-	}
-	return displayOther
 }
 
 // length sets a length; percentages are of what surrounds, which isn't known:
 // only those of nothing count.
-func (b *box) length(to *float32, v []byte) { setLength(to, v, b.style.em, pageWidth) }
+func (b *box) length(to *float32, v []byte) { setLength(to, v, b.style.em, css.PageWidth) }
 
 func setLength(to *float32, v []byte, em, whole float32) {
-	first, _ := word(v)
-	if x, ok := parseLength(first, em, whole); ok {
+	first, _ := css.Word(v)
+	if x, ok := css.ParseLength(first, em, whole); ok {
 		*to = x
-	} else if to != nil && (is(first, "auto") || is(first, "none")) {
-		*to = unset
+	} else if to != nil && (css.Is(first, "auto") || css.Is(first, "none")) {
+		*to = css.Unset
 	}
 }
 
@@ -158,11 +141,11 @@ func (b *box) margin(v []byte) {
 	n := 0
 	for n < 4 && len(v) > 0 {
 		var w []byte
-		if w, v = word(v); len(w) == 0 {
+		if w, v = css.Word(v); len(w) == 0 {
 			continue
 		}
-		m[n] = unset
-		setLength(&m[n], w, b.style.em, pageWidth)
+		m[n] = css.Unset
+		setLength(&m[n], w, b.style.em, css.PageWidth)
 		n++
 	}
 	switch n {
@@ -179,10 +162,10 @@ func (b *box) margin(v []byte) {
 // attributes takes what an element's attributes say, weaker than any sheet.
 func (b *box) attributes(p *Page, n *node) {
 	for _, a := range p.attrs[n.attr : n.attr+int32(n.attrCount)] {
-		v := trim(p.chars[a.off : a.off+a.size])
+		v := css.Trim(p.chars[a.off : a.off+a.size])
 		switch a.key {
 		case attrHidden, attrPopover:
-			b.display = displayNone
+			b.display = css.DisplayNone
 		case attrBgcolor:
 			if c, ok := legacyColour(v); ok {
 				b.paint(c | 0xff000000)
@@ -198,9 +181,9 @@ func (b *box) attributes(p *Page, n *node) {
 }
 
 // legacyColour reads "fff" without a "#", too.
-func legacyColour(v []byte) (colour, bool) {
-	if c, ok := parseColour(v); ok {
+func legacyColour(v []byte) (css.Colour, bool) {
+	if c, ok := css.ParseColour(v); ok {
 		return c, true
 	}
-	return parseHex(v)
+	return css.ParseHex(v)
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // Bounds of a table that is told as one.
@@ -69,7 +71,7 @@ func (r *renderer) cell(c int32) string {
 // don't look like data. A heading cell or a border speaks for data.
 func (r *renderer) grid(c int32, n *node) [][]int32 {
 	role := r.get(n, attrRole)
-	if n.flags&hasTable != 0 || is(role, "presentation") || is(role, "none") {
+	if n.flags&hasTable != 0 || css.Is(role, "presentation") || css.Is(role, "none") {
 		return nil
 	}
 	g := gridding{renderer: r, simple: true}
@@ -79,7 +81,7 @@ func (r *renderer) grid(c int32, n *node) [][]int32 {
 		even = even && len(row) == len(g.rows[0])
 		g.wide = max(g.wide, len(row))
 	}
-	border := trim(r.get(n, attrBorder))
+	border := css.Trim(r.get(n, attrBorder))
 	bordered := len(border) > 0 && border[0] != '0'
 	if g.wide < 2 || g.wide > maxCols || len(g.rows) < 2 && !g.headed || g.complex || !(g.headed || bordered && g.simple || even && g.simple) {
 		return nil

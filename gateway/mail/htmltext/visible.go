@@ -2,11 +2,13 @@ package htmltext
 
 import (
 	"golang.org/x/net/html/atom"
+
+	"postern/gateway/mail/htmltext/css"
 )
 
 // resolve computes what is seen: it sets why and the layout flags of each node.
 func (p *Page) resolve(s *sheet) {
-	root := style{em: defaultSize, ink: black, ground: white}
+	root := style{em: css.DefaultSize, ink: css.Black, ground: css.White}
 	if len(s.rules) > 0 {
 		p.htmlless, p.bodyless = !p.hasTag(atom.Html), !p.hasTag(atom.Body)
 		b := newBox(&root)
@@ -48,7 +50,7 @@ func (p *Page) resolveChildren(i int32, in *style, s *sheet) {
 
 func (p *Page) resolveElement(c int32, n *node, in *style, s *sheet) {
 	class := n.class
-	if class&unseen != 0 || n.tag == atom.Input && is(p.get(n, attrType), "hidden") {
+	if class&unseen != 0 || n.tag == atom.Input && css.Is(p.get(n, attrType), "hidden") {
 		n.why = Unrendered
 		return
 	}
@@ -56,7 +58,7 @@ func (p *Page) resolveElement(c int32, n *node, in *style, s *sheet) {
 	b.ownDefaults(p, n)
 	b.attributes(p, n)
 	b.cascade(p, c, n, s)
-	n.why = b.hides(class&(block|void) == 0 && b.display <= displayInline && !b.placed)
+	n.why = b.hides(class&(block|void) == 0 && b.display <= css.DisplayInline && !b.placed)
 	if n.why != Shown && s.other.shows(p, c) {
 		n.flags |= elsewhere
 	}
@@ -85,14 +87,14 @@ func (b *box) ownDefaults(p *Page, n *node) {
 	switch n.tag {
 	case atom.A:
 		if p.has(n, attrHref) {
-			b.style.ink = linkBlue
+			b.style.ink = css.LinkBlue
 		}
 	case atom.Dialog:
 		if !p.has(n, attrOpen) {
-			b.display = displayNone
+			b.display = css.DisplayNone
 		}
 	case atom.Mark:
-		b.style.ground, b.style.ink, b.style.picture = 0xffffff00, black, false
+		b.style.ground, b.style.ink, b.style.picture = 0xffffff00, css.Black, false
 	case atom.Pre, atom.Textarea, atom.Listing, atom.Xmp, atom.Plaintext:
 		b.style.blanks = true
 	case atom.Table:
@@ -102,16 +104,16 @@ func (b *box) ownDefaults(p *Page, n *node) {
 
 // cascade applies the sheets' rules and the style attribute in their order.
 func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
-	var important [16]declaration
+	var important [16]css.Declaration
 	last := important[:0]
-	var later []declaration // from the first that refers to custom properties on
-	take := func(d declaration) {
+	var later []css.Declaration // from the first that refers to custom properties on
+	take := func(d css.Declaration) {
 		switch {
-		case d.important:
+		case d.Important:
 			last = append(last, d)
-		case d.prop == propCustom:
-			b.style.custom = p.define(b.style.custom, d.value)
-		case later != nil || d.refers:
+		case d.Prop == css.PropCustom:
+			b.style.custom = p.define(b.style.custom, d.Value)
+		case later != nil || d.Refers:
 			later = append(later, d)
 		default:
 			b.apply(d)
@@ -125,11 +127,11 @@ func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
 		})
 	}
 	if v := p.get(n, attrStyle); len(v) > 0 {
-		declarations(v, take)
+		css.Declarations(v, take)
 	}
 	for _, d := range last {
-		if d.prop == propCustom {
-			b.style.custom = p.define(b.style.custom, d.value)
+		if d.Prop == css.PropCustom {
+			b.style.custom = p.define(b.style.custom, d.Value)
 		}
 	}
 	for _, d := range later {
@@ -141,10 +143,10 @@ func (b *box) cascade(p *Page, c int32, n *node, s *sheet) {
 }
 
 // settle applies a declaration once the custom properties are known.
-func (b *box) settle(p *Page, d declaration) {
+func (b *box) settle(p *Page, d css.Declaration) {
 	switch {
-	case d.prop == propCustom:
-	case d.refers:
+	case d.Prop == css.PropCustom:
+	case d.Refers:
 		b.applyCustom(p, d)
 	default:
 		b.apply(d)
@@ -155,12 +157,12 @@ func (b *box) settle(p *Page, d declaration) {
 func (b *box) layout(c class) flag {
 	var f flag
 	switch {
-	case b.display == displayInline && c&block != 0:
+	case b.display == css.DisplayInline && c&block != 0:
 		f |= asInline
-	case b.display == displayBlock && c&block == 0:
+	case b.display == css.DisplayBlock && c&block == 0:
 		f |= asBlock
 	}
-	if b.marginTop != unset && b.marginTop < 2 && b.marginBottom != unset && b.marginBottom < 2 {
+	if b.marginTop != css.Unset && b.marginTop < 2 && b.marginBottom != css.Unset && b.marginBottom < 2 {
 		f |= tight
 	}
 	if b.unlisted {
@@ -199,6 +201,6 @@ func (p *Page) selectOne(list int32) {
 
 // tiny says whether an image's width or height is that of nothing to see.
 func tiny(v []byte) bool {
-	x, ok := parseLength(trim(v), defaultSize, pageWidth)
+	x, ok := css.ParseLength(css.Trim(v), css.DefaultSize, css.PageWidth)
 	return ok && x <= 2
 }

@@ -1,6 +1,10 @@
 package htmltext
 
-import "bytes"
+import (
+	"bytes"
+
+	"postern/gateway/mail/htmltext/css"
+)
 
 // writer lays words out in lines. Blanks and line ends are due, not written,
 // until something visible follows: nothing begins or ends with them.
@@ -76,7 +80,7 @@ func (w *writer) words(s []byte) {
 			continue
 		}
 		switch {
-		case blank(s[0]):
+		case css.Blank(s[0]):
 			w.blank = true
 			s = s[1:]
 		case s[0] == 0xc2 && s[1] == 0xa0:

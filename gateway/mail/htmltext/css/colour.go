@@ -1,19 +1,19 @@
-package htmltext
+package css
 
 import "strconv"
 
-// colour is 0xAARRGGBB.
-type colour uint32
+// Colour is 0xAARRGGBB.
+type Colour uint32
 
 const (
-	white       colour = 0xffffffff
-	black       colour = 0xff000000
-	linkBlue    colour = 0xff0000ee
-	transparent colour = 0
+	White       Colour = 0xffffffff
+	Black       Colour = 0xff000000
+	LinkBlue    Colour = 0xff0000ee
+	transparent Colour = 0
 )
 
-// near says whether text of one colour can't be read on the other.
-func near(a, b colour) bool {
+// Near says whether text of one colour can't be read on the other.
+func Near(a, b Colour) bool {
 	const close = 17 // of 255: a reader sees no difference
 	for shift := 0; shift < 24; shift += 8 {
 		d := int(a>>shift&0xff) - int(b>>shift&0xff)
@@ -25,28 +25,28 @@ func near(a, b colour) bool {
 }
 
 // over lays a colour over an opaque one.
-func (c colour) over(ground colour) colour {
+func (c Colour) Over(ground Colour) Colour {
 	alpha := uint32(c >> 24)
 	out := uint32(0xff)
 	for shift := 16; shift >= 0; shift -= 8 {
 		f, g := uint32(c)>>shift&0xff, uint32(ground)>>shift&0xff
 		out = out<<8 | (f*alpha+g*(255-alpha))/255
 	}
-	return colour(out)
+	return Colour(out)
 }
 
-// parseColour reads a CSS colour.
-func parseColour(v []byte) (colour, bool) {
+// ParseColour reads a CSS colour.
+func ParseColour(v []byte) (Colour, bool) {
 	switch {
 	case len(v) == 0 || len(v) > 64:
 		return 0, false
 	case v[0] == '#':
-		return parseHex(v[1:])
-	case hasFold(v, "rgb"):
-		return parseFunction(v, func(a [4]float32) colour { return rgb(a[0], a[1], a[2], a[3]) }, 255)
-	case hasFold(v, "hsl"):
-		return parseFunction(v, func(a [4]float32) colour { return hsl(a[0], a[1], a[2], a[3]) }, 1)
-	case is(v, "transparent"):
+		return ParseHex(v[1:])
+	case HasFold(v, "rgb"):
+		return parseFunction(v, func(a [4]float32) Colour { return rgb(a[0], a[1], a[2], a[3]) }, 255)
+	case HasFold(v, "hsl"):
+		return parseFunction(v, func(a [4]float32) Colour { return hsl(a[0], a[1], a[2], a[3]) }, 1)
+	case Is(v, "transparent"):
 		return transparent, true
 	}
 	var low [24]byte
@@ -60,14 +60,14 @@ func parseColour(v []byte) (colour, bool) {
 	return c | 0xff000000, ok
 }
 
-// parseHex reads RGB, RGBA, RRGGBB and RRGGBBAA.
-func parseHex(v []byte) (colour, bool) {
+// ParseHex reads RGB, RGBA, RRGGBB and RRGGBBAA.
+func ParseHex(v []byte) (Colour, bool) {
 	var d [8]uint32
 	if len(v) > len(d) {
 		return 0, false
 	}
 	for i, c := range v {
-		x := unhex(c)
+		x := Unhex(c)
 		if x < 0 {
 			return 0, false
 		}
@@ -79,18 +79,18 @@ func parseHex(v []byte) (colour, bool) {
 		alpha = d[3] * 17
 		fallthrough
 	case 3:
-		return colour(alpha<<24 | d[0]*17<<16 | d[1]*17<<8 | d[2]*17), true
+		return Colour(alpha<<24 | d[0]*17<<16 | d[1]*17<<8 | d[2]*17), true
 	case 8:
 		alpha = d[6]<<4 | d[7]
 		fallthrough
 	case 6:
-		return colour(alpha<<24 | d[0]<<20 | d[1]<<16 | d[2]<<12 | d[3]<<8 | d[4]<<4 | d[5]), true
+		return Colour(alpha<<24 | d[0]<<20 | d[1]<<16 | d[2]<<12 | d[3]<<8 | d[4]<<4 | d[5]), true
 	}
 	return 0, false
 }
 
 // parseFunction reads the numbers of rgb() and hsl(); whole is what 100 % is.
-func parseFunction(v []byte, make func([4]float32) colour, whole float32) (colour, bool) {
+func parseFunction(v []byte, make func([4]float32) Colour, whole float32) (Colour, bool) {
 	a, n := [4]float32{3: 1}, 0
 	for i := 0; i < len(v) && n < 4; {
 		c := v[i]
@@ -119,13 +119,13 @@ func parseFunction(v []byte, make func([4]float32) colour, whole float32) (colou
 	return make(a), n >= 3
 }
 
-func rgb(r, g, b, alpha float32) colour {
-	octet := func(x float32) colour { return colour(min(max(x, 0), 255)) }
+func rgb(r, g, b, alpha float32) Colour {
+	octet := func(x float32) Colour { return Colour(min(max(x, 0), 255)) }
 	return octet(alpha*255)<<24 | octet(r)<<16 | octet(g)<<8 | octet(b)
 }
 
 // hsl takes degrees and shares of 1.
-func hsl(h, s, l, alpha float32) colour {
+func hsl(h, s, l, alpha float32) Colour {
 	h -= 360 * float32(int(h/360))
 	if h < 0 {
 		h += 360
@@ -141,7 +141,7 @@ func hsl(h, s, l, alpha float32) colour {
 	return rgb(channel(0), channel(8), channel(4), alpha)
 }
 
-var colourNames = map[string]colour{
+var colourNames = map[string]Colour{
 	"aliceblue": 0xf0f8ff, "antiquewhite": 0xfaebd7, "aqua": 0x00ffff, "aquamarine": 0x7fffd4, "azure": 0xf0ffff, "beige": 0xf5f5dc,
 	"bisque": 0xffe4c4, "black": 0x000000, "blanchedalmond": 0xffebcd, "blue": 0x0000ff, "blueviolet": 0x8a2be2, "brown": 0xa52a2a,
 	"burlywood": 0xdeb887, "cadetblue": 0x5f9ea0, "chartreuse": 0x7fff00, "chocolate": 0xd2691e, "coral": 0xff7f50, "cornflowerblue": 0x6495ed,
