@@ -64,9 +64,36 @@ def undecodable(name, raw):
         return True
 
 
+# What a service says to its receivers by header fields, here in a stranger's
+# words, doesn't reach them: the same list as webhook/payload/claims.go.
+ROUTING = (b"x-original-to", b"x-forwarded-to")
+CLAIMS = {
+    "raw": ROUTING,
+    "postmark": ROUTING + (b"return-path", b"x-spam-", b"x-pm-"),
+    "sendgrid-raw": ROUTING + (b"return-path", b"x-spam-", b"x-sendgrid-"),
+    "mailgun-mime": ROUTING + (b"return-path", b"x-spam-", b"x-mailgun-", b"x-envelope-from"),
+    "mandrill": ROUTING + (b"return-path", b"x-spam-", b"x-mandrill-"),
+}
+
+
+def without_claims(name, raw):
+    """The message without the fields that its receiver would take for the service's."""
+    out, rest, dropping = [], raw, False
+    while rest:
+        line, eol, rest = rest.partition(b"\n")
+        line += eol
+        if not line.strip(b"\r\n"):
+            return b"".join(out) + line + rest
+        if line[:1] not in b" \t":
+            dropping = line.partition(b":")[0].strip().lower().startswith(CLAIMS[name.partition("/")[2]])
+        if not dropping:
+            out.append(line)
+    return b"".join(out)
+
+
 def rails(name, payload, line):
     """Rails stores the message; X-Original-To comes before it."""
-    raw, to = raw_of(payload), payload["envelope"]["to"][0].encode()
+    raw, to = without_claims(name, raw_of(payload)), payload["envelope"]["to"][0].encode()
     for eol in (b"\r\n", b"\n"):
         if line["raw_sha256"] == hashlib.sha256(b"X-Original-To: " + to + eol + raw).hexdigest():
             return "equal", []

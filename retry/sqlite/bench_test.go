@@ -175,6 +175,12 @@ func drainRate(t *testing.T, dead int) float64 {
 	}
 	put(live, "live")
 	breakers := retry.NewBreakers(nil, nil)
+	for breakers.Allowed("dead") && dead > 0 { // it takes a second of nothing but failures to know it
+		if end, ok := breakers.Begin("dead"); ok {
+			end(false)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	var sent atomic.Int64

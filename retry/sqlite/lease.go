@@ -23,6 +23,9 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		if held, err = q.held(ctx, req); err != nil || len(held) == 0 {
 			return nil, err
 		}
+		if some, err := q.anyExpired(ctx, req, held); err != nil || !some {
+			return nil, err
+		}
 	}
 	var out []retry.Lease
 	// A lease that a power cut takes back was never acted upon by a program
@@ -66,7 +69,9 @@ func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, err
 
 // expiredSQL finds deliveries past their end, of endpoints that are held, by
 // when they passed it.
-const expiredSQL = "FROM delivery WHERE state < 2 AND state = 0 AND expires_ms > ? AND endpoint IN (SELECT value FROM json_each(?))"
+// The index is named: by the endpoints' own every round would read all that waits
+// for one that is dead.
+const expiredSQL = "FROM delivery INDEXED BY delivery_expiry WHERE state < 2 AND state = 0 AND expires_ms > ? AND endpoint IN (SELECT value FROM json_each(?))"
 
 // expiredArgs are expiredSQL's.
 func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
@@ -76,6 +81,13 @@ func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
 		since = engine.Millis(q.now().Add(-req.Since))
 	}
 	return []any{since, string(names)}
+}
+
+// anyExpired looks before the writer is asked: each round of a worker wants to
+// know, and there is seldom one.
+func (q *Queue) anyExpired(ctx context.Context, req retry.LeaseRequest, held []string) (some bool, err error) {
+	err = q.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+expiredSQL+" AND expires_ms <= ?)", append(q.expiredArgs(req, held), engine.Millis(q.now()))...).Scan(&some)
+	return some, err
 }
 
 // pick chooses the rows to lease.
