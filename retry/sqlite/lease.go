@@ -84,9 +84,11 @@ func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
 }
 
 // anyExpired looks before the writer is asked: each round of a worker wants to
-// know, and there is seldom one.
+// know, and there is seldom one. A lease that ran out may be one.
 func (q *Queue) anyExpired(ctx context.Context, req retry.LeaseRequest, held []string) (some bool, err error) {
-	err = q.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+expiredSQL+" AND expires_ms <= ?)", append(q.expiredArgs(req, held), engine.Millis(q.now()))...).Scan(&some)
+	now := engine.Millis(q.now())
+	err = q.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+expiredSQL+" AND expires_ms <= ?) OR EXISTS (SELECT 1 FROM delivery WHERE state = 1 AND lease_until_ms <= ?)",
+		append(q.expiredArgs(req, held), now, now)...).Scan(&some)
 	return some, err
 }
 
