@@ -67,3 +67,28 @@ func TestDecide(t *testing.T) {
 		}
 	}
 }
+
+// What was found first stays, but for a recipient's own endpoint beside a copy
+// and an explicit reply beside the table's.
+func TestFirst(t *testing.T) {
+	said := &reply.Reply{Code: 550}
+	kind := map[string]ending{
+		"own": {}, "own that says": {Outcome: webhook.Outcome{Reply: said}},
+		"copy": {copy: true}, "copy that says": {copy: true, Outcome: webhook.Outcome{Reply: said}},
+	}
+	second := map[[2]string]bool{
+		{"own", "own that says"}: true, {"copy", "copy that says"}: true,
+		{"copy", "own"}: true, {"copy", "own that says"}: true, {"copy that says", "own"}: true, {"copy that says", "own that says"}: true,
+	}
+	for a := range kind {
+		for b := range kind {
+			have, next := kind[a], kind[b]
+			if got := first(&have, &next) == &next; got != second[[2]string{a, b}] {
+				t.Errorf("%s, then %s: the second wins %v", a, b, got)
+			}
+		}
+	}
+	if e := kind["own"]; first(nil, &e) != &e {
+		t.Error("the first isn't found")
+	}
+}
