@@ -33,7 +33,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	if ep == nil {
 		return retry.Outcome{Kind: retry.Skip, After: unknownEndpointRest, Reason: "no_endpoint"}
 	}
-	d := &dispatch.Delivery{Mail: m.mail, Endpoint: ep, To: concerned(m.env, l.Recipients), ID: l.ID, Attempt: l.Attempts + 1, Origin: dispatch.Queued}
+	d := &dispatch.Delivery{Mail: m.mail, Endpoint: ep, To: archive.Recipients(m.env, l.Recipients), ID: l.ID, Attempt: l.Attempts + 1, Origin: dispatch.Queued}
 	g.deps.Dispatch.Deliver(ctx, d)
 	g.tellQueued(m, d)
 	o := settlement(d, at, ctx.Err() != nil)
@@ -115,18 +115,3 @@ func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
 
 // close lets go of what the store lent.
 func (m *message) close() { m.stored.Close() }
-
-// concerned finds the delivery's recipients in the envelope, in its order.
-func concerned(e *mail.Envelope, of []string) []mail.Recipient {
-	set := make(map[string]bool, len(of))
-	for _, a := range of {
-		set[a] = true
-	}
-	var to []mail.Recipient
-	for _, r := range e.To {
-		if set[r.Address] {
-			to = append(to, r)
-		}
-	}
-	return to
-}

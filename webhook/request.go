@@ -58,8 +58,14 @@ func (r *Request) content() (payload.Body, bool) {
 // Render makes the request of a delivery. Its error is about the message's
 // octets, which can't be read; it never depends on how malformed the mail is.
 func (s *Sender) Render(ep *Endpoint, d payload.Delivery) (*Request, error) {
+	r := s.request(ep, d)
+	return r, r.render()
+}
+
+// request is a delivery that isn't rendered yet.
+func (s *Sender) request(ep *Endpoint, d payload.Delivery) *Request {
 	d.Message = d.Message.WithMarker(ep.cfg.ReplyMarker)
-	r := &Request{ep: ep, d: d, opts: payload.Options{
+	return &Request{ep: ep, d: d, opts: payload.Options{
 		Attachments: ep.cfg.Attachments,
 		Raw:         ep.cfg.Raw,
 		InlineLimit: max(ep.cfg.InlineLimit, 0),
@@ -70,7 +76,6 @@ func (s *Sender) Render(ep *Endpoint, d payload.Delivery) (*Request, error) {
 		At:          s.opts.Now(),
 		Hostname:    s.opts.Hostname,
 	}}
-	return r, r.render()
 }
 
 func (r *Request) render() (err error) {

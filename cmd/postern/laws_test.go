@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
+	"gateway/preview":   {"gateway/archive", "gateway/mail", "webhook", "webhook/payload"},
 	"gateway/report":    {"gateway/archive", "gateway/mail", "gateway/smtp/client", "retry", "webhook", "webhook/call"},
 	"gateway/content":   {"gateway/archive", "gateway/budget", "gateway/mail"},
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},

@@ -105,6 +105,22 @@ func Envelope(stored []byte) (*mail.Envelope, error) {
 	return env, nil
 }
 
+// Recipients are those of the envelope that a stored delivery is for, in the
+// envelope's order.
+func Recipients(env *mail.Envelope, addresses []string) []mail.Recipient {
+	set := make(map[string]bool, len(addresses))
+	for _, a := range addresses {
+		set[a] = true
+	}
+	var to []mail.Recipient
+	for _, r := range env.To {
+		if set[r.Address] {
+			to = append(to, r)
+		}
+	}
+	return to
+}
+
 // inMemory is the size up to which an opened mail's octets are held: reading
 // them once is cheaper than verifying the file and reading it again.
 const inMemory = 256 << 10
