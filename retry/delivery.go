@@ -174,10 +174,15 @@ type Stats struct {
 	Bytes, MaxBytes       int64
 	Messages, MaxMessages int64
 	Endpoints             map[string]Counts
-	OldestDue             time.Time // receipt of the delivery that has waited longest of its time; zero: nothing waits
+	OldestDue             time.Time            // receipt of the delivery that has waited longest of its time; zero: nothing waits
+	OldestOf              map[string]time.Time // by endpoint: when the life of its oldest waiting delivery began, by receipt or replay
 	DeadByReason          map[string]int64
+	DeadOf                map[DeadKind]int64
 	Aside                 int64 // files set aside because the store was damaged
 }
+
+// DeadKind is an endpoint's dead letters of one reason.
+type DeadKind struct{ Endpoint, Reason string }
 
 // Counts are an endpoint's deliveries by state.
 type Counts struct{ Due, Leased, Dead int64 }

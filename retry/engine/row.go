@@ -138,6 +138,18 @@ func Held(all []retry.EndpointState, req retry.LeaseRequest) []string {
 	return names
 }
 
+// NewStats counts nothing yet.
+func NewStats(b Bounds) retry.Stats {
+	return retry.Stats{MaxBytes: b.MaxBytes, MaxMessages: b.MaxMessages, Endpoints: map[string]retry.Counts{},
+		OldestOf: map[string]time.Time{}, DeadByReason: map[string]int64{}, DeadOf: map[retry.DeadKind]int64{}}
+}
+
+// CountDead adds n dead letters to what is told of their reasons.
+func CountDead(s *retry.Stats, endpoint, reason string, n int64) {
+	s.DeadByReason[reason] += n
+	s.DeadOf[retry.DeadKind{Endpoint: endpoint, Reason: reason}] += n
+}
+
 // Count adds n deliveries of a stored state to an endpoint's counts.
 func Count(s *retry.Stats, endpoint string, state int, n int64) {
 	c := s.Endpoints[endpoint]

@@ -171,7 +171,7 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 
 // Stats implements retry.Queue.
 func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
-	s := retry.Stats{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages, Endpoints: map[string]retry.Counts{}, DeadByReason: map[string]int64{}}
+	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})
 	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
 	var oldest int64
 	err := q.pool.QueryRow(ctx, `SELECT sum(bytes)::bigint, sum(messages)::bigint,
@@ -190,11 +190,20 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	_, err = pgx.ForEachRow(rows, []any{&endpoint, &state, &reason, &n}, func() error {
 		engine.Count(&s, endpoint, state, n)
 		if state == engine.StateDead {
-			s.DeadByReason[reason] += n
+			engine.CountDead(&s, endpoint, reason, n)
 		}
 		return nil
 	})
 	if err != nil {
+		return fail(err)
+	}
+	// Of each endpoint the delivery whose life ends first, and so began first.
+	rows, err = q.pool.Query(ctx, `SELECT w.endpoint, w.first[1] - (m.expires_ms - m.received_ms) FROM
+		(SELECT endpoint, min(ARRAY[expires_ms, message]) AS first FROM postern.delivery WHERE state < 2 GROUP BY endpoint) w JOIN postern.message m ON m.n = w.first[2]`)
+	if err != nil {
+		return fail(err)
+	}
+	if _, err = pgx.ForEachRow(rows, []any{&endpoint, &oldest}, func() error { s.OldestOf[endpoint] = engine.FromMillis(oldest); return nil }); err != nil {
 		return fail(err)
 	}
 	return s, nil

@@ -205,5 +205,17 @@ func stats(h *harness) {
 		s.DeadByReason["rejected"] != 2 || !s.OldestDue.Equal(h.c.Now().Add(-time.Second)) {
 		h.Fatalf("Stats = %+v", s)
 	}
+	if s.DeadOf[retry.DeadKind{Endpoint: "a", Reason: "rejected"}] != 1 || s.DeadOf[retry.DeadKind{Endpoint: "b", Reason: "rejected"}] != 1 ||
+		len(s.OldestOf) != 1 || !s.OldestOf["a"].Equal(h.c.Now().Add(-time.Second)) {
+		h.Fatalf("Stats = %+v", s)
+	}
+	replayed := h.c.Now()
+	_, err = h.q.Replay(h.ctx(), retry.Filter{Endpoint: "b"}, "", 0)
+	h.ok(err)
+	s, err = h.q.Stats(h.ctx())
+	h.ok(err)
+	if !s.OldestOf["b"].Equal(replayed) {
+		h.Fatalf("what was replayed waits since %v, want %v", s.OldestOf["b"], replayed)
+	}
 	h.ok(h.q.Health(h.ctx()))
 }

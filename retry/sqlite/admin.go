@@ -151,54 +151,46 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 
 // Stats implements retry.Queue.
 func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
-	s := retry.Stats{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages, Endpoints: map[string]retry.Counts{}, DeadByReason: map[string]int64{}}
-	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
-	if err := q.read.QueryRowContext(ctx, "SELECT bytes, messages FROM usage").Scan(&s.Bytes, &s.Messages); err != nil {
-		return fail(err)
-	}
-	if err := q.countStates(ctx, &s); err != nil {
-		return fail(err)
-	}
-	rows, err := q.read.QueryContext(ctx, "SELECT reason, count(*) FROM delivery WHERE state = 2 GROUP BY reason")
-	if err != nil {
-		return fail(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var reason string
-		var n int64
-		if err := rows.Scan(&reason, &n); err != nil {
-			return fail(err)
-		}
-		s.DeadByReason[reason] = n
-	}
-	if err := rows.Err(); err != nil {
-		return fail(err)
-	}
+	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})
 	s.Aside = q.aside()
-	var oldest int64
-	err = q.read.QueryRowContext(ctx, "SELECT coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0)").Scan(&oldest)
+	var name, reason string
+	var state int
+	var n, oldest int64
+	err := q.read.QueryRowContext(ctx, "SELECT bytes, messages, "+
+		"coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0) FROM usage").
+		Scan(&s.Bytes, &s.Messages, &oldest)
 	s.OldestDue = engine.FromMillis(oldest)
+	if err == nil {
+		err = q.eachRow(ctx, "SELECT endpoint, state, count(*) FROM delivery GROUP BY endpoint, state", []any{&name, &state, &n},
+			func() { engine.Count(&s, name, state, n) })
+	}
+	if err == nil {
+		err = q.eachRow(ctx, "SELECT endpoint, reason, count(*) FROM delivery WHERE state = 2 GROUP BY endpoint, reason", []any{&name, &reason, &n},
+			func() { engine.CountDead(&s, name, reason, n) })
+	}
+	if err == nil { // of each endpoint the delivery whose life ends first, and so began first
+		err = q.eachRow(ctx, "SELECT w.endpoint, w.ends - (m.expires_ms - m.received_ms) FROM "+
+			"(SELECT endpoint, min(expires_ms) ends, message FROM delivery WHERE state < 2 GROUP BY endpoint) w JOIN message m ON m.n = w.message", []any{&name, &oldest},
+			func() { s.OldestOf[name] = engine.FromMillis(oldest) })
+	}
 	if err != nil {
-		return fail(err)
+		return s, fmt.Errorf("counting: %w", err)
 	}
 	return s, nil
 }
 
-func (q *Queue) countStates(ctx context.Context, s *retry.Stats) error {
-	rows, err := q.read.QueryContext(ctx, "SELECT endpoint, state, count(*) FROM delivery GROUP BY endpoint, state")
+// eachRow scans a question's rows, one after the other.
+func (q *Queue) eachRow(ctx context.Context, question string, dest []any, row func()) error {
+	rows, err := q.read.QueryContext(ctx, question)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var name string
-		var state int
-		var n int64
-		if err := rows.Scan(&name, &state, &n); err != nil {
+		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
-		engine.Count(s, name, state, n)
+		row()
 	}
 	return rows.Err()
 }
