@@ -4,75 +4,123 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/retry"
 	"postern/webhook"
 )
 
-var update = flag.Bool("update", false, "write the generated parts of README.md")
+var update = flag.Bool("update", false, "write the generated parts of the documents")
 
-const readme = "../../README.md"
+const top = "../.."
 
-// section replaces what stands between two marks.
-func section(t *testing.T, text, from, to, content string) string {
+// readDocuments are the Markdown files of the repository by their path in it.
+func readDocuments(t *testing.T) map[string]string {
 	t.Helper()
-	head, rest, ok := strings.Cut(text, from)
-	_, tail, ok2 := strings.Cut(rest, to)
-	if !ok || !ok2 {
-		t.Fatalf("README.md has no %q … %q", from, to)
-	}
-	return head + from + content + to + tail
-}
-
-// The configuration's table and the answers' table are what the program says,
-// the receivers are the files that are tested.
-func TestReadmeTables(t *testing.T) {
-	text, err := os.ReadFile(readme)
+	texts := map[string]string{}
+	err := fs.WalkDir(os.DirFS(top), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".md":
+			text, err := os.ReadFile(filepath.Join(top, path))
+			texts[path] = string(text)
+			return err
+		}
+		return nil
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var settings, answers bytes.Buffer
+	return texts
+}
+
+// generated are the parts that the program writes, by the mark before them.
+func generated(t *testing.T) map[string]string {
+	t.Helper()
+	var settings, answers, schedule strings.Builder
 	if err := config.WriteTable(&settings); err != nil {
 		t.Fatal(err)
 	}
+	answers.WriteString("| you answer | while the sender waits | without a queue | for mail that waits in the queue |\n|---|---|---|---|\n")
 	for _, r := range webhook.Table() {
 		fmt.Fprintf(&answers, "| %s | %s | %s | %s |\n", r.Answer, r.Waiting, r.NoQueue, r.Queued)
 	}
-	want := section(t, string(text), "<!-- config -->\n", "<!-- /config -->", settings.String())
-	want = section(t, want, "waits in the queue |\n|---|---|---|---|\n", "\n2xx takes", answers.String())
-	want = section(t, want, "<!-- receivers -->\n", "<!-- /receivers -->", receiverFences(t))
-	if *update {
-		if err := os.WriteFile(readme, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
+	schedule.WriteString("| after attempt | the next one is |\n|---|---|\n")
+	policy := retry.DefaultPolicy()
+	for n, last := 1, time.Duration(0); ; n++ {
+		wait, _ := policy.Next(n, policy.MaxAge, 0, 0.5)
+		if wait == last {
+			fmt.Fprintf(&schedule, "| each further one | %s later |\n", short(wait))
+			break
+		}
+		fmt.Fprintf(&schedule, "| %d | %s later |\n", n, short(wait))
+		last = wait
+	}
+	parts := map[string]string{"config": settings.String(), "answers": answers.String(), "schedule": schedule.String()}
+	var all []string
+	for _, r := range receivers {
+		shown := r.fence(t)
+		parts["receiver "+r.name] = shown
+		all = append(all, fmt.Sprintf("%s:\n\n%s", r.label, shown))
+	}
+	parts["receivers"] = strings.Join(all, "\n")
+	return parts
+}
+
+// Tables and receivers are what the program says and the files that are tested.
+func TestReadmeTables(t *testing.T) {
+	parts, used := generated(t), map[string]bool{}
+	for path, text := range readDocuments(t) {
+		want := text
+		for name, content := range parts {
+			from, to := "<!-- "+name+" -->\n", "<!-- /"+strings.Fields(name)[0]+" -->"
+			head, rest, ok := strings.Cut(want, from)
+			_, tail, closed := strings.Cut(rest, to)
+			if ok && !closed {
+				t.Fatalf("%s: %q has no %q", path, from, to)
+			}
+			if ok {
+				want, used[name] = head+from+content+to+tail, true
+			}
+		}
+		if *update {
+			if err := os.WriteFile(filepath.Join(top, path), []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if want != text {
+			t.Errorf("%s is behind the program: go test ./cmd/postern -run TestReadmeTables -update", path)
 		}
 	}
-	if want != string(text) && !*update {
-		t.Error("README.md is behind the program: go test ./cmd/postern -run TestReadmeTables -update")
+	for _, name := range []string{"config", "answers", "schedule", "receivers"} {
+		if !used[name] {
+			t.Errorf("no document has the part %q", name)
+		}
 	}
 }
 
-// fence is a command block of the README and the mark before it.
+// fence is a command block of a document and the mark before it.
 type fence struct{ mark, what, lang, code string }
 
-var fences = regexp.MustCompile("(?m)(?:^<!-- (run|background|never|receiver)(?:: (.*?))? -->\n)?^```(\\w+)\n((?s:.*?))^```$")
+var fences = regexp.MustCompile("(?m)(?:^ *<!-- (run|background|never|receiver|env)(?:: (.*?))? -->\n)?^( *)```(\\w+)\n((?s:.*?))^ *```$")
 
-func readFences(t *testing.T) []fence {
-	t.Helper()
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
-	}
+func readFences(text string) []fence {
 	var all []fence
-	for _, m := range fences.FindAllStringSubmatch(string(text), -1) {
-		all = append(all, fence{m[1], m[2], m[3], m[4]})
+	for _, m := range fences.FindAllStringSubmatch(text, -1) {
+		code := strings.ReplaceAll("\n"+m[5], "\n"+m[3], "\n") // what stands in a list is indented
+		all = append(all, fence{m[1], m[2], m[4], code[1:]})
 	}
 	return all
 }
@@ -89,36 +137,72 @@ func need(t *testing.T, program string) {
 	}
 }
 
-// Every command of the README works, in the README's order.
+// Every command of every document works, in the document's order. Who reads
+// another one than the README has its gateway and webhook running.
 func TestReadmeCommands(t *testing.T) {
-	w := newReaderWorld(t)
-	n := map[string]int{}
-	for _, f := range readFences(t) {
-		if f.lang != "sh" {
-			continue
+	background := map[bool]int{}
+	for path, text := range readDocuments(t) {
+		t.Run(path, func(t *testing.T) {
+			w := newReaderWorld(t)
+			if all := readFences(text); slices.ContainsFunc(all, func(f fence) bool { return f.mark == "run" }) && path != "README.md" {
+				w.start(t, "postern listen --addr 127.0.0.1:3000")
+				w.start(t, "POSTERN_WEBHOOK_URL=http://127.0.0.1:3000/mail postern serve")
+				w.run(t, "postern send --to you@in.example.com 127.0.0.1:2525")
+			}
+			for _, f := range readFences(text) {
+				w.read(t, f)
+				background[path == "README.md"] += strings.Count(f.mark, "background")
+			}
+		})
+	}
+	if background[true] < 3 {
+		t.Errorf("the README starts %d programs: the demo, a webhook and a gateway are missing", background[true])
+	}
+}
+
+// read does what a reader does with a block.
+func (w *readerWorld) read(t *testing.T, f fence) {
+	t.Helper()
+	switch {
+	case f.lang == "env":
+		if _, err := config.Load(withoutFiles(t, f.code)); err != nil {
+			t.Errorf("%v:\n%s", err, f.code)
 		}
-		n[f.mark]++
-		switch f.mark {
-		case "run":
-			if f.what == "" {
-				w.run(t, f.code)
-				continue
-			}
-			t.Run(f.what, func(t *testing.T) { need(t, f.what); w.run(t, f.code) })
-		case "background":
-			said := w.start(t, f.code)
-			waitFor(t, func() bool { out, _ := os.ReadFile(said); return bytes.Contains(out, []byte(f.what)) })
-		case "never":
-			if f.what == "" {
-				t.Errorf("why is this never run?\n%s", f.code)
-			}
+	case f.lang != "sh":
+	case f.mark == "run" && f.what != "":
+		t.Run(f.what, func(t *testing.T) { need(t, f.what); w.run(t, f.code) })
+	case f.mark == "run":
+		w.run(t, f.code)
+	case f.mark == "background":
+		said := w.start(t, f.code)
+		waitFor(t, func() bool { out, _ := os.ReadFile(said); return bytes.Contains(out, []byte(f.what)) })
+	case f.mark != "never":
+		t.Errorf("this command has no mark that says whether it is run:\n%s", f.code)
+	case f.what == "":
+		t.Errorf("why is this never run?\n%s", f.code)
+	}
+}
+
+// withoutFiles are the settings of a block; the files of secrets that it names
+// are made.
+func withoutFiles(t *testing.T, block string) []string {
+	t.Helper()
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(demoSecret()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for line := range strings.Lines(block) {
+		key, _, _ := strings.Cut(strings.TrimSpace(line), "=")
+		switch {
+		case key == "" || strings.HasPrefix(key, "#"):
+		case regexp.MustCompile("(SECRET|TOKEN|PASSWORD)_FILE$").MatchString(key):
+			env = append(env, key+"="+secret)
 		default:
-			t.Errorf("this command has no mark that says whether it is run:\n%s", f.code)
+			env = append(env, strings.TrimSpace(line))
 		}
 	}
-	if n["run"] < 10 || n["background"] < 2 || n["never"] > 3 {
-		t.Errorf("the README's commands changed more than this test expects: %v", n)
-	}
+	return env
 }
 
 // readerWorld is a reader's machine: the repository, a postern on the PATH,
@@ -162,7 +246,7 @@ func freePort(t *testing.T) string {
 // command is a shell's, in a process group of its own.
 func (w *readerWorld) command(code string) (*exec.Cmd, *bytes.Buffer) {
 	cmd, out := exec.Command("sh", "-ec", w.ports.Replace(code)), new(bytes.Buffer)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "../..", w.env, out, out
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = top, w.env, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd, out
 }

@@ -3,7 +3,7 @@
 //
 // One table of settings, the tagged fields of Config, feeds everything: Load
 // reads and checks the environment by it, Write prints what is in effect,
-// WriteTable writes the README's table. A mistake is never passed over: Load
+// WriteTable writes the documents' table. A mistake is never passed over: Load
 // names every variable that is unknown, can't be read or doesn't fit the
 // others, all at once and with what would be valid, and shows no secret.
 package config
@@ -11,7 +11,7 @@ package config
 import "time"
 
 // Config is the whole configuration. It is plain data; Load fills and checks
-// it. The doc tag is the variable's line in the README's table; oneof lists the
+// it. The doc tag is the variable's line in the documents' table; oneof lists the
 // words a variable takes; secret:"yes" hides the value and adds a …_FILE
 // variable.
 type Config struct {

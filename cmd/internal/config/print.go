@@ -60,7 +60,7 @@ func Duration(d time.Duration) string {
 	return t
 }
 
-// WriteTable writes the README's table of all variables.
+// WriteTable writes the documents' table of all variables.
 func WriteTable(w io.Writer) error {
 	var out strings.Builder
 	for _, s := range settings(new(Config)) {
