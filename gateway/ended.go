@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -25,16 +26,21 @@ const maxAuthors = 5
 // ends is how a message's deliveries ended, for its record.
 type ends struct {
 	deliveries    []*dispatch.Delivery
-	waiting, dead int // deliveries that were stored
+	waiting, dead int    // deliveries that were stored
+	repeats       string // the message that the others, stored before, belong to
 }
 
 func (e *ends) count(stored []*dispatch.Delivery) {
 	for _, d := range stored {
-		if d.Outcome.Result == webhook.Rejected {
-			e.dead++
-		} else {
-			e.waiting++
-		}
+		e.add(d, 1)
+	}
+}
+
+func (e *ends) add(d *dispatch.Delivery, n int) {
+	if d.Outcome.Result == webhook.Rejected {
+		e.dead += n
+	} else {
+		e.waiting += n
 	}
 }
 
@@ -146,9 +152,9 @@ func (g *Gateway) addMessage(r *history.Record, m *message) {
 		}
 	}
 	if v := m.env.Verdict; v != nil {
-		r.Sender = &history.Sender{Verified: v.SenderVerified, Reason: verdictWords(v)}
+		r.Sender = &history.Sender{Verified: v.SenderVerified, Reason: cmp.Or(v.Reason, verdictWords(v))}
 	}
-	r.Waiting, r.Dead = m.ends.waiting, m.ends.dead
+	r.Waiting, r.Dead, r.Repeats = m.ends.waiting, m.ends.dead, m.ends.repeats
 	for _, d := range m.ends.deliveries {
 		if d.Outcome.Reason != "" && !d.Taken {
 			r.Attempts = append(r.Attempts, attempted(d, m.env.Received, m.env.ID))
@@ -156,7 +162,7 @@ func (g *Gateway) addMessage(r *history.Record, m *message) {
 	}
 }
 
-// verdictWords is the verdict in short.
+// verdictWords is the verdict in short, where it gives no reason.
 func verdictWords(v *mail.Authentication) string {
 	return "dmarc " + v.DMARC.Result + ", spf " + v.SPF.Result
 }

@@ -25,6 +25,7 @@ type Store interface {
 	Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error)
 	Keep(ctx context.Context, m retry.Message, d time.Duration) error
 	Drop(ctx context.Context, messageID string) error
+	Get(ctx context.Context, id string) (retry.Info, []retry.PastAttempt, error)
 }
 
 // store makes durable what is left of a message, and the content that urls name.
@@ -53,13 +54,30 @@ func (s *store) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery
 		return err
 	}
 	s.fault(FaultStaged)
-	if _, err = s.queue.Enqueue(ctx, record, s.newDeliveries(m.env, ds)); err != nil {
+	stored, err := s.queue.Enqueue(ctx, record, s.newDeliveries(m.env, ds))
+	if err != nil {
 		// The commit's outcome may be unknown, so the body stays for the sweep.
 		return s.failed(m.env, "enqueue", err)
 	}
 	s.fault(FaultEnqueued)
+	if stored.Duplicates > 0 {
+		s.repeated(ctx, m, ds, stored.Duplicates)
+	}
 	s.tell(ctx, record, ds)
 	return nil
+}
+
+// repeated leaves out of the message's account what waits as another's: the
+// sender came again with what the queue had. What becomes of that is told there.
+func (s *store) repeated(ctx context.Context, m *message, ds []*dispatch.Delivery, n int) {
+	for _, d := range ds {
+		info, _, err := s.queue.Get(ctx, d.ID)
+		if err == nil && info.MessageID != m.env.ID && n > 0 {
+			n--
+			m.ends.add(d, -1)
+			m.ends.repeats = info.MessageID
+		}
+	}
 }
 
 // stage makes the message's octets durable and returns its record.

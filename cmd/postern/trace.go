@@ -103,7 +103,7 @@ func list(s *stdio, found []history.Record, more bool) error {
 		if len(r.To) > 1 {
 			to += fmt.Sprintf(" +%d", len(r.To)-1)
 		}
-		cells := []string{r.ID, r.At.Format(time.RFC3339), became(r), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
+		cells := []string{r.ID, r.At.Format(time.RFC3339), r.Became(), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
 		for i, c := range cells {
 			cells[i] = text.Terminal(strings.ReplaceAll(c, "\t", " "))
 		}
@@ -118,19 +118,6 @@ func list(s *stdio, found []history.Record, more bool) error {
 	return nil
 }
 
-// became is how a message stands.
-func became(r history.Record) string {
-	switch {
-	case r.Dead > 0:
-		return "dead letter"
-	case r.Waiting > 0:
-		return "waiting"
-	case r.Result == history.Accepted:
-		return "delivered"
-	}
-	return string(r.Result)
-}
-
 // tell is a message's story, in order.
 func tell(w io.Writer, r history.Record) {
 	line := func(name, format string, args ...any) {
@@ -139,7 +126,7 @@ func tell(w io.Writer, r history.Record) {
 		}
 	}
 	line("message", "%s", r.ID)
-	line("became", "%s", became(r))
+	line("became", "%s", r.Became())
 	line("message-id", "%s", r.MessageID)
 	line("subject", "%s", r.Subject)
 	line("from", "%s", orNull(r.From))
@@ -159,20 +146,36 @@ func tell(w io.Writer, r history.Record) {
 	if r.Size > 0 {
 		line("size", "%d octets", r.Size)
 	}
+	if r.Repeats != "" {
+		line("repeats", "%s, whose deliveries were in the queue already: postern trace %s", r.Repeats, r.Repeats)
+	}
 	fmt.Fprintln(w)
-	line(r.At.Format("15:04:05"), "%s  SMTP %s (after %d ms)", r.At.Format(time.DateOnly), r.Reply, r.TookMS)
-	for _, a := range r.Attempts {
-		status := ""
-		if a.Status != 0 {
-			status = fmt.Sprintf(" HTTP %d", a.Status)
-		}
-		line(a.At.Format("15:04:05"), "%s  %s attempt %d: %s%s in %d ms  %s", a.At.Format(time.DateOnly), a.Endpoint, a.N, a.Reason, status, a.TookMS, a.Error)
-		for answer := range strings.Lines(a.Answer) {
-			line("", "  | %s", strings.TrimRight(answer, "\r\n"))
-		}
+	for _, e := range r.Story() {
+		step(line, &r, e)
 	}
 	if r.Waiting > 0 || r.Dead > 0 {
 		fmt.Fprintf(w, "\nwhat waits: postern queue list --message %s\n", text.Terminal(r.ID))
+	}
+}
+
+// step is one event of the story.
+func step(line func(name, format string, args ...any), r *history.Record, e history.Event) {
+	at, day, a := e.At.Format("15:04:05"), e.At.Format(time.DateOnly), e.Attempt
+	switch {
+	case a == nil:
+		line(at, "%s  SMTP %s (after %d ms)", day, r.Reply, r.TookMS)
+		return
+	case a.Settles == history.QueuedAgain:
+		line(at, "%s  %s sent again by %s", day, a.Endpoint, a.By)
+		return
+	}
+	status := ""
+	if a.Status != 0 {
+		status = fmt.Sprintf(" HTTP %d", a.Status)
+	}
+	line(at, "%s  %s attempt %d: %s%s in %d ms  %s", day, a.Endpoint, a.N, a.Reason, status, a.TookMS, a.Error)
+	for answer := range strings.Lines(a.Answer) {
+		line("", "  | %s", strings.TrimRight(answer, "\r\n"))
 	}
 }
 

@@ -51,7 +51,8 @@ type Record struct {
 	Reply     string      `json:"reply"`             // as the client read it
 	Waiting   int         `json:"waiting,omitempty"` // deliveries that were queued and aren't settled yet
 	Dead      int         `json:"dead,omitempty"`    // deliveries that became dead letters
-	Attempts  []Attempt   `json:"attempts"`          // oldest first
+	Repeats   string      `json:"repeats,omitempty"` // the message whose deliveries are in the queue already: the sender came again
+	Attempts  []Attempt   `json:"attempts"`          // oldest first; those that aren't queued came before the reply
 }
 
 // Client is who connected.
@@ -89,6 +90,7 @@ type Attempt struct {
 	Answer   string    `json:"answer,omitempty"` // the first octets of a failing answer's body
 	// Settles says what the attempt ended, for a delivery that was waiting.
 	Settles Settlement `json:"settles,omitempty"`
+	By      string     `json:"by,omitempty"` // who had it queued again, of a QueuedAgain
 }
 
 // Settlement is what an attempt did to a delivery that waited.
@@ -98,6 +100,8 @@ type Settlement string
 const (
 	SettledDone Settlement = "done"
 	SettledDead Settlement = "dead"
+	// QueuedAgain is no attempt: an operator had the message sent once more.
+	QueuedAgain Settlement = "queued"
 )
 
 // ErrNotFound is returned when no record has an id.

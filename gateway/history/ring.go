@@ -84,6 +84,9 @@ func (r *Record) Settle(a Attempt) {
 	switch {
 	case a.Settles == "":
 		return
+	case a.Settles == QueuedAgain:
+		r.Waiting++
+		return
 	case a.Settles == SettledDead && replayed:
 		r.Dead = max(r.Dead, 1)
 	case a.Settles == SettledDead:

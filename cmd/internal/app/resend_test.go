@@ -8,6 +8,9 @@ import (
 	"net/smtp"
 	"sync"
 	"testing"
+	"time"
+
+	"postern/gateway/history"
 )
 
 // A mail with a Message-ID that is sent anew keeps its webhook-id; without one
@@ -36,6 +39,29 @@ func TestSentAnew(t *testing.T) {
 			t.Errorf("with the header %q the ids are %q", header, ids)
 		}
 		mu.Unlock()
+	}
+}
+
+// A sender that comes again with what the queue has already leaves a record that
+// names the first one, and doesn't wait for ever.
+func TestSentAnewWhileItWaits(t *testing.T) {
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	t.Cleanup(hook.Close)
+	a := start(t, "POSTERN_WEBHOOK_URL="+hook.URL, "POSTERN_RETRY_FIRST=1h", "POSTERN_RETRY_STORE=sqlite://"+t.TempDir())
+	for range 2 {
+		if err := sendPlain(a, "Message-ID: <alarm-1@device.example>\r\nSubject: alarm\r\n\r\nThe door is open.\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var found []history.Record
+	for end := time.Now().Add(10 * time.Second); len(found) < 2 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		var err error
+		if found, _, err = a.history.Find(t.Context(), history.Query{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(found) != 2 || found[1].Waiting != 1 || found[1].Became() != "waiting" || found[0].Waiting != 0 || found[0].Repeats != found[1].ID || found[0].Became() != "repeated" {
+		t.Errorf("%+v", found)
 	}
 }
 

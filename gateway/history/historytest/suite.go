@@ -197,6 +197,12 @@ func testStates(t *testing.T, s history.Store) {
 	check(history.StateDead, "1")
 	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "b", Settles: history.SettledDone}}})
 	check(history.StateDead, "")
+	// Sent once more by an operator, beside a dead letter.
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "b", Settles: history.SettledDead}, {Message: id, Delivery: "c", Settles: history.QueuedAgain}}})
+	check(history.StateWaiting, "1")
+	write(t, s, history.Batch{Attempts: []history.Attempt{{Message: id, Delivery: "c", Settles: history.SettledDone}}})
+	check(history.StateWaiting, "")
+	check(history.StateDead, "1")
 }
 
 func testForget(t *testing.T, s history.Store) {

@@ -135,7 +135,7 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 		}
 		batch.Queue("INSERT INTO postern.history_attempt (id, data) VALUES ($1, $2)", a.Message, data)
 		if a.Settles != "" {
-			batch.Queue(settle, a.Message, a.Settles == history.SettledDead)
+			batch.Queue(settle, a.Message, string(a.Settles))
 		}
 	}
 	if batch.Len() == 0 {
@@ -147,8 +147,8 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 	return nil
 }
 
-const settle = `UPDATE postern.history SET waiting = greatest(waiting - 1, 0), dead = CASE
-	WHEN $2::bool AND waiting = 0 THEN greatest(dead, 1) WHEN $2 THEN dead + 1 WHEN waiting = 0 THEN greatest(dead - 1, 0) ELSE dead END WHERE id = $1`
+const settle = `UPDATE postern.history SET waiting = CASE $2::text WHEN 'queued' THEN waiting + 1 ELSE greatest(waiting - 1, 0) END, dead = CASE WHEN $2 = 'queued' THEN dead
+	WHEN $2 = 'dead' AND waiting = 0 THEN greatest(dead, 1) WHEN $2 = 'dead' THEN dead + 1 WHEN waiting = 0 THEN greatest(dead - 1, 0) ELSE dead END WHERE id = $1`
 
 // lexemes are the record's words; a tsvector has no empty ones, and PostgreSQL
 // no NUL, which is neither letter nor digit.

@@ -169,8 +169,8 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.put.record, "INSERT INTO records (id, at, result, waiting, dead, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"},
 		{&s.put.words, "INSERT INTO words (rowid, w) VALUES (?, ?)"},
 		{&s.put.attempt, "INSERT INTO attempts (id, data) VALUES (?, ?)"},
-		{&s.put.settle, `UPDATE records SET waiting = max(waiting - 1, 0), dead = CASE
-			WHEN ?1 AND waiting = 0 THEN max(dead, 1) WHEN ?1 THEN dead + 1 WHEN waiting = 0 THEN max(dead - 1, 0) ELSE dead END WHERE id = ?2`},
+		{&s.put.settle, `UPDATE records SET waiting = CASE ?1 WHEN 'queued' THEN waiting + 1 ELSE max(waiting - 1, 0) END, dead = CASE WHEN ?1 = 'queued' THEN dead
+			WHEN ?1 = 'dead' AND waiting = 0 THEN max(dead, 1) WHEN ?1 = 'dead' THEN dead + 1 WHEN waiting = 0 THEN max(dead - 1, 0) ELSE dead END WHERE id = ?2`},
 	} {
 		var err error
 		if *p.to, err = s.write.PrepareContext(ctx, p.sql); err != nil {

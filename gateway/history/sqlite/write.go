@@ -76,7 +76,7 @@ func (s *Store) attempt(ctx context.Context, tx *sql.Tx, a *history.Attempt) err
 	if a.Settles == "" {
 		return nil
 	}
-	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, a.Settles == history.SettledDead, a.Message)
+	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, string(a.Settles), a.Message)
 	return err
 }
 

@@ -97,7 +97,7 @@ func (m *Minute) attempt(a *history.Attempt) {
 	switch {
 	case a.Reason == "delivered":
 		m.Delivered++
-	case a.Settles != history.SettledDead: // that a delivery was given up is no attempt
+	case a.Settles == "" || a.Settles == history.SettledDone: // what else is told is no attempt
 		m.Failed++
 	}
 }

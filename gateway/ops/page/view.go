@@ -166,11 +166,13 @@ func class(v any) string {
 		switch {
 		case v.Dead > 0, v.Result == history.Refused, v.Result == history.AuthFailed, v.Result == history.Aborted:
 			return "bad"
-		case v.Waiting > 0, v.Result == history.Deferred:
+		case v.Waiting > 0, v.Result == history.Deferred, v.Repeats != "":
 			return "wait"
 		}
 		return "good"
-	case history.Attempt:
+	case history.Result:
+		return class(history.Record{Result: v})
+	case *history.Attempt:
 		switch {
 		case v.Reason == "delivered":
 			return "good"
@@ -201,19 +203,7 @@ func stateWords(v any) string {
 	case *history.Record:
 		return stateWords(*v)
 	case history.Record:
-		switch {
-		case v.Dead > 0:
-			return "dead letter"
-		case v.Waiting > 0:
-			return "waiting"
-		case v.Result == history.Accepted:
-			return "delivered"
-		case v.Result == history.Deferred:
-			return "deferred"
-		case v.Result == history.AuthFailed:
-			return "sign-in failed"
-		}
-		return string(v.Result)
+		return v.Became()
 	case retry.State:
 		return map[retry.State]string{retry.Due: "waiting", retry.Leased: "under way", retry.Dead: "dead letter"}[v]
 	case retry.BreakerState:
