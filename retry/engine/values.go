@@ -2,6 +2,7 @@ package engine
 
 import (
 	"hash/crc32"
+	"math/rand/v2"
 	"time"
 
 	"postern/retry"
@@ -34,8 +35,9 @@ func FromMillis(v int64) time.Time {
 	return time.UnixMilli(v).UTC()
 }
 
-// FirstToken is beyond the tokens of any earlier delivery with the same id.
-func FirstToken(now time.Time) int64 { return Millis(now) << 12 }
+// FirstToken is beyond the tokens of any earlier delivery with the same id, and
+// of one of the same millisecond it differs by chance.
+func FirstToken(now time.Time) int64 { return Millis(now)<<20 | rand.Int64N(1<<20) }
 
 // SealMessage guards what is delivered besides the body, which has its
 // SHA-256: damage makes Lease.Damaged.

@@ -52,35 +52,38 @@ func (q *Queue) reserve(ctx context.Context, n int64) (*engine.Reservation, erro
 // Enqueue, whose transaction stores it: b must stay readable until then.
 func (q *Queue) Stage(ctx context.Context, r retry.Reservation, b retry.Body) (retry.BodyRef, error) {
 	return q.staged.Stage(r, func() (*engine.Reservation, error) { return q.reserve(ctx, b.Size()) }, func() (retry.BodyRef, engine.StagedBody, error) {
-		ref, err := digest(b)
-		if err != nil {
-			return ref, engine.StagedBody{}, fmt.Errorf("reading the message: %w", err)
-		}
-		s := engine.StagedBody{}
-		if ref.Inline == nil {
-			s.Body = b
-		}
-		return ref, s, nil
+		return q.stage(ctx, b)
 	})
 }
 
-// digest reads the body once for its checksum, and keeps a small one.
-func digest(b retry.Body) (retry.BodyRef, error) {
+// stage reads the body once for its checksum: a small one stays in memory, a
+// large one goes to where they lie.
+func (q *Queue) stage(ctx context.Context, b retry.Body) (retry.BodyRef, engine.StagedBody, error) {
+	if q.objects.Takes(b.Size()) {
+		ref, err := q.objects.Stage(ctx, b)
+		return ref, engine.StagedBody{}, err
+	}
 	ref := engine.NewRef(b.Size())
 	src, err := b.Open()
 	if err != nil {
-		return ref, err
+		return ref, engine.StagedBody{}, fmt.Errorf("reading the message: %w", err)
 	}
 	defer src.Close()
 	if ref.Size <= engine.InlineMax {
-		return ref, engine.ReadInline(src, &ref)
+		err = engine.ReadInline(src, &ref)
+		return ref, engine.StagedBody{}, err
 	}
-	return ref, engine.Digest(src, &ref)
+	if err = engine.Digest(src, &ref); err != nil {
+		err = fmt.Errorf("reading the message: %w", err)
+	}
+	return ref, engine.StagedBody{Body: b}, err
 }
 
 // Discard implements retry.Queue.
 func (q *Queue) Discard(_ context.Context, ref retry.BodyRef) error {
-	q.staged.End(ref.ID, false)
+	if _, ok := q.staged.End(ref.ID, false); ok {
+		q.discardObject(ref)
+	}
 	return nil
 }
 
@@ -90,6 +93,9 @@ func (q *Queue) writeBody(ctx context.Context, tx pgx.Tx, n int64, ref retry.Bod
 	if ref.Inline != nil {
 		_, err := tx.Exec(ctx, insert, n, 0, ref.Inline)
 		return err
+	}
+	if _, object := engine.ObjectName(ref.ID); object {
+		return nil
 	}
 	s := q.staged.Get(ref.ID)
 	if s.Body == nil {
@@ -124,7 +130,10 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	if ref.Inline != nil {
 		return engine.MemoryBody(ref.Inline, ref)
 	}
-	n, err := strconv.ParseInt(strings.TrimPrefix(ref.ID, "row:"), 10, 64)
+	if name, ok := engine.ObjectName(ref.ID); ok {
+		return q.objects.Open(ctx, name, ref)
+	}
+	n, err := strconv.ParseInt(strings.TrimPrefix(ref.ID, rowPrefix), 10, 64)
 	if err != nil {
 		return nil, fmt.Errorf("%w: no stored body has the name %q", retry.ErrNotFound, ref.ID)
 	}
@@ -138,6 +147,10 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	}
 	return engine.MemoryBody(piece, ref)
 }
+
+// rowPrefix begins the name of a body in the database, before its message's
+// row.
+const rowPrefix = "row:"
 
 // chunks reads a body's pieces, one at a time, as long as Open's context lives.
 type chunks struct {

@@ -72,11 +72,20 @@ func (e *enqueue) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.q.staged.End(e.m.Body.ID, e.inserted)
-	if e.inserted {
-		e.q.usage.Add(e.m.Body.Size)
-	}
+	e.q.stored(e.m.Body, e.inserted)
 	return nil
+}
+
+// stored ends a body's staging after the commit: with a message of its own, or
+// as one that nobody needs.
+func (q *Queue) stored(ref retry.BodyRef, inserted bool) {
+	_, ok := q.staged.End(ref.ID, inserted)
+	switch {
+	case inserted:
+		q.usage.Add(ref.Size)
+	case ok:
+		q.discardObject(ref)
+	}
 }
 
 func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
@@ -112,10 +121,10 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	if m.Envelope == nil {
 		m.Envelope = []byte{}
 	}
-	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, keep_ms, live, dead, sum)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0,0,$11) ON CONFLICT (id) DO NOTHING RETURNING n`,
+	err = tx.QueryRow(ctx, `INSERT INTO postern.message (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, keep_ms, live, dead, sum, body)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,0,0,$11,$12) ON CONFLICT (id) DO NOTHING RETURNING n`,
 		m.ID, m.Key, engine.Millis(m.Received), engine.Millis(m.Received.Add(m.Life)), valid(m.From), valid(text.Clip(m.Subject, engine.SubjectMax)), m.Body.Size, m.Body.SHA256[:],
-		m.Envelope, engine.Until(e.q.now(), e.keep), engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
+		m.Envelope, engine.Until(e.q.now(), e.keep), engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope), objectOf(m.Body)).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) { // another replica was first
 		return n, find()
 	}

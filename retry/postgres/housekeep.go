@@ -84,7 +84,8 @@ func (q *Queue) tidy(ctx context.Context) error {
 	}{
 		{"DELETE FROM postern.message WHERE n IN (SELECT n FROM postern.message WHERE live = 0 AND dead = 0 AND keep_ms <= $1 ORDER BY n LIMIT 1000 FOR UPDATE SKIP LOCKED)", []any{engine.Millis(now)}},
 		{"DELETE FROM postern.taken WHERE (key, id) IN (SELECT key, id FROM postern.taken WHERE expires_ms <= $1 LIMIT 10000 FOR UPDATE SKIP LOCKED)", []any{engine.Millis(now)}},
-		{"UPDATE postern.delivery SET due_ms = $1 WHERE state = 0 AND due_ms > $1", []any{limit}},
+		{`UPDATE postern.delivery SET due_ms = $1 WHERE n IN (SELECT x.n FROM postern.endpoint e, LATERAL (
+			SELECT n FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms > $1) x)`, []any{limit}},
 	} {
 		if _, err := q.pool.Exec(ctx, s.sql, s.args...); err != nil {
 			return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,7 +16,7 @@ import (
 const take = `WITH picked AS (%s)
 	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
 	FROM picked, postern.message m WHERE d.n = picked.n AND m.n = d.message
-	RETURNING ` + engine.LeaseColumns
+	RETURNING ` + engine.LeaseColumns + `, m.body`
 
 const (
 	pickDue = `SELECT x.n FROM unnest(@names::text[], @limits::int[]) AS e (name, lim), LATERAL (
@@ -182,16 +181,14 @@ func giveBack(ctx context.Context, tx pgx.Tx, ls []retry.Lease) error {
 
 func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
 	var row engine.LeaseRow
-	if err := r.Scan(row.Dest()...); err != nil {
+	var object *string
+	if err := r.Scan(append(row.Dest(), &object)...); err != nil {
 		return retry.Lease{}, err
 	}
 	l := row.Lease(q.now())
-	l.Body = engine.Ref(rowID(row.Message), l.Size, row.SHA256)
+	l.Body = storedRef(row.Message, l.Size, row.SHA256, object)
 	return l, nil
 }
-
-// rowID names a body by its message's row.
-func rowID(n int64) string { return "row:" + strconv.FormatInt(n, 10) }
 
 // idle says, from an account a second old at most, that nothing alive is stored.
 func (q *Queue) idle() bool { return q.usage.Get().Idle() }

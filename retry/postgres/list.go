@@ -74,9 +74,10 @@ func (q *Queue) OpenMessage(ctx context.Context, id string) (retry.Message, retr
 		m                          retry.Message
 		n, received, expires, size int64
 		sha                        []byte
+		object                     *string
 	)
-	err := q.pool.QueryRow(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope
-		FROM postern.message WHERE id = $1`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &m.Envelope)
+	err := q.pool.QueryRow(ctx, `SELECT n, id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, body
+		FROM postern.message WHERE id = $1`, id).Scan(&n, &m.ID, &m.Key, &received, &expires, &m.From, &m.Subject, &size, &sha, &m.Envelope, &object)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return m, nil, fmt.Errorf("%w: message %s", retry.ErrNotFound, id)
 	}
@@ -84,7 +85,7 @@ func (q *Queue) OpenMessage(ctx context.Context, id string) (retry.Message, retr
 		return m, nil, fmt.Errorf("reading message %s: %w", id, err)
 	}
 	m.Received, m.Life = engine.FromMillis(received), time.Duration(expires-received)*time.Millisecond
-	m.Body = engine.Ref(rowID(n), size, sha)
+	m.Body = storedRef(n, size, sha, object)
 	body, err := q.Open(ctx, m.Body)
 	return m, body, err
 }

@@ -28,10 +28,14 @@ type Options struct {
 	Conns       int32 // of the pool, at most; 16
 	// Admin opens the queue for an operator's command: no migration and no
 	// housekeeping.
-	Admin  bool
+	Admin bool
+	// Bodies keeps large bodies; nil: they lie in the database.
+	Bodies engine.Bodies
 	Logger *slog.Logger
 	// Now is nil for the server's clock, which replicas share.
 	Now func() time.Time
+
+	steps []step // of the schema; nil: all
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +47,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Conns == 0 {
 		o.Conns = 16
+	}
+	if o.steps == nil {
+		o.steps = steps
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -65,10 +72,11 @@ type Queue struct {
 	reached atomic.Bool                 // the server was reached, checked and migrated
 	notify  engine.Hint
 
-	usage  engine.Usage
-	staged engine.Staged
-	names  sync.Map // endpoints that have a row
-	turn   atomic.Int64
+	usage   engine.Usage
+	staged  engine.Staged
+	objects engine.Objects
+	names   sync.Map // endpoints that have a row
+	turn    atomic.Int64
 
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
@@ -86,6 +94,7 @@ const firstTry = 5 * time.Second
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1)}
+	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
 	}
@@ -104,6 +113,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	if !q.o.Admin {
 		q.wg.Add(1)
 		go func() { defer q.wg.Done(); q.housekeep(run) }()
+		q.sweepObjects(run)
 	}
 	return q, nil
 }
