@@ -108,7 +108,7 @@ func (g *Gateway) load(ctx context.Context, l retry.Lease) (*message, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &message{env: stored.Envelope, data: stored.Data, stored: stored}
+	m := &message{env: stored.Envelope, data: stored.Data, seen: stored.Raw(), stored: stored}
 	g.prepare(m)
 	return m, nil
 }

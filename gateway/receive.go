@@ -32,6 +32,7 @@ type message struct {
 	env    *mail.Envelope
 	to     []dispatch.Recipient
 	data   mail.Source // as received
+	seen   mail.Source // as webhooks see it; nil: it is made each time that it is read
 	mail   *dispatch.Mail
 	lmtp   bool
 	stored *archive.Mail // it came out of the queue; nil: it is fresh
@@ -146,7 +147,7 @@ func (g *Gateway) read(ctx context.Context, t *smtp.Transaction, in *sink) (*mes
 		g.deps.Observer.Received(m.env, refusal.Code)
 		return nil, refusal
 	}
-	switch err := g.freeze(ctx, m, note); {
+	switch err := g.freeze(ctx, m, in, note); {
 	case errors.Is(err, dispatch.ErrNoMemory):
 		g.log.Warn("a message was left with its sender for want of memory", "message", m.env.ID, "size", m.env.Size, "err", err)
 		return nil, replyNoMemory
@@ -217,8 +218,11 @@ func refusedByPolicy(e *mail.Envelope) bool {
 }
 
 // freeze puts our header lines before the message, and reads the result.
-func (g *Gateway) freeze(ctx context.Context, m *message, note string) error {
+func (g *Gateway) freeze(ctx context.Context, m *message, in *sink, note string) error {
 	m.env.Trace = g.trace(m.env, note, startsFolded(mail.Without(m.data, m.env.Removed)))
+	if len(m.env.Removed) == 0 {
+		m.seen = in.Behind(m.env.Trace)
+	}
 	g.prepare(m)
 	return g.deps.Dispatch.Open(ctx, m.mail)
 }
@@ -232,7 +236,12 @@ func (g *Gateway) prepare(m *message) {
 }
 
 // raw makes a source of our trace lines, then data without what was removed.
-func (m *message) raw() mail.Source { return archive.Raw(m.env, m.data) }
+func (m *message) raw() mail.Source {
+	if m.seen != nil {
+		return m.seen
+	}
+	return archive.Raw(m.env, m.data)
+}
 
 // trace is the header lines that we put before the octets of DATA, frozen from
 // here on: the verdict, what was removed, and where the mail came from. Octets that

@@ -47,12 +47,18 @@ type Mail struct {
 	Envelope *mail.Envelope
 	Data     mail.Source // as received
 
-	body io.Closer // nil: all of it is in memory
+	raw  mail.Source // where it lies in memory in one piece
+	body io.Closer   // nil: all of it is in memory
 }
 
 // Raw is the message as webhooks and people see it: our header lines, then the
 // octets as received.
-func (m *Mail) Raw() mail.Source { return Raw(m.Envelope, m.Data) }
+func (m *Mail) Raw() mail.Source {
+	if m.raw != nil {
+		return m.raw
+	}
+	return Raw(m.Envelope, m.Data)
+}
 
 // Close lets go of the stored octets.
 func (m *Mail) Close() error {
@@ -184,23 +190,29 @@ func OpenVerified(ctx context.Context, from Bodies, l retry.Lease) (*Mail, error
 	if l.Body.Size > inMemory {
 		return &Mail{Envelope: env, Data: source{body}, body: body}, nil
 	}
-	data, err := readAll(body, l.Body.Size)
+	m, err := readAll(env, body, l.Body.Size)
 	if err = errors.Join(err, body.Close()); err != nil {
 		return nil, fmt.Errorf("archive: message %s: %w", l.MessageID, err)
 	}
-	return &Mail{Envelope: env, Data: data}, nil
+	return m, nil
 }
 
-// readAll reads a body to its end, where the store says whether it is whole.
-func readAll(body io.Reader, size int64) (mail.Bytes, error) {
-	b := make(mail.Bytes, size)
-	if _, err := io.ReadFull(body, b); err != nil {
+// readAll reads a body to its end, where the store says whether it is whole, and
+// leaves room for our header lines before it.
+func readAll(env *mail.Envelope, body io.Reader, size int64) (*Mail, error) {
+	b := append(make(mail.Bytes, 0, int64(len(env.Trace))+size), env.Trace...)
+	data := b[len(b):cap(b)]
+	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, err
 	}
 	if _, err := io.ReadFull(body, make([]byte, 1)); !errors.Is(err, io.EOF) {
 		return nil, errors.Join(retry.ErrCorrupt, err)
 	}
-	return b, nil
+	m := &Mail{Envelope: env, Data: data}
+	if len(env.Removed) == 0 {
+		m.raw = b[:cap(b)]
+	}
+	return m, nil
 }
 
 // source reads a stored body through any number of readers.

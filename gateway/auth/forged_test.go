@@ -26,7 +26,16 @@ func shown(t testing.TB, message string, ours ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(mail.Without(data, r.Spans).(mail.Bytes))
+	in, err := mail.Without(data, r.Spans).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }
 
 // disguises are fields that pretend to be our verdict.

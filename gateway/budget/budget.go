@@ -81,13 +81,20 @@ func (b *Budget) common() int64 { return b.total - b.total/expressShare }
 func (b *Budget) isSmall(n int64) bool { return n <= b.total/smallWork }
 
 // Hold books n octets and reports whether there was room. It never waits.
-func (b *Budget) Hold(n int64) bool {
+func (b *Budget) Hold(n int64) bool { return b.holdWithin(n, heldShare) }
+
+// Spare is Hold for who can do without: half of what Hold may give stays free for
+// those who can't.
+func (b *Budget) Spare(n int64) bool { return b.holdWithin(n, 2*heldShare) }
+
+// holdWithin books n octets where all that is held stays within a share.
+func (b *Budget) holdWithin(n, share int64) bool {
 	if b == nil || n <= 0 {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.held+n > b.total/heldShare || b.held+b.bulk.octets+n > b.common() {
+	if b.held+n > b.total/share || b.held+b.bulk.octets+n > b.common() {
 		return false
 	}
 	b.held += n

@@ -146,7 +146,15 @@ func TestTimeIsOver(t *testing.T) {
 
 func TestHold(t *testing.T) {
 	b := New(6400)
-	for range 16 {
+	for range 8 {
+		if !b.Spare(100) {
+			t.Fatal("spared up to an eighth")
+		}
+	}
+	if b.Spare(1) {
+		t.Error("who can do without leaves nothing to those who can't")
+	}
+	for range 8 {
 		if !b.Hold(100) {
 			t.Fatal("held up to a quarter")
 		}

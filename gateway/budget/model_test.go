@@ -70,7 +70,11 @@ func (a *actor) live(t *testing.T) {
 func (a *actor) hold(t *testing.T) (held int64) {
 	for range a.rnd.IntN(4) {
 		n := a.weight() / 8
-		if a.b.Hold(n) {
+		book := a.b.Hold
+		if a.rnd.IntN(3) == 0 {
+			book = a.b.Spare
+		}
+		if book(n) {
 			held += max(n, 0)
 		}
 		a.check(t)

@@ -7,11 +7,11 @@ import (
 )
 
 // Head is what is kept of a message while others think about it: who sent it,
-// what it is about, and, where they are few octets, its header fields. It has
-// no text and no attachments.
+// what it is about, and, where they are few octets, whom it is addressed to. It
+// has no text, no attachments and nothing that refers to the message's octets.
 func (m *Message) Head() *Message {
 	h := *m
-	h.Text, h.HTML, h.Reply, h.Attachments, h.Report, h.Calendar = "", "", Reply{}, nil, nil, nil
+	h.Text, h.HTML, h.Reply, h.Headers, h.Attachments, h.Report, h.Calendar = "", "", Reply{}, nil, nil, nil, nil
 	octets := 0
 	for i := range m.Headers {
 		octets += len(m.Headers[i].Raw)
@@ -19,7 +19,7 @@ func (m *Message) Head() *Message {
 	if octets <= headKept {
 		return &h
 	}
-	h.Headers, h.To, h.Cc, h.Bcc, h.References, h.InReplyTo = nil, nil, nil, nil, nil, nil
+	h.To, h.Cc, h.Bcc, h.References, h.InReplyTo = nil, nil, nil, nil, nil
 	h.From, h.ReplyTo = h.From[:min(len(h.From), headList)], h.ReplyTo[:min(len(h.ReplyTo), headList)]
 	return h.cloned()
 }

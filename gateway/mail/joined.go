@@ -8,11 +8,15 @@ import (
 // Prepend returns head followed by src as one Source: the header lines that
 // we add, and the octets of DATA as they were received.
 func Prepend(head string, src Source) Source {
-	if b, ok := src.(Bytes); ok {
+	if b, ok := src.(Bytes); ok && len(b) <= maxCopy {
 		return append(append(make(Bytes, 0, len(head)+len(b)), head...), b...)
 	}
 	return &joined{head: head, src: src}
 }
+
+// maxCopy is how many octets in memory are copied to stand in one piece behind a
+// head or without a span, rather than being read through a window.
+const maxCopy = 64 << 10
 
 type joined struct {
 	head string

@@ -69,11 +69,12 @@ func ParseWithin(src Source, lim Limits, in Room) (*Message, error) {
 		return nil, err
 	}
 	defer o.close()
-	if b, ok := src.(Bytes); ok && onlyCR(b) {
+	memory := room{of: in, need: Least(src)}
+	if b, ok := src.(Bytes); ok && onlyCR(b) && memory.book(src.Size()) {
 		src = Bytes(bytes.ReplaceAll(b, []byte("\r"), []byte("\n")))
 		o.mem = src.(Bytes)
 	}
-	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}, room: room{of: in, need: Least(src)}}
+	p := &parser{octets: o, split: splitter{octets: o}, src: src, lim: lim.withDefaults(), msg: &Message{}, room: memory}
 	p.texts = p.lim.TextBytes * allTexts
 	p.mail()
 	switch {

@@ -27,7 +27,7 @@ func (e *TooHeavy) Needs() int64 { return e.Octets }
 // What a mail takes at its peak, in octets of memory, until its text has been
 // written into a body of any format (measured: TestWeight).
 const (
-	restsInMemory = 48 << 10  // around a mail that is in memory, and copied to stand behind our header lines
+	restsInMemory = 48 << 10  // around a mail that is in memory
 	restsOnDisk   = 256 << 10 // around one on disk: windows of it and buffers
 
 	perTextOctet   = 4       // of a text's octets as they are stored, in ASCII or UTF-8
@@ -43,7 +43,7 @@ const (
 // is in it.
 func Least(src Source) int64 {
 	if _, ok := src.(Bytes); ok {
-		return restsInMemory + src.Size()
+		return restsInMemory + min(src.Size(), maxCopy)
 	}
 	return restsOnDisk
 }

@@ -10,7 +10,7 @@ func Without(src Source, cut []Span) Source {
 	if len(cut) == 0 {
 		return src
 	}
-	if b, ok := src.(Bytes); ok {
+	if b, ok := src.(Bytes); ok && len(b) <= maxCopy {
 		return without(b, cut)
 	}
 	w := &shortened{src: src, kept: make([]Span, 0, len(cut)+1)}

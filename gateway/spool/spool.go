@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,9 +22,17 @@ import (
 // spool's bound: answer 452 and let the sender come back.
 var ErrFull = errors.New("spool: full")
 
-// DefaultMemory is how much of a message stays in memory: above it a
-// file is cheaper than the garbage (256 KiB, measured).
-const DefaultMemory = 256 << 10
+// DefaultMemory is how much of a message stays in memory, where there is room:
+// with a file a mail of 500 KB costs twice as much (measured).
+const DefaultMemory = 1<<20 - headRoom
+
+// headRoom is kept free before the octets in memory, for the header lines that
+// are put before them.
+const headRoom = 2 << 10
+
+// modest is the most that a message may take of the memory that others may need,
+// too: a larger buffer is had only where there is plenty.
+const modest = 256<<10 - headRoom
 
 // Spooler hands out spools that share a folder, a bound on their bytes, and the
 // memory for mail.
@@ -35,16 +44,19 @@ type Spooler struct {
 	pools []*pool // smallest first
 }
 
-// sizes are those of the buffers that a message grows through, up to the most
-// that stays in memory. The first holds most mail that people write; every
-// connection may have one, so it is booked nowhere.
-var sizes = []int64{8 << 10, 64 << 10, 256 << 10}
+// sizes are the octets of a message that the buffers take which it grows
+// through, up to the most that stays in memory. The first holds most mail that
+// people write; every connection may have one, so it is booked nowhere.
+var sizes = []int64{8 << 10, 64<<10 - headRoom, modest}
 
-// pool keeps buffers of one size.
+// pool keeps buffers for so many octets of a message.
 type pool struct {
 	size int64
 	sync.Pool
 }
+
+// whole is what a buffer takes in memory.
+func (p *pool) whole() int64 { return headRoom + p.size }
 
 // New returns a spooler that keeps up to memory octets of a message in memory,
 // where room has as much, and the rest in an unlinked-on-close file under dir
@@ -71,14 +83,14 @@ func New(dir string, memory, maxBytes int64, room *budget.Budget) (*Spooler, err
 
 func newPool(size int64) *pool {
 	p := &pool{size: size}
-	p.New = func() any { b := make([]byte, 0, size); return &b }
+	p.New = func() any { b := make([]byte, headRoom, p.whole()); return &b }
 	return p
 }
 
 // take gives an empty buffer.
 func (p *pool) take() *[]byte {
 	b := p.Get().(*[]byte)
-	*b = (*b)[:0]
+	*b = (*b)[:headRoom]
 	return b
 }
 
@@ -106,7 +118,7 @@ func (s *Spooler) New(reversePath string, announced int64) (*Spool, error) {
 	if !s.book(announced, s.max/reserved) {
 		return nil, ErrFull
 	}
-	p := &Spool{owner: s, booked: announced, sum: sha256.New()}
+	p := &Spool{owner: s, announced: announced, booked: announced, sum: sha256.New()}
 	p.buf = s.pools[0].take()
 	var n [8]byte
 	binary.BigEndian.PutUint64(n[:], uint64(len(reversePath)))
@@ -118,15 +130,16 @@ func (s *Spooler) New(reversePath string, announced int64) (*Spool, error) {
 // Spool takes a message's octets as they arrive and is then their Source.
 // One goroutine writes; after the last Write any number may read. Close ends it.
 type Spool struct {
-	owner  *Spooler
-	sum    hash.Hash
-	buf    *[]byte  // the octets while they fit in memory
-	pool   int      // where buf is from
-	held   int64    // booked for it
-	file   *os.File // and then
-	size   int64
-	booked int64 // of the owner's bound, at least size
-	err    error
+	owner     *Spooler
+	sum       hash.Hash
+	buf       *[]byte  // headRoom, then the octets while they fit in memory
+	pool      int      // where buf is from
+	held      int64    // booked for it
+	file      *os.File // and then
+	size      int64
+	announced int64
+	booked    int64 // of the owner's bound, at least size
+	err       error
 }
 
 // Write implements io.Writer. ErrFull, or a write error of the file,
@@ -142,7 +155,7 @@ func (p *Spool) Write(b []byte) (int, error) {
 	}
 	p.size += n
 	p.sum.Write(b)
-	if p.file == nil && p.fits(n) {
+	if p.file == nil && p.fits() {
 		*p.buf = append(*p.buf, b...)
 		return len(b), nil
 	}
@@ -152,28 +165,45 @@ func (p *Spool) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// fits reports whether n more octets stay in memory, taking a larger buffer
+// fits reports whether all octets, the new ones too, stay in memory, taking a larger buffer
 // where they outgrow this one and there is room for it.
-func (p *Spool) fits(n int64) bool {
-	want := int64(len(*p.buf)) + n
-	if want <= int64(cap(*p.buf)) {
-		return true
-	}
+func (p *Spool) fits() bool {
 	pools := p.owner.pools
-	for i := p.pool + 1; i < len(pools); i++ {
-		if want > pools[i].size {
-			continue
-		}
-		if !p.owner.room.Hold(pools[i].size) {
-			return false
-		}
-		larger := pools[i].take()
-		*larger = append(*larger, *p.buf...)
-		p.release()
-		p.buf, p.pool, p.held = larger, i, pools[i].size
+	want := p.size
+	if want <= pools[p.pool].size {
 		return true
 	}
-	return false
+	if want = p.expected(want); want > pools[len(pools)-1].size {
+		return false
+	}
+	next := slices.IndexFunc(pools, func(p *pool) bool { return want <= p.size })
+	larger := pools[next]
+	if !p.owner.hold(larger) {
+		return false
+	}
+	buf := larger.take()
+	*buf = append(*buf, (*p.buf)[headRoom:]...)
+	p.release()
+	p.buf, p.pool, p.held = buf, next, larger.whole()
+	return true
+}
+
+// expected is how large the message may become for all we know. An announcement
+// costs nothing, so it is believed only by who has sent a part of it: then no
+// octet is copied from buffer to buffer, or from the last of them to the disk.
+func (p *Spool) expected(size int64) int64 {
+	if p.pool > 0 || p.announced > DefaultMemory {
+		return max(size, p.announced)
+	}
+	return size
+}
+
+// hold books a buffer.
+func (s *Spooler) hold(p *pool) bool {
+	if p.size > modest {
+		return s.room.Spare(p.whole())
+	}
+	return s.room.Hold(p.whole())
 }
 
 // release gives the memory back.
@@ -194,7 +224,7 @@ func (p *Spool) spill(b []byte) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 		p.file = f
-		if _, err := f.Write(*p.buf); err != nil {
+		if _, err := f.Write((*p.buf)[headRoom:]); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 		p.release()
@@ -220,7 +250,18 @@ func (p *Spool) Source() mail.Source {
 	if p.file != nil {
 		return &File{path: p.file.Name(), size: p.size}
 	}
-	return mail.Bytes(*p.buf)
+	return mail.Bytes((*p.buf)[headRoom:])
+}
+
+// Behind returns the octets behind header lines of ours. In memory nothing is
+// copied where these fit before them, so it is called once.
+func (p *Spool) Behind(lines string) mail.Source {
+	if p.file != nil || len(lines) > headRoom {
+		return mail.Prepend(lines, p.Source())
+	}
+	from := headRoom - len(lines)
+	copy((*p.buf)[from:], lines)
+	return mail.Bytes((*p.buf)[from:])
 }
 
 // Close frees the memory and removes the file.

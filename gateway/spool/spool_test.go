@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -141,6 +142,86 @@ func TestSpoolDrawsFromTheBudget(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(dir); len(left) != 0 || room.Stats().Held != 0 {
 		t.Errorf("left are %v and %d octets", left, room.Stats().Held)
+	}
+}
+
+// TestBehind: our header lines stand before the octets wherever these are, and
+// these stay what they were.
+func TestBehind(t *testing.T) {
+	for _, size := range []int{0, 100, 8 << 10, 60 << 10, 200 << 10, 500 << 10, 2 << 20} {
+		for _, lines := range []string{"", "Received: here\r\n", strings.Repeat("x", headRoom), strings.Repeat("x", headRoom+1)} {
+			sp, err := New(t.TempDir(), DefaultMemory, 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := open(t, sp, "", 0)
+			want := strings.Repeat("0123456789", size/10)
+			p.Write([]byte(want))
+			p.Done()
+			seen, data := content(t, p.Behind(lines)), content(t, p.Source())
+			if seen != lines+want || data != want {
+				t.Errorf("%d octets behind %d: %d seen, %d as received", size, len(lines), len(seen), len(data))
+			}
+			p.Close()
+		}
+	}
+}
+
+func content(t *testing.T, src mail.Source) string {
+	t.Helper()
+	r, err := src.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestWhereAMessageLies: in memory while there is plenty of it, whatever was
+// announced; on disk from the start where it won't stay in memory anyway; and who
+// only announces gets no more than his octets need.
+func TestWhereAMessageLies(t *testing.T) {
+	const kib, mib = int64(1 << 10), int64(1 << 20)
+	for name, c := range map[string]struct {
+		room            int64 // of the budget; 0: boundless
+		announced, size int64
+		inMemory        bool
+		held            int64
+	}{
+		"small":                        {0, 0, 5 * kib, true, 0},
+		"500 KB":                       {64 * mib, 500 * kib, 500 * kib, true, mib},
+		"500 KB, nobody said so":       {64 * mib, 0, 500 * kib, true, mib},
+		"500 KB, memory is short":      {4 * mib, 500 * kib, 500 * kib, false, 0},
+		"200 KB, memory is short":      {4 * mib, 200 * kib, 200 * kib, true, 256 * kib},
+		"2 MiB":                        {64 * mib, 2 * mib, 2 * mib, false, 0},
+		"2 MiB, its first octets":      {64 * mib, 2 * mib, 20 * kib, false, 0},
+		"500 KB said, 20 KiB sent":     {64 * mib, 500 * kib, 20 * kib, true, 64 * kib},
+		"500 KB said, all but nothing": {64 * mib, 500 * kib, 10, true, 0},
+	} {
+		var room *budget.Budget
+		if c.room > 0 {
+			room = budget.New(c.room)
+		}
+		sp, err := New(t.TempDir(), DefaultMemory, 0, room)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := open(t, sp, "", c.announced)
+		for left := c.size; left > 0; left -= kib {
+			p.Write(make([]byte, min(left, kib)))
+		}
+		_, inMemory := p.Source().(mail.Bytes)
+		if held := room.Stats().Held; inMemory != c.inMemory || held != c.held {
+			t.Errorf("%s: in memory %v, %d octets held", name, inMemory, held)
+		}
+		p.Close()
+		if held := room.Stats().Held; held != 0 {
+			t.Errorf("%s: %d octets are still held", name, held)
+		}
 	}
 }
 

@@ -147,7 +147,7 @@ type Process struct {
 	LogFormat     string        `env:"LOG_FORMAT" oneof:"json text" envDefault:"json" doc:"shape of the log"`
 	LogAddresses  string        `env:"LOG_ADDRESSES" oneof:"full domain none" envDefault:"full" doc:"how much of mail addresses is logged"`
 	Grace         time.Duration `env:"GRACE" envDefault:"60s" doc:"time that transactions have to finish at SIGTERM"`
-	SpoolDir      string        `env:"SPOOL_DIR" default:"the store's own" doc:"where messages above 256 KiB wait while they are received"`
+	SpoolDir      string        `env:"SPOOL_DIR" default:"the store's own" doc:"where messages above 1 MiB, or 256 KiB where memory is short, wait while they are received"`
 	SpoolMaxBytes Size          `env:"SPOOL_MAX_BYTES" envDefault:"2GiB" min:"1" doc:"octets under way at once; then 452"`
 	MemoryLimit   Size          `env:"MEMORY_LIMIT" default:"the container's, else the machine's" doc:"octets that the process may have; half of it is the budget for mail, and Go's heap gets nine tenths unless GOMEMLIMIT is set"`
 }
