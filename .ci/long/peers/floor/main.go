@@ -108,11 +108,13 @@ func (h *handler) post(ctx context.Context, t *smtp.Transaction, octets []byte) 
 	return nil
 }
 
-func (h *handler) Connect(context.Context, *smtp.Client) smtp.Reply                    { return smtp.Reply{} }
-func (h *handler) Mail(context.Context, *smtp.Transaction) smtp.Reply                  { return smtp.Reply{} }
-func (h *handler) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) smtp.Reply { return smtp.Reply{} }
-func (h *handler) Ended(*smtp.Transaction, []smtp.Reply, bool)                         {}
-func (h *handler) Refused(*smtp.Client, string, string, smtp.Reply)                    {}
-func (h *handler) Verify(context.Context, *smtp.Client, string) smtp.Reply             { return smtp.Reply{} }
-func (h *handler) Expand(context.Context, *smtp.Client, string) smtp.Reply             { return smtp.Reply{} }
-func (h *handler) Status(context.Context, *smtp.Client) smtp.Reply                     { return smtp.Reply{} }
+func (h *handler) Connect(context.Context, *smtp.Client) smtp.Reply   { return smtp.Reply{} }
+func (h *handler) Mail(context.Context, *smtp.Transaction) smtp.Reply { return smtp.Reply{} }
+func (h *handler) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) smtp.Reply {
+	return smtp.Reply{}
+}
+func (h *handler) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
+func (h *handler) Refused(*smtp.Client, string, string, smtp.Reply)        {}
+func (h *handler) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
+func (h *handler) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
+func (h *handler) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }
