@@ -54,9 +54,9 @@ func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
 	switch {
 	case m == nil || !m.accepted:
 	case gone:
-		g.ledger.remember(context.Background(), m.env, m.keys())
+		g.resends.remember(context.Background(), m.env, m.keys())
 	default:
-		g.ledger.forget(context.Background(), m.env)
+		g.resends.forget(context.Background(), m.env)
 	}
 	if replies == nil && len(t.Refusals) == 0 && !gone {
 		return // RSET or QUIT: nothing was refused, nothing came

@@ -116,8 +116,8 @@ type Deps struct {
 	Router    *webhook.Router
 	Dispatch  *dispatch.Dispatcher
 	Spooler   *spool.Spooler
-	Queue     Queue        // nil: no queue, the sender keeps what can't be delivered
-	Ledger    retry.Ledger // who took what; the queue itself, or one in memory
+	Queue     Queue       // nil: no queue, the sender keeps what can't be delivered
+	Dedup     retry.Dedup // whom messages have reached; the queue itself, or one in memory
 	Directory Directory
 	Auth      Authenticator  // nil: nobody is checked
 	Filter    Filter         // nil: nobody is asked about spam
@@ -138,15 +138,15 @@ type Gateway struct {
 	deps    Deps
 	log     *slog.Logger
 	store   *store // nil: no queue
-	ledger  ledger
+	resends resends
 	started time.Time
 }
 
 // New wires a gateway; it starts nothing.
 func New(cfg Config, deps Deps) (*Gateway, error) {
 	switch {
-	case deps.Router == nil || deps.Dispatch == nil || deps.Spooler == nil || deps.Ledger == nil || deps.Directory == nil:
-		return nil, errors.New("gateway: a router, a dispatcher, a spooler, a ledger and a directory are needed")
+	case deps.Router == nil || deps.Dispatch == nil || deps.Spooler == nil || deps.Dedup == nil || deps.Directory == nil:
+		return nil, errors.New("gateway: a router, a dispatcher, a spooler, a dedup store and a directory are needed")
 	case deps.Queue == nil && cfg.QueueFirst:
 		return nil, errors.New("gateway: POSTERN_ACCEPT=queue needs a store, set POSTERN_RETRY_STORE to one")
 	}
@@ -158,7 +158,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	}
 	deps = deps.withDefaults()
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Logger, started: deps.Now(),
-		ledger: ledger{deps.Ledger, deps.Logger, cfg.Policy.MaxAge}}
+		resends: resends{deps.Dedup, deps.Logger, cfg.Policy.MaxAge}}
 	if deps.Queue != nil {
 		g.store = &store{queue: deps.Queue, policy: cfg.Policy, observer: deps.Observer, reporter: deps.Reporter,
 			log: deps.Logger, now: deps.Now, rand: deps.Rand, fault: deps.Fault}

@@ -491,7 +491,7 @@ func TestHungUp(t *testing.T) {
 	close(release)
 	key := messageKey("s@client.example", "Message-ID: <gone@client.example>\r\n\r\nx\r\n")
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if ids, err := h.queue.Taken(context.Background(), key); err != nil || time.Now().After(end) {
+		if ids, err := h.queue.Delivered(context.Background(), key); err != nil || time.Now().After(end) {
 			t.Fatalf("who took the message isn't remembered (%v)", err)
 		} else if len(ids) > 0 {
 			break

@@ -74,7 +74,7 @@ type setting struct {
 	observer  gateway.Observer
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
-	ledger    retry.Ledger                      // nil: the queue's
+	dedup     retry.Dedup                       // nil: the queue's
 	urls      dispatch.URLs
 	log       io.Writer // nil: nowhere
 }
@@ -92,7 +92,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	h.must(err)
 	breakers := retry.NewBreakers(nil, nil)
 	deps := gateway.Deps{
-		Router: router, Spooler: spooler, Ledger: retry.NewMemoryLedger(100), Reporter: s.reporter, Observer: s.observer, Now: s.now,
+		Router: router, Spooler: spooler, Dedup: retry.NewMemoryDedup(100), Reporter: s.reporter, Observer: s.observer, Now: s.now,
 		Directory: directory.New(directory.Config{
 			Serves:   func(a string) bool { return router.Match(a) != nil },
 			Accepted: func(string) bool { return false }, Domain: "mx.example",
@@ -106,14 +106,14 @@ func newHarness(t *testing.T, s setting) *harness {
 		h.queue, err = sqlite.Open(context.Background(), t.TempDir(), s.queue)
 		h.must(err)
 		t.Cleanup(func() { h.queue.Close() })
-		deps.Queue, deps.Ledger = h.queue, h.queue
+		deps.Queue, deps.Dedup = h.queue, h.queue
 		deps.Turn = turn.New(h.queue, slog.New(slog.DiscardHandler), time.Now)
 	}
 	if s.wrap != nil {
 		deps.Queue = s.wrap(deps.Queue)
 	}
-	if s.ledger != nil {
-		deps.Ledger = s.ledger
+	if s.dedup != nil {
+		deps.Dedup = s.dedup
 	}
 	if s.log != nil {
 		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))

@@ -42,7 +42,7 @@ type message struct {
 	live     []*dispatch.Delivery                         // to terminals: they don't all count for the reply
 	ends     ends
 	accepted bool
-	keys     func() []string // of who has it, for the ledger, if the client never hears our 250
+	keys     func() []string // of who has it, to remember if the client never hears our 250
 }
 
 // sink is a message on its way in.

@@ -204,10 +204,10 @@ func TestCantKeep(t *testing.T) {
 	}
 }
 
-// deaf is a ledger that can't be read or written.
+// deaf is a Dedup that can't be read or written.
 type deaf struct{ calls []string }
 
-func (d *deaf) Taken(context.Context, string) ([]string, error) {
+func (d *deaf) Delivered(context.Context, string) ([]string, error) {
 	d.calls = append(d.calls, "taken")
 	return nil, errBroken
 }
@@ -220,11 +220,11 @@ func (d *deaf) Forget(context.Context, string) error {
 	return errBroken
 }
 
-// TestLedgerThatFails: mail goes on; the worst is that somebody is asked again.
-func TestLedgerThatFails(t *testing.T) {
+// TestDedupThatFails: mail goes on; the worst is that somebody is asked again.
+func TestDedupThatFails(t *testing.T) {
 	notes := &deaf{}
 	var log bytes.Buffer
-	h := newHarness(t, setting{log: &log, ledger: notes, endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: false}}})
+	h := newHarness(t, setting{log: &log, dedup: notes, endpoints: []webhook.Config{{Name: "copy", Copy: true, Defer: true}, {Name: "main", Defer: false}}})
 	h.answers(path("/main", says(503)))
 	k := h.dial(h.addr, "EHLO")
 	if got := k.send("MAIL", "l1@client.example", "a@in.example"); !strings.HasPrefix(got, "451 ") {
@@ -237,7 +237,7 @@ func TestLedgerThatFails(t *testing.T) {
 	k.send("MAIL", "", "a@in.example") // can't be known again, so nothing is noted
 	k.say("NOOP", 250)
 	if want := []string{"taken", "remember 1 72h0m0s", "taken", "forget"}; !slices.Equal(notes.calls, want) {
-		t.Errorf("the ledger was asked %q, want %q", notes.calls, want)
+		t.Errorf("the dedup store was asked %q, want %q", notes.calls, want)
 	}
 	if looked, noted := strings.Count(log.String(), "can't be looked up"), strings.Count(log.String(), "could not be noted"); looked != 2 || noted != 2 {
 		t.Errorf("the log tells of %d look-ups and %d notes:\n%s", looked, noted, log.String())

@@ -90,11 +90,11 @@ func (g *Gateway) keepRest(ctx context.Context, m *message, ds []*dispatch.Deliv
 // once where it was refused, and after a 250 that nobody heard (Ended).
 func (g *Gateway) note(ctx context.Context, m *message, ds []*dispatch.Delivery, parts []part) {
 	if slices.ContainsFunc(parts, func(p part) bool { return p.reply.Code >= 400 }) {
-		g.ledger.remember(ctx, m.env, ledgerKeys(ds, func(d *dispatch.Delivery, r mail.Recipient) bool { return endingOf(d, r.Address).delivered() }))
+		g.resends.remember(ctx, m.env, resendKeys(ds, func(d *dispatch.Delivery, r mail.Recipient) bool { return endingOf(d, r.Address).delivered() }))
 		return
 	}
 	m.accepted = true
-	m.keys = func() []string { return ledgerKeys(ds, func(*dispatch.Delivery, mail.Recipient) bool { return true }) }
+	m.keys = func() []string { return resendKeys(ds, func(*dispatch.Delivery, mail.Recipient) bool { return true }) }
 }
 
 // dropContent lets go of content that was kept for POSTs that nobody took.
@@ -144,7 +144,7 @@ func speaksFor(ep *webhook.Endpoint, all []*webhook.Endpoint) bool {
 // ask makes the deliveries that the verb wants now and returns those that
 // count for the reply.
 func (g *Gateway) ask(ctx context.Context, m *message) []*dispatch.Delivery {
-	m.taken = g.ledger.taken(ctx, m.env)
+	m.taken = g.resends.reached(ctx, m.env)
 	switch m.env.Verb {
 	case mail.VerbSend:
 		return g.askTerminals(ctx, m)

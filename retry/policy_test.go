@@ -79,13 +79,13 @@ func TestSteer(t *testing.T) {
 	}
 }
 
-func TestMemoryLedger(t *testing.T) {
+func TestMemoryDedup(t *testing.T) {
 	ctx := t.Context()
-	l := NewMemoryLedger(2)
+	l := NewMemoryDedup(2)
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	l.now = func() time.Time { return now }
 	count := func(key string) int {
-		ids, err := l.Taken(ctx, key)
+		ids, err := l.Delivered(ctx, key)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,7 +35,7 @@ type Queue interface {
 	Leases
 	Endpoints
 	Operator
-	Ledger
+	Dedup
 	Meta
 	// Health is nil while the store can write.
 	Health(ctx context.Context) error
@@ -142,11 +142,11 @@ type Operator interface {
 	Stats(ctx context.Context) (Stats, error)
 }
 
-// Ledger remembers who took a message whose sender hasn't been answered 250
-// yet, so that the sender's next try reaches only the others.
-type Ledger interface {
-	// Taken lists the delivery ids that took the message with this key.
-	Taken(ctx context.Context, key string) ([]string, error)
+// Dedup keeps the dedup records: whom a message has reached whose sender hasn't
+// been answered 250 yet, so that the sender's next try reaches only the others.
+type Dedup interface {
+	// Delivered lists the ids that Remember added under the message's key.
+	Delivered(ctx context.Context, key string) ([]string, error)
 	// Remember adds ids under the key, for so long.
 	Remember(ctx context.Context, key string, ids []string, d time.Duration) error
 	// Forget drops the key: the sender was answered 250.

@@ -183,11 +183,11 @@ func keep(h *harness) {
 	}
 }
 
-func ledger(h *harness) {
+func dedup(h *harness) {
 	h.start(Bounds{})
 	taken := func(key string, want ...string) {
 		h.Helper()
-		got, err := h.q.Taken(h.ctx(), key)
+		got, err := h.q.Delivered(h.ctx(), key)
 		h.ok(err)
 		if !slices.Equal(got, want) {
 			h.Fatalf("Taken(%s) = %v, want %v", key, got, want)

@@ -58,7 +58,7 @@ func Run(t *testing.T, open Factory) {
 		{"DeadShare", deadShare},
 		{"LargeBody", largeBody},
 		{"Keep", keep},
-		{"Ledger", ledger},
+		{"Dedup", dedup},
 		{"Meta", meta},
 		{"MetaAtOnce", metaAtOnce},
 		{"Breaker", breaker},

@@ -241,7 +241,7 @@ func BenchmarkIdleLease(b *testing.B) {
 		if _, err := q.Lease(context.Background(), retry.LeaseRequest{Max: 10, TTL: time.Minute}); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := q.Taken(context.Background(), "key"); err != nil {
+		if _, err := q.Delivered(context.Background(), "key"); err != nil {
 			b.Fatal(err)
 		}
 	}

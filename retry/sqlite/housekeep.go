@@ -31,7 +31,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 		case <-q.w.full:
 			q.checkpoint(ctx, "PASSIVE")
 		case <-tidy.C:
-			if q.usage.Get().Messages > 0 || q.ledger.size() > 0 {
+			if q.usage.Get().Messages > 0 || q.dedupKeys.size() > 0 {
 				q.tidy(ctx)
 			}
 			q.shrink(ctx)
@@ -50,7 +50,7 @@ func (q *Queue) checkpoint(ctx context.Context, mode string) {
 	}
 }
 
-// tidy removes kept messages and ledger entries whose time is over, and holds
+// tidy removes kept messages and dedup records whose time is over, and holds
 // due times within reach after the clock was set back.
 func (q *Queue) tidy(ctx context.Context) {
 	err := q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
@@ -111,7 +111,7 @@ func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
 			return err
 		}
 		if left == 0 {
-			t.onCommit(func() { q.ledger.drop(k) })
+			t.onCommit(func() { q.dedupKeys.drop(k) })
 		}
 	}
 	return nil

@@ -41,10 +41,10 @@ type Queue struct {
 	w            *writer
 	notify       engine.Hint
 
-	usage  engine.Usage
-	ledger keySet
-	names  keySet // endpoints that have a row
-	staged engine.Staged
+	usage     engine.Usage
+	dedupKeys keySet
+	names     keySet // endpoints that have a row
+	staged    engine.Staged
 
 	unclean bool         // the last owner didn't close
 	damage  *damageFound // by this start
@@ -253,7 +253,7 @@ func (q *Queue) loadCaches(ctx context.Context) error {
 	if err := q.names.load(ctx, q.w.conn, "SELECT name FROM endpoint"); err != nil {
 		return err
 	}
-	if err := q.ledger.load(ctx, q.w.conn, "SELECT DISTINCT key FROM taken"); err != nil {
+	if err := q.dedupKeys.load(ctx, q.w.conn, "SELECT DISTINCT key FROM taken"); err != nil {
 		return err
 	}
 	use, err := readUsage(ctx, q.w)

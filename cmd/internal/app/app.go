@@ -39,10 +39,10 @@ type App struct {
 	deps  Deps
 	clock *retry.Clock // of the whole program
 
-	ballast     []byte            // never read: the garbage collector counts it
-	budget      *budget.Budget    // of memory for mail; nil: no bound
-	queue       retry.Queue       // nil: off
-	ledger      *retry.SafeLedger // nil without a queue
+	ballast     []byte               // never read: the garbage collector counts it
+	budget      *budget.Budget       // of memory for mail; nil: no bound
+	queue       retry.Queue          // nil: off
+	dedup       *retry.FallbackDedup // nil without a queue
 	breakers    *retry.Breakers
 	dispatch    *dispatch.Dispatcher
 	auth        *auth.Checker // nil: nobody is checked

@@ -33,8 +33,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(func(ctx context.Context) error { a.dispatch.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
-	if a.ledger != nil {
-		run(func(ctx context.Context) error { a.ledger.Run(ctx); return nil })
+	if a.dedup != nil {
+		run(func(ctx context.Context) error { a.dedup.Run(ctx); return nil })
 	}
 	run(a.watchStore)
 	run(a.watchMemory)

@@ -23,7 +23,7 @@ func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 	}
 	a.deps.Logger.Info("queue open", "store", d.Store.String())
 	a.onClose("the queue", q.Close)
-	a.ledger = retry.NewSafeLedger(q, memoryLedger, a.deps.Logger)
+	a.dedup = retry.NewFallbackDedup(q, maxDedupRecords, a.deps.Logger)
 	return q, nil
 }
 

@@ -66,9 +66,9 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		deps.Filter = filter
 	}
 	if a.queue == nil {
-		deps.Ledger = retry.NewMemoryLedger(memoryLedger)
+		deps.Dedup = retry.NewMemoryDedup(maxDedupRecords)
 	} else {
-		deps.Queue, deps.Ledger = a.queue, a.ledger
+		deps.Queue, deps.Dedup = a.queue, a.dedup
 		deps.Turn = turn.New(a.queue, a.deps.Logger, a.clock.Now)
 	}
 	if a.reporter != nil {
@@ -105,8 +105,8 @@ func (a *App) newFilter() (*rspamd.Client, error) {
 	return c, nil
 }
 
-// memoryLedger is how many messages are remembered without a store.
-const memoryLedger = 10_000
+// maxDedupRecords is how many messages have dedup records in memory without a store.
+const maxDedupRecords = 10_000
 
 func policy(c *config.Config) retry.Policy {
 	p := retry.DefaultPolicy()

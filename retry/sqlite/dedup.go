@@ -10,9 +10,9 @@ import (
 	"postern/retry/engine"
 )
 
-// Taken implements retry.Ledger; a key without records costs no query.
-func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
-	if !q.ledger.has(key) {
+// Delivered implements retry.Dedup; a key without records costs no query.
+func (q *Queue) Delivered(ctx context.Context, key string) ([]string, error) {
+	if !q.dedupKeys.has(key) {
 		return nil, nil
 	}
 	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, engine.Millis(q.now()))
@@ -31,7 +31,7 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 	return ids, rows.Err()
 }
 
-// Remember implements retry.Ledger.
+// Remember implements retry.Dedup.
 func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
 		expires := q.now().Add(d)
@@ -41,18 +41,18 @@ func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.D
 				return err
 			}
 		}
-		t.onCommit(func() { q.ledger.add(key) })
+		t.onCommit(func() { q.dedupKeys.add(key) })
 		return nil
 	})
 }
 
-// Forget implements retry.Ledger; a key without records costs nothing.
+// Forget implements retry.Dedup; a key without records costs nothing.
 func (q *Queue) Forget(ctx context.Context, key string) error {
-	if !q.ledger.has(key) {
+	if !q.dedupKeys.has(key) {
 		return nil
 	}
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
-		t.onCommit(func() { q.ledger.drop(key) })
+		t.onCommit(func() { q.dedupKeys.drop(key) })
 		return t.exec(ctx, "DELETE FROM taken WHERE key = ?", key)
 	})
 }

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// flaky is a ledger in a store that may be away.
+// flaky is a Dedup in a store that may be away.
 type flaky struct {
-	*MemoryLedger
+	*MemoryDedup
 	mu    sync.Mutex
 	down  bool
 	asked int
@@ -41,40 +41,40 @@ func (f *flaky) err() error {
 	return nil
 }
 
-func (f *flaky) Taken(ctx context.Context, key string) ([]string, error) {
+func (f *flaky) Delivered(ctx context.Context, key string) ([]string, error) {
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	return f.MemoryLedger.Taken(ctx, key)
+	return f.MemoryDedup.Delivered(ctx, key)
 }
 
 func (f *flaky) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	return f.MemoryLedger.Remember(ctx, key, ids, d)
+	return f.MemoryDedup.Remember(ctx, key, ids, d)
 }
 
 func (f *flaky) Forget(ctx context.Context, key string) error {
 	if err := f.err(); err != nil {
 		return err
 	}
-	return f.MemoryLedger.Forget(ctx, key)
+	return f.MemoryDedup.Forget(ctx, key)
 }
 
-// TestSafeLedger: what happens while the store is away is known then, and to the
+// TestFallbackDedup: what happens while the store is away is known then, and to the
 // store once it is back.
-func TestSafeLedger(t *testing.T) {
+func TestFallbackDedup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		store := &flaky{MemoryLedger: NewMemoryLedger(100)}
-		l := NewSafeLedger(store, 100, slog.New(slog.DiscardHandler))
+		store := &flaky{MemoryDedup: NewMemoryDedup(100)}
+		l := NewFallbackDedup(store, 100, slog.New(slog.DiscardHandler))
 		ended := make(chan struct{})
 		go func() { defer close(ended); l.Run(ctx) }()
 		defer func() { cancel(); <-ended }()
-		taken := func(from Ledger, key string, want ...string) {
+		taken := func(from Dedup, key string, want ...string) {
 			t.Helper()
-			got, _ := from.Taken(ctx, key)
+			got, _ := from.Delivered(ctx, key)
 			slices.Sort(got)
 			if !slices.Equal(got, want) {
 				t.Errorf("%s is taken by %v, want %v", key, got, want)
@@ -103,7 +103,7 @@ func TestSafeLedger(t *testing.T) {
 		taken(l, "heard")
 		asked := store.times()
 		for range 100 {
-			_, _ = l.Taken(ctx, "c")
+			_, _ = l.Delivered(ctx, "c")
 		}
 		if n := store.times(); n != asked {
 			t.Errorf("a store that is away was asked %d times at once", n-asked)
@@ -117,8 +117,8 @@ func TestSafeLedger(t *testing.T) {
 		taken(store, "heard")
 		taken(store, "old")
 		taken(l, "a", "x", "y")
-		if len(l.notes) != 0 || len(l.memory.keys) != 0 {
-			t.Errorf("memory keeps %v", l.notes)
+		if len(l.pending) != 0 || len(l.memory.keys) != 0 {
+			t.Errorf("memory keeps %v", l.pending)
 		}
 		time.Sleep(time.Hour)
 		taken(l, "b")

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Taken implements retry.Ledger. It asks the server each time: another replica
+// Delivered implements retry.Dedup. It asks the server each time: another replica
 // may have answered the sender's last try.
-func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
+func (q *Queue) Delivered(ctx context.Context, key string) ([]string, error) {
 	rows, err := q.pool.Query(ctx, "SELECT id FROM postern.taken WHERE key = $1 AND expires_ms > $2 ORDER BY id", key, engine.Millis(q.now()))
 	if err != nil {
 		return nil, fmt.Errorf("reading who took the message: %w", err)
@@ -23,7 +23,7 @@ func (q *Queue) Taken(ctx context.Context, key string) ([]string, error) {
 	return ids, nil
 }
 
-// Remember implements retry.Ledger.
+// Remember implements retry.Dedup.
 func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.Duration) error {
 	return q.tx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `INSERT INTO postern.taken (key, id, expires_ms) SELECT DISTINCT $1, x, $3::bigint FROM unnest($2::text[]) x ORDER BY x
@@ -32,7 +32,7 @@ func (q *Queue) Remember(ctx context.Context, key string, ids []string, d time.D
 	})
 }
 
-// Forget implements retry.Ledger.
+// Forget implements retry.Dedup.
 func (q *Queue) Forget(ctx context.Context, key string) error {
 	return q.tx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "DELETE FROM postern.taken WHERE key = $1", key)
