@@ -6,23 +6,24 @@ import (
 	"postern/webhook"
 )
 
-// ending is how a delivery ended for one recipient, or for all of its alike, as
-// the decision about the message sees it.
-type ending struct {
+// disposition is how a delivery ended for one of its recipients, or for all of
+// them where its webhook made no difference: what the decision about the message
+// is made from.
+type disposition struct {
 	webhook.Outcome
-	taken bool // an earlier try of the sender's delivered it
-	keep  bool // a transient failure stays with the sender (DEFER=false)
-	copy  bool // the endpoint takes a copy of what is another's
+	already  bool // an earlier try of the sender's delivered it
+	tempfail bool // a transient failure is answered 4xx and not queued (DEFER=false)
+	copy     bool // the endpoint gets a copy (COPY=true) of mail that is another's
 }
 
-func (e ending) delivered() bool { return e.taken || e.Result == webhook.Delivered }
+func (e disposition) delivered() bool { return e.already || e.Result == webhook.Delivered }
 
-// endingOf is a delivery's ending for one of its recipients; "" means all. On
+// dispositionOf is a delivery's ending for one of its recipients; "" means all. On
 // LMTP a webhook may have answered for each.
-func endingOf(d *dispatch.Delivery, address string) ending {
-	e := ending{d.Outcome, d.Taken, !d.Endpoint.Defers(), d.Endpoint.Copy()}
+func dispositionOf(d *dispatch.Delivery, address string) disposition {
+	e := disposition{d.Outcome, d.AlreadyDelivered, !d.Endpoint.Defers(), d.Endpoint.Copy()}
 	r, ok := e.Recipients[address]
-	if !ok || e.taken {
+	if !ok || e.already {
 		return e
 	}
 	e.Reply = &r
@@ -31,76 +32,81 @@ func endingOf(d *dispatch.Delivery, address string) ending {
 	return e
 }
 
-// decision is what becomes of a message: the reply, and whether what is left of
-// it must be stored before that reply may be given.
+// decision is what is decided about a message: the reply, and whether deliveries
+// of it must be durable in the queue before that reply may be given.
 type decision struct {
-	reply smtp.Reply // zero: accepted
-	store bool       // the deferred and the rejected deliveries go to the queue first
+	reply   smtp.Reply // zero: accepted, with the usual 250
+	enqueue bool       // the deferred deliveries, and the rejected ones as dead letters
 }
 
-// decide turns the endings of all of a message's deliveries into one decision
-// (product rule "one owner"): the sender keeps all of it or we do.
+// decide turns the dispositions of all of a message's deliveries into one
+// decision. Either the sender keeps the whole message (4xx, 5xx) or we take it
+// (2xx), never a part of it. The first line that fits:
 //
-//	the endpoint's gate refuses the sender: as if nobody had been asked, unless nobody else was
-//	an explicit 4xx, or a transient failure that stays with the sender: that reply, nothing stored
-//	all rejected: the 5xx
-//	some rejected, and no queue to hold the dead letters: the 5xx, unless only copies were
-//	else: what is deferred or rejected is stored, then 250
-func decide(endings []ending, queueOn bool) decision {
-	var kept, rejected, gate *ending
+//	a webhook asked for a 4xx, or failed for now and can't be queued for: that 4xx, nothing is stored
+//	every delivery was rejected: the 5xx
+//	one was rejected, and there is no queue to hold the dead letter: the 5xx, unless it was a mere copy
+//	every endpoint that was left refuses the sender (REQUIRE, ALLOW_FROM): that refusal
+//	else: 250, once what is deferred or rejected is in the queue
+//
+// An endpoint that refuses the sender otherwise counts as if it had not been
+// among the endpoints.
+func decide(all []disposition, queueOn bool) decision {
+	var tempfail, rejected, refused *disposition
 	delivered, deferred := 0, 0
-	for i := range endings {
-		e := &endings[i]
+	for i := range all {
+		e := &all[i]
 		switch {
 		case e.delivered():
 			delivered++
 		case e.Reason == webhook.ReasonSender:
-			gate = first(gate, e)
+			refused = foremost(refused, e)
 		case e.Result == webhook.Rejected:
-			rejected = first(rejected, e)
+			rejected = foremost(rejected, e)
 		default:
 			deferred++
-			if e.Reply != nil || e.keep || !queueOn {
-				kept = first(kept, e)
+			if e.Reply != nil || e.tempfail || !queueOn {
+				tempfail = foremost(tempfail, e)
 			}
 		}
 	}
 	switch {
-	case kept != nil:
-		return decision{reply: failure(kept.Outcome)}
+	case tempfail != nil:
+		return decision{reply: failure(tempfail.Outcome)}
 	case rejected != nil && (delivered+deferred == 0 || !queueOn && !rejected.copy):
 		return decision{reply: failure(rejected.Outcome)}
-	case gate != nil && delivered+deferred == 0:
-		return decision{reply: failure(gate.Outcome)}
+	case refused != nil && delivered+deferred == 0:
+		return decision{reply: failure(refused.Outcome)}
 	}
-	return decision{reply: accepted(endings), store: queueOn && (deferred > 0 || rejected != nil)}
+	return decision{reply: accepted(all), enqueue: queueOn && (deferred > 0 || rejected != nil)}
 }
 
-// decideNow is the decision about SEND: now or never, so every recipient must
-// have a terminal that took it.
-func decideNow(took bool) decision {
-	if took {
+// decideNow is the decision about SEND (RFC 821), which is never queued: every
+// recipient must have been reached at a terminal now.
+func decideNow(reached bool) decision {
+	if reached {
 		return decision{}
 	}
-	return decision{reply: replyNotTaken}
+	return decision{reply: replyNotDelivered}
 }
 
-// first keeps what was found first, but lets a recipient's own endpoint win
-// over one that takes a copy, and then an explicit reply over the table's.
-func first(have, e *ending) *ending {
+// foremost picks whose reply the sender gets, of the one found before and the
+// next: a recipient's own endpoint wins over one that gets a copy, then a reply
+// that the webhook worded over the table's, then the first.
+func foremost(before, next *disposition) *disposition {
 	switch {
-	case have == nil, have.copy && !e.copy:
-		return e
-	case have.copy == e.copy && have.Reply == nil && e.Reply != nil:
-		return e
+	case before == nil, before.copy && !next.copy:
+		return next
+	case before.copy == next.copy && before.Reply == nil && next.Reply != nil:
+		return next
 	}
-	return have
+	return before
 }
 
 // accepted is the 2xx that the webhooks asked for, zero where none did.
-func accepted(endings []ending) smtp.Reply {
-	for i := range endings {
-		if e := endings[i]; e.Result == webhook.Delivered && e.Reply != nil {
+func accepted(all []disposition) smtp.Reply {
+	for i := range all {
+		if e := all[i]; e.Result == webhook.Delivered && e.Reply != nil {
 			return *e.Reply
 		}
 	}

@@ -11,12 +11,12 @@ import (
 // on and off, and holds the decision to the rules instead of to a list.
 func TestDecide(t *testing.T) {
 	reply := func(code int) *reply.Reply { return &reply.Reply{Code: code, Lines: []string{"said so"}} }
-	ends := map[string]ending{
+	ends := map[string]disposition{
 		"delivered":    {Outcome: webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200}},
-		"taken before": {taken: true},
+		"taken before": {already: true},
 		"deferred":     {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}},
 		"asked":        {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonAsked, Status: 503, Reply: reply(450)}},
-		"DEFER=false":  {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, keep: true},
+		"DEFER=false":  {Outcome: webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503}, tempfail: true},
 		"copy rejects": {copy: true, Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
 		"rejected":     {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonRejected, Status: 406}},
 		"gate":         {Outcome: webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonSender, Reply: reply(550)}},
@@ -35,7 +35,7 @@ func TestDecide(t *testing.T) {
 	for _, set := range sets {
 		for _, queueOn := range []bool{true, false} {
 			has := map[string]int{}
-			var endings []ending
+			var endings []disposition
 			for _, name := range set {
 				has[name]++
 				endings = append(endings, ends[name])
@@ -46,21 +46,21 @@ func TestDecide(t *testing.T) {
 			keeps := has["asked"]+has["DEFER=false"] > 0 || has["deferred"] > 0 && !queueOn
 			switch {
 			case keeps:
-				if v.reply.Code/100 != 4 || v.store {
+				if v.reply.Code/100 != 4 || v.enqueue {
 					t.Errorf("%v queue=%v: %+v, want a 4xx and nothing stored", set, queueOn, v)
 				}
 				if has["asked"] > 0 && v.reply.Code != 450 {
 					t.Errorf("%v queue=%v: %+v, want the webhook's own 450", set, queueOn, v)
 				}
 			case rejected+has["gate"] == len(set), own > 0 && !queueOn:
-				if v.reply.Code/100 != 5 || v.store {
+				if v.reply.Code/100 != 5 || v.enqueue {
 					t.Errorf("%v queue=%v: %+v, want a 5xx and nothing stored", set, queueOn, v)
 				}
 				if has["rejected 550"] > 0 && v.reply.Code != 550 {
 					t.Errorf("%v queue=%v: %+v, want the webhook's own 550", set, queueOn, v)
 				}
 			default:
-				if want := queueOn && rejected+has["deferred"] > 0; v.reply.Code != 0 || v.store != want {
+				if want := queueOn && rejected+has["deferred"] > 0; v.reply.Code != 0 || v.enqueue != want {
 					t.Errorf("%v queue=%v: %+v, want 250 and store=%v", set, queueOn, v, want)
 				}
 			}
@@ -72,7 +72,7 @@ func TestDecide(t *testing.T) {
 // and an explicit reply beside the table's.
 func TestFirst(t *testing.T) {
 	said := &reply.Reply{Code: 550}
-	kind := map[string]ending{
+	kind := map[string]disposition{
 		"own": {}, "own that says": {Outcome: webhook.Outcome{Reply: said}},
 		"copy": {copy: true}, "copy that says": {copy: true, Outcome: webhook.Outcome{Reply: said}},
 	}
@@ -83,12 +83,12 @@ func TestFirst(t *testing.T) {
 	for a := range kind {
 		for b := range kind {
 			have, next := kind[a], kind[b]
-			if got := first(&have, &next) == &next; got != second[[2]string{a, b}] {
+			if got := foremost(&have, &next) == &next; got != second[[2]string{a, b}] {
 				t.Errorf("%s, then %s: the second wins %v", a, b, got)
 			}
 		}
 	}
-	if e := kind["own"]; first(nil, &e) != &e {
+	if e := kind["own"]; foremost(nil, &e) != &e {
 		t.Error("the first isn't found")
 	}
 }

@@ -30,8 +30,13 @@ import (
 
 // Queue is what a message's life asks of the retry queue.
 type Queue interface {
-	Store
 	archive.Bodies
+	Reserve(ctx context.Context, n int64) (retry.Reservation, error)
+	Stage(ctx context.Context, r retry.Reservation, b retry.Body) (retry.BodyRef, error)
+	Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error)
+	Keep(ctx context.Context, m retry.Message, d time.Duration) error
+	Drop(ctx context.Context, messageID string) error
+	Get(ctx context.Context, id string) (retry.Info, []retry.PastAttempt, error)
 	Stats(ctx context.Context) (retry.Stats, error)
 }
 
@@ -67,10 +72,10 @@ type Observer interface {
 	Queued(endpoint string, dead bool)
 }
 
-type nobody struct{}
+type noObserver struct{}
 
-func (nobody) Received(*mail.Envelope, int) {}
-func (nobody) Queued(string, bool)          {}
+func (noObserver) Received(*mail.Envelope, int) {}
+func (noObserver) Queued(string, bool)          {}
 
 // Reporter tells operators and senders; its methods return at once.
 type Reporter interface {
@@ -88,10 +93,10 @@ type History interface {
 	Attempt(a history.Attempt)
 }
 
-type silent struct{}
+type noReporter struct{}
 
-func (silent) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
-func (silent) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source) {}
+func (noReporter) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
+func (noReporter) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source) {}
 
 // Config is what the operator decides.
 type Config struct {
@@ -137,7 +142,7 @@ type Gateway struct {
 	cfg     Config
 	deps    Deps
 	log     *slog.Logger
-	store   *store // nil: no queue
+	queue   *queue // nil: no queue
 	resends resends
 	started time.Time
 }
@@ -160,7 +165,7 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 	g := &Gateway{cfg: cfg, deps: deps, log: deps.Logger, started: deps.Now(),
 		resends: resends{deps.Dedup, deps.Logger, cfg.Policy.MaxAge}}
 	if deps.Queue != nil {
-		g.store = &store{queue: deps.Queue, policy: cfg.Policy, observer: deps.Observer, reporter: deps.Reporter,
+		g.queue = &queue{engine: deps.Queue, policy: cfg.Policy, observer: deps.Observer, reporter: deps.Reporter,
 			log: deps.Logger, now: deps.Now, rand: deps.Rand, fault: deps.Fault}
 	}
 	return g, nil
@@ -174,10 +179,10 @@ func (d Deps) withDefaults() Deps {
 		d.Now = time.Now
 	}
 	if d.Observer == nil {
-		d.Observer = nobody{}
+		d.Observer = noObserver{}
 	}
 	if d.Reporter == nil {
-		d.Reporter = silent{}
+		d.Reporter = noReporter{}
 	}
 	if d.Rand == nil {
 		d.Rand = rand.Float64

@@ -288,7 +288,7 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-// TestQueueFirstUnannounced: what a client sends without SIZE= is booked as it
+// TestQueueFirstUnannounced: what a client sends without SIZE= is reserved as it
 // is, so the queue's bound holds at every moment.
 func TestQueueFirstUnannounced(t *testing.T) {
 	const bound, mail = 20_000, 7200

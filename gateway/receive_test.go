@@ -239,7 +239,7 @@ func TestDedupThatFails(t *testing.T) {
 	if want := []string{"taken", "remember 1 72h0m0s", "taken", "forget"}; !slices.Equal(notes.calls, want) {
 		t.Errorf("the dedup store was asked %q, want %q", notes.calls, want)
 	}
-	if looked, noted := strings.Count(log.String(), "can't be looked up"), strings.Count(log.String(), "could not be noted"); looked != 2 || noted != 2 {
+	if looked, noted := strings.Count(log.String(), "can't be looked up"), strings.Count(log.String(), "could not be remembered"); looked != 2 || noted != 2 {
 		t.Errorf("the log tells of %d look-ups and %d notes:\n%s", looked, noted, log.String())
 	}
 }

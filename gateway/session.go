@@ -67,7 +67,7 @@ func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a d
 	mailbox := slices.ContainsFunc(endpoints, dispatch.Mailboxes.Is)
 	switch {
 	case mail.Verb(t.Verb) == mail.VerbSend:
-		live := func(ep *webhook.Endpoint) bool { return ep.Terminal() && g.deps.Dispatch.Works(ep) }
+		live := func(ep *webhook.Endpoint) bool { return ep.Terminal() && g.deps.Dispatch.Available(ep) }
 		if !slices.ContainsFunc(endpoints, live) {
 			return replyNoTerminal
 		}

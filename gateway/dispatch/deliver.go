@@ -19,10 +19,10 @@ const FaultAnswered = "answered"
 // DeliverAll makes all deliveries at once and returns when the last has ended.
 func (x *Dispatcher) DeliverAll(ctx context.Context, ds []*Delivery) {
 	for _, d := range ds {
-		d.use = d.Mail.also()
+		d.ref = d.Mail.addRefIfParsed()
 	}
 	for _, d := range ds {
-		d.Mail.Release() // from here on the deliveries say how long it is needed
+		d.Mail.Release() // each delivery has a reference of its own now
 	}
 	var wg sync.WaitGroup
 	for i, d := range ds {
@@ -35,10 +35,10 @@ func (x *Dispatcher) DeliverAll(ctx context.Context, ds []*Delivery) {
 	wg.Wait()
 }
 
-// Deliver makes one delivery and notes its outcome in it.
+// Deliver makes one delivery and sets its Outcome.
 func (x *Dispatcher) Deliver(ctx context.Context, d *Delivery) {
-	defer d.letGo()
-	if d.Taken || d.Origin == Fresh && x.Refuses(d) {
+	defer d.release()
+	if d.AlreadyDelivered || d.Origin == Fresh && x.Refuses(d) {
 		return
 	}
 	d.Outcome = x.deliver(ctx, d)
@@ -53,7 +53,7 @@ func (x *Dispatcher) Deliver(ctx context.Context, d *Delivery) {
 // is one reply for all.
 func answersEach(d *Delivery) bool { return strings.Contains(d.Mail.Envelope.Protocol, "LMTP") }
 
-// deliver asks the endpoint, if it may be asked now.
+// deliver posts to the endpoint, unless it is paused, failing or busy.
 func (x *Dispatcher) deliver(ctx context.Context, d *Delivery) webhook.Outcome {
 	name := d.Endpoint.Name()
 	switch {
@@ -78,7 +78,7 @@ func (x *Dispatcher) deliver(ctx context.Context, d *Delivery) webhook.Outcome {
 	o := x.attempt(ctx, d)
 	o.Elapsed = x.deps.Now().Sub(began)
 	x.deps.Fault(FaultAnswered)
-	done(works(o) || cut(ctx, d, o))
+	done(healthy(o) || cutShort(ctx, d, o))
 	return o
 }
 
@@ -106,11 +106,12 @@ func (x *Dispatcher) attempt(ctx context.Context, d *Delivery) webhook.Outcome {
 	return smaller
 }
 
-// once renders, keeps what urls name, and posts. The message is let go of as soon
-// as the webhook has it. Without a request the webhook saw nothing.
+// once renders, stores the content that urls name, and posts. The message's memory
+// is given up as soon as the webhook has the whole body. Without a request the
+// webhook saw nothing.
 func (x *Dispatcher) once(ctx context.Context, d *Delivery, render renderer, until time.Time) (webhook.Outcome, *webhook.Request) {
-	u, r, err := x.render(ctx, d, render)
-	defer u.end()
+	own, r, err := x.render(ctx, d, render)
+	defer own.release()
 	switch {
 	case errors.Is(err, ErrNoMemory):
 		return webhook.NotPosted(webhook.ReasonMemory, err), nil
@@ -124,32 +125,34 @@ func (x *Dispatcher) once(ctx context.Context, d *Delivery, render renderer, unt
 			return webhook.NotPosted(webhook.ReasonRender, fmt.Errorf("keep the content that urls name: %w", err)), nil
 		}
 	}
-	r.OnSent(u.end)
+	r.OnSent(own.release)
 	return x.deps.Sender.Post(ctx, r, timeout(d)), r
 }
 
-// render makes the request, waiting for memory if it must.
-func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (*use, *webhook.Request, error) {
-	u, m, raw, err := x.use(ctx, d.Mail, d.Origin)
-	d.letGo()
+// render makes the request, waiting for memory if it must. The reference says how
+// long the request needs the message.
+func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (*ref, *webhook.Request, error) {
+	own, err := x.addRef(ctx, d.Mail, d.Origin)
+	d.release()
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := render(m, raw)
-	return u, r, err
+	r, err := render(d.Mail.parsed, d.Mail.src)
+	return own, r, err
 }
 
-// renderer makes a request of what a message says.
+// renderer makes the request of a parsed message and its octets.
 type renderer func(m *mail.Message, raw mail.Source) (*webhook.Request, error)
 
-// letGo ends the use that the delivery began with.
-func (d *Delivery) letGo() {
-	d.use.end()
-	d.use = nil
+// release gives up the reference that the delivery began with.
+func (d *Delivery) release() {
+	d.ref.release()
+	d.ref = nil
 }
 
-// memoryWait is how long a message waits for memory: a fresh one stays with its
-// sender then, or goes to the queue if it was read before, a queued one goes back.
+// memoryWait is how long a message waits for memory. After that a fresh one stays
+// with its sender, or goes to the queue where it was parsed before; a queued one
+// goes back to the queue.
 func memoryWait(o Origin) time.Duration {
 	if o == Queued {
 		return 5 * time.Minute
@@ -165,7 +168,7 @@ func timeout(d *Delivery) time.Duration {
 	return d.Endpoint.Timeout()
 }
 
-// linked is what is rendered, and how long the urls in it are good.
+// linked is the payload's content, and until when the urls in it are good.
 type linked struct {
 	payload.Delivery
 	until time.Time

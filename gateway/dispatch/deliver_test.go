@@ -175,7 +175,7 @@ func TestGate(t *testing.T) {
 	if b.Deliver(t.Context(), q); q.Outcome.Result != webhook.Delivered || asked != 2 {
 		t.Errorf("queued: %+v, asked %d times", q.Outcome, asked)
 	}
-	d.Taken = true
+	d.AlreadyDelivered = true
 	if b.Refuses(d) {
 		t.Error("what was taken before is refused")
 	}
@@ -238,7 +238,7 @@ func TestCut(t *testing.T) {
 		{"queued, shutdown, late", ended, Queued, long, true},
 		{"delivered all the same", ended, Queued, delivered, false},
 	} {
-		if got := cut(c.ctx, &Delivery{Origin: c.origin}, c.o); got != c.want {
+		if got := cutShort(c.ctx, &Delivery{Origin: c.origin}, c.o); got != c.want {
 			t.Errorf("%s: %v", c.name, got)
 		}
 	}
@@ -254,8 +254,8 @@ func TestReasons(t *testing.T) {
 		if Asked(o) == slices.Contains(unasked, r) {
 			t.Errorf("%s: asked %v", r, Asked(o))
 		}
-		if !slices.Contains(unasked, r) && works(o) == slices.Contains(failing, r) {
-			t.Errorf("%s: works %v", r, works(o))
+		if !slices.Contains(unasked, r) && healthy(o) == slices.Contains(failing, r) {
+			t.Errorf("%s: works %v", r, healthy(o))
 		}
 	}
 }

@@ -58,7 +58,7 @@ type Deps struct {
 	Router   *webhook.Router
 	Sender   Sender
 	Breakers Breakers
-	Memory   *budget.Budget     // what messages are read within; nil: no bound
+	Memory   *budget.Budget     // what messages are parsed within; nil: no bound
 	Pauses   Pauses             // nil: nothing is ever paused
 	Gate     Gate               // nil: everybody may pass
 	URLs     URLs               // nil: content never travels by url
@@ -73,7 +73,7 @@ type Dispatcher struct {
 	cfg    Config
 	deps   Deps
 	slots  map[*webhook.Endpoint]*slots
-	heavy  chan struct{} // large mails that are read now
+	heavy  chan struct{} // a place for each large mail that is parsed now
 	pauses atomic.Pointer[map[string]time.Time]
 }
 

@@ -16,9 +16,9 @@ import (
 // time: answer 452 4.3.1.
 var ErrNoMemory = budget.ErrShort
 
-// Mail is a message on its way to its webhooks; its deliveries share it. What
-// it says is in memory only while somebody renders or sends it: a webhook that
-// thinks costs its head alone.
+// Mail is a message on its way to its webhooks; its deliveries share it. Its
+// parsed form is in memory only while a reference to it is held, which is while
+// it is rendered or sent: a webhook that is slow to answer costs its Head alone.
 type Mail struct {
 	Envelope *mail.Envelope
 	Head     *mail.Message // who sent it and what it is about; nil until it was first read
@@ -27,116 +27,117 @@ type Mail struct {
 	// there is no store, and so no urls.
 	Keep func(ctx context.Context, until time.Time) error
 
-	raw func() mail.Source // our header lines and the octets of DATA
+	raw func() mail.Source // our trace header and the octets of DATA
 	sum func() (string, error)
 
-	mu     sync.Mutex
-	opened *use          // Open's
-	users  int           // who need what follows
-	src    mail.Source   // raw's, nil without users
-	text   *mail.Message // what today's parser reads in it, nil without users
-	grant  *budget.Grant
+	mu      sync.Mutex
+	openRef *ref          // Open's
+	refs    int           // how many need the three that follow; nil without any
+	src     mail.Source   // the source that was parsed
+	parsed  *mail.Message // as today's parser reads it, also where the mail is old
+	grant   *budget.Grant // the memory that they hold
 }
 
-// NewMail returns a message to deliver. raw makes a source of our header lines
-// and the octets of DATA, each time that the message is read.
+// NewMail returns a message to deliver. raw gives our trace header and the
+// octets of DATA, each time that the message is parsed.
 func NewMail(env *mail.Envelope, raw func() mail.Source) *Mail {
 	m := &Mail{Envelope: env, raw: raw}
 	m.sum = sync.OnceValues(func() (string, error) { return payload.RawSum(raw()) })
 	return m
 }
 
-// Open reads a message before its deliveries are planned: its Head is there
-// then. It waits for memory for a while (ErrNoMemory). The text stays
-// for the deliveries that DeliverAll makes; Release lets go of it.
+// Open parses a message before its deliveries are planned: its Head is there
+// then. It waits for memory for a while (ErrNoMemory). The parsed form stays for
+// the deliveries that DeliverAll makes; Release gives it up.
 func (x *Dispatcher) Open(ctx context.Context, m *Mail) error {
-	u, _, _, err := x.use(ctx, m, Fresh)
+	r, err := x.addRef(ctx, m, Fresh)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opened = u
+	m.openRef = r
 	return err
 }
 
-// Release ends the use that Open began. It may be called again.
+// Release gives up the reference that Open took. It may be called again.
 func (m *Mail) Release() {
 	m.mu.Lock()
-	u := m.opened
+	r := m.openRef
 	m.mu.Unlock()
-	u.end()
+	r.release()
 }
 
-// use is one user's hold on what a message says. It has nothing of it itself:
-// who waits with a use in hand must not keep the text alive.
-type use struct {
-	mail *Mail
-	over atomic.Bool
+// ref is a reference to a message's parsed form. It holds no pointer to that
+// form itself: once it was released, a ref that still lies about keeps nothing
+// alive.
+type ref struct {
+	mail     *Mail
+	released atomic.Bool
 }
 
-// end gives the use up, once. A nil use is over.
-func (u *use) end() {
-	if u != nil && !u.over.Swap(true) {
-		u.mail.done()
+// release gives the reference up, once; a nil one holds nothing.
+func (r *ref) release() {
+	if r != nil && !r.released.Swap(true) {
+		r.mail.dropRef()
 	}
 }
 
-// use gives what the message says to one more user, reading it if there was
-// none. Who waits for memory here must hold none.
-func (x *Dispatcher) use(ctx context.Context, m *Mail, o Origin) (*use, *mail.Message, mail.Source, error) {
+// addRef takes one more reference, and parses the message if there was none. It
+// may wait for memory, so its caller must hold none.
+func (x *Dispatcher) addRef(ctx context.Context, m *Mail, o Origin) (*ref, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.users == 0 {
-		if err := x.read(ctx, m, memoryWait(o)); err != nil {
-			return nil, nil, nil, err
+	if m.refs == 0 {
+		if err := x.parse(ctx, m, memoryWait(o)); err != nil {
+			return nil, err
 		}
 	}
-	m.users++
-	return &use{mail: m}, m.text, m.src, nil
+	m.refs++
+	return &ref{mail: m}, nil
 }
 
-// read parses the message within the budget.
-func (x *Dispatcher) read(ctx context.Context, m *Mail, wait time.Duration) error {
+// parse parses the message within the memory budget.
+func (x *Dispatcher) parse(ctx context.Context, m *Mail, wait time.Duration) error {
 	src := m.raw()
-	var text *mail.Message
+	var parsed *mail.Message
 	grant, err := x.deps.Memory.Work(ctx, wait, mail.Least(src), func(g *budget.Grant) (err error) {
 		if src.Size() > heavyMail {
 			x.heavy <- struct{}{}
 			defer func() { <-x.heavy }()
 		}
-		text, err = mail.ParseWithin(src, x.cfg.ParseLimits, g)
+		parsed, err = mail.ParseWithin(src, x.cfg.ParseLimits, g)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("dispatch: message %s: %w", m.Envelope.ID, err)
 	}
-	m.src, m.text, m.grant = src, text, grant
+	m.src, m.parsed, m.grant = src, parsed, grant
 	if m.Head == nil {
-		m.Head = text.Head()
+		m.Head = parsed.Head()
 	}
 	return nil
 }
 
-// also is one more use of what is at hand, nil where nothing is.
-func (m *Mail) also() *use {
+// addRefIfParsed takes one more reference if the message is parsed now; else nil.
+func (m *Mail) addRefIfParsed() *ref {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.users == 0 {
+	if m.refs == 0 {
 		return nil
 	}
-	m.users++
-	return &use{mail: m}
+	m.refs++
+	return &ref{mail: m}
 }
 
-// heavyMail is the octets above which reading a mail takes so long that it could
+// heavyMail is the octets above which parsing a mail takes so long that it could
 // keep all processors from other mail: one is left free of such work, where there
-// is more than one. Who reads waits for nothing else.
+// is more than one. Whoever parses waits for nothing else meanwhile.
 const heavyMail = 1 << 20
 
-// done ends a use.
-func (m *Mail) done() {
+// dropRef gives up a reference; with the last one the parsed form goes.
+func (m *Mail) dropRef() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.users--; m.users == 0 {
-		m.src, m.text = nil, nil
+	if m.refs--; m.refs == 0 {
+		m.src, m.parsed = nil, nil
 		m.grant.Release()
 	}
 }

@@ -30,7 +30,7 @@ func TestTextIsLetGoWhileTheWebhookThinks(t *testing.T) {
 		<-asked
 		eventually(t, func() bool { return memory.Stats().Taken == 0 })
 		m.mu.Lock()
-		if m.text != nil || m.src != nil || m.Head.Subject != "hello" {
+		if m.parsed != nil || m.src != nil || m.Head.Subject != "hello" {
 			t.Errorf("%d octets: the text is kept, or the head isn't", size)
 		}
 		m.mu.Unlock()

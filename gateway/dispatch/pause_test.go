@@ -139,7 +139,7 @@ func TestNew(t *testing.T) {
 	if b.Share("main") != 3 || b.Share("gone") != 1 {
 		t.Errorf("shares %d, %d", b.Share("main"), b.Share("gone"))
 	}
-	if ep := b.router.Endpoints()[0]; !b.Works(ep) {
+	if ep := b.router.Endpoints()[0]; !b.Available(ep) {
 		t.Error("a closed breaker says no")
 	}
 }

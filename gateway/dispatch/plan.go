@@ -15,16 +15,16 @@ type Recipient struct {
 
 // Delivery is one POST: a message, an endpoint, a group of recipients.
 type Delivery struct {
-	Mail     *Mail
-	Endpoint *webhook.Endpoint
-	To       []mail.Recipient
-	ID       string // webhook-id
-	Attempt  int    // 1 for the first
-	Origin   Origin
-	Taken    bool            // an earlier try of the sender's reached them: nobody is asked
-	Outcome  webhook.Outcome // once it was made
+	Mail             *Mail
+	Endpoint         *webhook.Endpoint
+	To               []mail.Recipient
+	ID               string // webhook-id
+	Attempt          int    // 1 for the first
+	Origin           Origin
+	AlreadyDelivered bool            // an earlier try of the sender's reached them: nothing is posted
+	Outcome          webhook.Outcome // once it was made
 
-	use *use // of what the mail says, nil: it is read when it is needed
+	ref *ref // to the parsed mail; nil: it is parsed when it is rendered
 }
 
 // Origin says where a delivery comes from.
@@ -49,14 +49,15 @@ const (
 func (k Kind) Is(ep *webhook.Endpoint) bool { return ep.Terminal() == (k == Terminals) }
 
 // Plan lists the fresh deliveries of a message for recipients to one kind of
-// endpoint, in the order in which the recipients name the endpoints. Those whom
-// an earlier try of the sender's reached stand apart, as Taken.
-func Plan(m *Mail, to []Recipient, kind Kind, taken func(ep *webhook.Endpoint, r mail.Recipient) bool) []*Delivery {
+// endpoint, in the order of the recipients and of each one's endpoints. Recipients
+// whom an earlier try of the sender's reached (reached says so) become deliveries
+// of their own, which are AlreadyDelivered.
+func Plan(m *Mail, to []Recipient, kind Kind, reached func(ep *webhook.Endpoint, r mail.Recipient) bool) []*Delivery {
 	var ds []*Delivery
 	for _, r := range to {
 		for _, ep := range r.Endpoints {
 			if kind.Is(ep) {
-				ds = add(ds, m, ep, r.Recipient, taken(ep, r.Recipient))
+				ds = add(ds, m, ep, r.Recipient, reached(ep, r.Recipient))
 			}
 		}
 	}
@@ -66,27 +67,28 @@ func Plan(m *Mail, to []Recipient, kind Kind, taken func(ep *webhook.Endpoint, r
 	return ds
 }
 
-// add puts a recipient into the delivery that it shares, or into one of its own.
-func add(ds []*Delivery, m *Mail, ep *webhook.Endpoint, r mail.Recipient, taken bool) []*Delivery {
-	shared := func(d *Delivery) bool { return d.Endpoint == ep && d.Taken == taken && !ep.PerRecipient() }
+// add puts a recipient into the delivery that it shares with others, or into one of
+// its own.
+func add(ds []*Delivery, m *Mail, ep *webhook.Endpoint, r mail.Recipient, already bool) []*Delivery {
+	shared := func(d *Delivery) bool { return d.Endpoint == ep && d.AlreadyDelivered == already && !ep.PerRecipient() }
 	if i := slices.IndexFunc(ds, shared); i >= 0 {
 		ds[i].To = append(ds[i].To, r)
 		return ds
 	}
-	return append(ds, &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{r}, Attempt: 1, Taken: taken})
+	return append(ds, &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{r}, Attempt: 1, AlreadyDelivered: already})
 }
 
 func (d *Delivery) id() string {
 	return webhook.DeliveryID(d.Mail.Envelope.Key, d.Endpoint.Name(), Addresses(d.To))
 }
 
-// Part is the delivery for some of its recipients; nil for none of them. A part
-// has an id of its own.
-func (d *Delivery) Part(of func(mail.Recipient) bool) *Delivery {
+// Part is the delivery narrowed to the recipients for whom only is true; nil where
+// there are none. What is narrowed has an id of its own.
+func (d *Delivery) Part(only func(mail.Recipient) bool) *Delivery {
 	n := *d
 	n.To = nil
 	for _, r := range d.To {
-		if of(r) {
+		if only(r) {
 			n.To = append(n.To, r)
 		}
 	}
@@ -99,8 +101,8 @@ func (d *Delivery) Part(of func(mail.Recipient) bool) *Delivery {
 	return &n
 }
 
-// Reaches reports whether the address is among the recipients.
-func (d *Delivery) Reaches(address string) bool {
+// IsFor reports whether the address is among the delivery's recipients.
+func (d *Delivery) IsFor(address string) bool {
 	return slices.ContainsFunc(d.To, func(r mail.Recipient) bool { return r.Address == address })
 }
 

@@ -15,7 +15,7 @@ import (
 func describe(ds []*Delivery) (out []string) {
 	for _, d := range ds {
 		s := fmt.Sprintf("%s:%s", d.Endpoint.Name(), strings.Join(Addresses(d.To), ","))
-		if d.Taken {
+		if d.AlreadyDelivered {
 			s += " taken"
 		}
 		out = append(out, s)
@@ -85,7 +85,7 @@ func TestPart(t *testing.T) {
 	if p := part("abc"); p.ID != "whole" || len(p.To) != 3 {
 		t.Errorf("%+v", p)
 	}
-	if p := part("ca"); p.ID != webhook.DeliveryID("k1", "main", []string{"a", "c"}) || !slices.Equal(Addresses(p.To), []string{"a", "c"}) || !p.Reaches("c") || p.Reaches("b") {
+	if p := part("ca"); p.ID != webhook.DeliveryID("k1", "main", []string{"a", "c"}) || !slices.Equal(Addresses(p.To), []string{"a", "c"}) || !p.IsFor("c") || p.IsFor("b") {
 		t.Errorf("%+v", p)
 	}
 	if p := part(""); p != nil {
@@ -112,7 +112,7 @@ func TestDeliverAll(t *testing.T) {
 	m := newMail(t, 0)
 	var ds []*Delivery
 	for _, ep := range b.router.Endpoints() {
-		ds = append(ds, &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{{Address: "a"}}, Taken: ep.Name() == "two"})
+		ds = append(ds, &Delivery{Mail: m, Endpoint: ep, To: []mail.Recipient{{Address: "a"}}, AlreadyDelivered: ep.Name() == "two"})
 	}
 	b.DeliverAll(t.Context(), ds)
 	if len(together) != 2 || ds[0].Outcome.Result != webhook.Delivered || ds[2].Outcome.Result != webhook.Delivered || ds[1].Outcome.Reason != "" {

@@ -7,12 +7,12 @@ import (
 	"postern/webhook"
 )
 
-// Refuses reports whether the endpoint must not see the fresh mail, and notes
-// the outcome then. Whoever queues mail without asking the webhook asks this
-// before.
+// Refuses reports whether the endpoint must not see the fresh mail, and sets the
+// delivery's outcome then. It is for whoever queues mail without a POST; Deliver
+// asks by itself.
 func (x *Dispatcher) Refuses(d *Delivery) bool {
 	switch {
-	case d.Taken:
+	case d.AlreadyDelivered:
 		return false
 	case insecure(d):
 		d.Outcome = refusedInsecure
@@ -38,11 +38,12 @@ func insecure(d *Delivery) bool { return d.Mail.Envelope.RequireTLS && !d.Endpoi
 var refusedInsecure = webhook.Outcome{Result: webhook.Rejected, Reason: webhook.ReasonInsecure,
 	Err: errors.New("the sender requires TLS (RFC 8689) and the endpoint's URL is not https")}
 
-// Works reports whether the endpoint would be asked now: its breaker is closed,
+// Available reports whether the endpoint would be asked now: its breaker is closed,
 // or a probe is due.
-func (x *Dispatcher) Works(ep *webhook.Endpoint) bool { return x.deps.Breakers.Allowed(ep.Name()) }
+func (x *Dispatcher) Available(ep *webhook.Endpoint) bool { return x.deps.Breakers.Allowed(ep.Name()) }
 
-// Asked reports whether the endpoint saw an attempt.
+// Asked reports whether the outcome is that of an attempt: false where the endpoint
+// was not asked at all.
 func Asked(o webhook.Outcome) bool {
 	switch o.Reason {
 	case webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure:
@@ -51,9 +52,9 @@ func Asked(o webhook.Outcome) bool {
 	return true
 }
 
-// works says whether an outcome speaks for the endpoint's health. A rejection
+// healthy reports whether an outcome speaks for the endpoint's health. A rejection
 // or a wish to defer is an answer of a healthy app, a 413 mostly a proxy's.
-func works(o webhook.Outcome) bool {
+func healthy(o webhook.Outcome) bool {
 	switch o.Reason {
 	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked, webhook.ReasonRender, webhook.ReasonMemory, webhook.ReasonInsecure:
 		return true
@@ -61,8 +62,8 @@ func works(o webhook.Outcome) bool {
 	return false
 }
 
-// cut reports whether we ended the attempt ourselves before the endpoint had
+// cutShort reports whether we ended the attempt ourselves before the endpoint had
 // its time, so that it says nothing about the endpoint.
-func cut(ctx context.Context, d *Delivery, o webhook.Outcome) bool {
+func cutShort(ctx context.Context, d *Delivery, o webhook.Outcome) bool {
 	return ctx.Err() != nil && o.Result == webhook.Deferred && (d.Origin == Queued || o.Elapsed < webhook.DefaultTimeout)
 }

@@ -24,8 +24,8 @@ func newSlots(n int) *slots {
 	return &slots{max: n, waiting: [2]*list.List{list.New(), list.New()}}
 }
 
-// acquire waits for a slot until ctx ends; release gives it back. waits is called
-// before a wait.
+// acquire waits for a slot until ctx ends; release gives it back. Before a wait it
+// calls waits.
 func (s *slots) acquire(ctx context.Context, o Origin, waits func()) error {
 	s.mu.Lock()
 	if s.free(o) && s.waiting[o].Len() == 0 {
@@ -97,11 +97,11 @@ func (s *slots) share() int {
 	return max(min(s.max-1, s.max-s.busy[Fresh]-s.waiting[Fresh].Len()), 1)
 }
 
-// acquire waits for a slot of the delivery's endpoint. Who waits lets go of the
-// message: those who have the slots may need the memory.
+// acquire waits for a slot of the delivery's endpoint. While it waits it gives up
+// the parsed message: those who have the slots may need the memory.
 func (x *Dispatcher) acquire(ctx context.Context, d *Delivery) (release func(), err error) {
 	s := x.slots[d.Endpoint]
-	if err := s.acquire(ctx, d.Origin, d.letGo); err != nil {
+	if err := s.acquire(ctx, d.Origin, d.release); err != nil {
 		return nil, err
 	}
 	return func() { s.release(d.Origin) }, nil

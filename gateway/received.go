@@ -1,28 +1,13 @@
 package gateway
 
 import (
-	"crypto/rand"
-	"encoding/base32"
-	"encoding/binary"
+	"context"
 	"net/netip"
 	"strings"
 	"time"
 
 	"postern/gateway/mail"
 )
-
-// idEncoding sorts like the bytes that it encodes and is safe in a header, a
-// file name and a url.
-var idEncoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding)
-
-// newID returns a unique name that sorts by time: 48 bits of milliseconds and
-// 80 random bits.
-func newID(at time.Time) string {
-	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<16)
-	rand.Read(b[6:])
-	return idEncoding.EncodeToString(b[:])
-}
 
 // received renders our Received line (RFC 5321, 4.4), folded, CRLF at its end.
 // It names the recipient only where there is one: with more it would disclose
@@ -31,11 +16,11 @@ func received(e *mail.Envelope, domain string) string {
 	var b strings.Builder
 	b.Grow(256)
 	b.WriteString("Received: from ")
-	b.WriteString(printable(e.Hello, "unknown"))
+	b.WriteString(commentSafe(e.Hello, "unknown"))
 	if e.Client.IsValid() {
 		b.WriteString(" (")
 		if e.ClientName != "" {
-			b.WriteString(printable(e.ClientName, "unknown"))
+			b.WriteString(commentSafe(e.ClientName, "unknown"))
 			b.WriteByte(' ')
 		}
 		b.WriteString(addressLiteral(e.Client.Addr()))
@@ -49,7 +34,7 @@ func received(e *mail.Envelope, domain string) string {
 	b.WriteString(e.ID)
 	if len(e.To) == 1 {
 		b.WriteString("\r\n\tfor <")
-		b.WriteString(printable(e.To[0].Address, "unknown"))
+		b.WriteString(commentSafe(e.To[0].Address, "unknown"))
 		b.WriteByte('>')
 	}
 	b.WriteString(";\r\n\t")
@@ -67,8 +52,9 @@ func addressLiteral(a netip.Addr) string {
 	return "[IPv6:" + a.String() + "]"
 }
 
-// printable keeps what a client said from breaking the line or its comments.
-func printable(s, empty string) string {
+// commentSafe keeps what a client said from breaking the line or its comments;
+// empty stands for nothing.
+func commentSafe(s, empty string) string {
 	if s == "" {
 		return empty
 	}
@@ -105,4 +91,41 @@ func protocol(lmtp, extended, utf8, tls, auth bool) string {
 		p += "A"
 	}
 	return p
+}
+
+// parse puts our trace header before the message, and parses the whole.
+func (g *Gateway) parse(ctx context.Context, m *message, in *sink, removed string) error {
+	m.env.Trace = g.trace(m.env, removed, startsFolded(mail.Without(m.data, m.env.Removed)))
+	if len(m.env.Removed) == 0 {
+		m.seen = in.Behind(m.env.Trace)
+	}
+	g.prepare(m)
+	return g.deps.Dispatch.Open(ctx, m.mail)
+}
+
+// trace is the header fields that we put before the octets of DATA (RFC 5321, 4.4),
+// frozen from here on: the verdict, what was removed, and where the mail came
+// from. A message that begins with white space would be read as the folded rest
+// of our last field, so that it gets a field of its own before it.
+func (g *Gateway) trace(e *mail.Envelope, removed string, folded bool) string {
+	header := removed + received(e, g.cfg.Domain)
+	if e.Verdict != nil && e.Verdict.Header != "" {
+		header = "Authentication-Results: " + strings.ReplaceAll(e.Verdict.Header, "; ", ";\r\n ") + "\r\n" + header
+	}
+	if folded {
+		header += "X-Unnamed:\r\n"
+	}
+	return header
+}
+
+// startsFolded reports whether a message begins with white space.
+func startsFolded(data mail.Source) bool {
+	r, err := data.Open()
+	if err != nil {
+		return false // the parser will say so
+	}
+	defer r.Close()
+	var first [1]byte
+	n, _ := r.Read(first[:])
+	return n == 1 && (first[0] == ' ' || first[0] == '\t')
 }

@@ -23,20 +23,19 @@ const maxSubject = 200
 // maxAuthors is how many addresses of the From field it keeps.
 const maxAuthors = 5
 
-// ends is how a message's deliveries ended, for its record.
-type ends struct {
-	deliveries    []*dispatch.Delivery
-	waiting, dead int    // deliveries that were stored
-	repeats       string // the message that the others, stored before, belong to
+// enqueued counts a message's deliveries that the queue has, for its record.
+type enqueued struct {
+	waiting, dead int
+	repeats       string // an earlier message: the queue had the other deliveries from it
 }
 
-func (e *ends) count(stored []*dispatch.Delivery) {
-	for _, d := range stored {
+func (e *enqueued) count(ds []*dispatch.Delivery) {
+	for _, d := range ds {
 		e.add(d, 1)
 	}
 }
 
-func (e *ends) add(d *dispatch.Delivery, n int) {
+func (e *enqueued) add(d *dispatch.Delivery, n int) {
 	if d.Outcome.Result == webhook.Rejected {
 		e.dead += n
 	} else {
@@ -44,10 +43,10 @@ func (e *ends) add(d *dispatch.Delivery, n int) {
 	}
 }
 
-// Ended implements smtp.Handler. A client that heard our 250 won't come back:
-// what was remembered of its tries can go. One that hung up before will, and
-// must not reach those again who took the message. Whatever the end was, it has
-// a log line and a record.
+// Ended implements smtp.Handler. A client that heard our 250 won't come back with
+// the message: its dedup records can go. One that hung up before will, and must
+// not reach those again who have it. Whatever the end was, it has a log line and
+// a record in the history.
 func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
 	m, _ := t.Data.(*message)
 	t.Data = nil // an idle session holds no mail
@@ -69,9 +68,9 @@ func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
 }
 
 // Refused implements smtp.Handler: a MAIL or AUTH that opened nothing.
-func (g *Gateway) Refused(c *smtp.Client, verb, argument string, reply smtp.Reply) {
+func (g *Gateway) Refused(c *smtp.Client, verb, argument string, answer smtp.Reply) {
 	r := g.about(c)
-	r.ID, r.Reply, r.Result = newID(r.At), reply.String(), result(reply)
+	r.ID, r.Reply, r.Result = newID(r.At), answer.String(), result(answer)
 	if verb == "AUTH" {
 		r.Result, r.Auth = history.AuthFailed, text.Clip(text.OneLine(argument), maxSubject)
 	} else {
@@ -83,7 +82,7 @@ func (g *Gateway) Refused(c *smtp.Client, verb, argument string, reply smtp.Repl
 	}
 }
 
-// about is what is known of any transaction.
+// about begins the record of a transaction with what is known of its client.
 func (g *Gateway) about(c *smtp.Client) history.Record {
 	r := history.Record{At: g.deps.Now().UTC().Truncate(time.Millisecond), Client: history.Client{Hello: text.OneLine(c.Hello)}, Auth: c.Auth}
 	if c.Addr.IsValid() {
@@ -128,7 +127,7 @@ func (g *Gateway) record(t *smtp.Transaction, m *message, replies []smtp.Reply) 
 	return r
 }
 
-// result is what a reply means for the client.
+// result is the outcome of a transaction that ended with the reply.
 func result(r smtp.Reply) history.Result {
 	switch {
 	case r.OK():
@@ -154,9 +153,9 @@ func (g *Gateway) addMessage(r *history.Record, m *message) {
 	if v := m.env.Verdict; v != nil {
 		r.Sender = &history.Sender{Verified: v.SenderVerified, Reason: cmp.Or(v.Reason, verdictWords(v))}
 	}
-	r.Waiting, r.Dead, r.Repeats = m.ends.waiting, m.ends.dead, m.ends.repeats
-	for _, d := range m.ends.deliveries {
-		if d.Outcome.Reason != "" && !d.Taken {
+	r.Waiting, r.Dead, r.Repeats = m.enqueued.waiting, m.enqueued.dead, m.enqueued.repeats
+	for _, d := range m.deliveries {
+		if d.Outcome.Reason != "" && !d.AlreadyDelivered {
 			r.Attempts = append(r.Attempts, attempted(d, m.env.Received, m.env.ID))
 		}
 	}
@@ -167,7 +166,7 @@ func verdictWords(v *mail.Authentication) string {
 	return "dmarc " + v.DMARC.Result + ", spf " + v.SPF.Result
 }
 
-// attempted is a delivery's attempt as the history keeps it.
+// attempted is the history's entry for an attempt at a delivery.
 func attempted(d *dispatch.Delivery, at time.Time, message string) history.Attempt {
 	o := d.Outcome
 	a := history.Attempt{
@@ -180,8 +179,8 @@ func attempted(d *dispatch.Delivery, at time.Time, message string) history.Attem
 	return a
 }
 
-// recordQueued keeps an attempt at what waited. That the worker gave a delivery
-// up is told by GaveUp.
+// recordQueued adds an attempt at a queued delivery to the history. That the worker
+// gave it up then comes by GaveUp.
 func (g *Gateway) recordQueued(m *message, d *dispatch.Delivery, at time.Time, o retry.Outcome) {
 	if g.deps.History == nil || o.Kind == retry.Skip {
 		return

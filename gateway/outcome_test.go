@@ -20,7 +20,7 @@ func TestSettled(t *testing.T) {
 			for _, status := range []int{0, 503} {
 				for _, cut := range []bool{false, true} {
 					o := webhook.Outcome{Result: result, Reason: reason, Status: status, After: time.Hour, Err: errors.New("why")}
-					got := settled(o, at, cut)
+					got := retryOutcome(o, at, cut)
 					want := map[webhook.Result]retry.OutcomeKind{webhook.Deferred: retry.Later, webhook.Delivered: retry.Done, webhook.Rejected: retry.GiveUp}[result]
 					if !dispatch.Asked(o) || cut && result == webhook.Deferred && status == 0 {
 						want = retry.Skip
@@ -59,7 +59,7 @@ func TestSettlementOfEach(t *testing.T) {
 		for address, code := range c.answers {
 			d.Outcome.Recipients[address] = reply.Standard(code)
 		}
-		got := settlement(d, time.Unix(1, 0), false)
+		got := outcomeOf(d, time.Unix(1, 0), false)
 		if got.Kind != c.kind || len(got.Parts) != len(c.parts) {
 			t.Errorf("%s: %+v", c.name, got)
 			continue

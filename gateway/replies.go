@@ -9,12 +9,12 @@ import (
 	"postern/webhook"
 )
 
-// Replies that don't depend on anything.
+// The gateway's own replies, but for those that the directory or a webhook words.
 var (
 	replyNoRecipient      = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 1, 1}, Lines: []string{"No such recipient here"}}
 	replyNoEndpoint       = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The recipient can't be served yet, please try again later"}}
 	replyNoTerminal       = smtp.Reply{Code: 450, Enhanced: reply.Enhanced{4, 2, 1}, Lines: []string{"No terminal answers for this recipient now"}}
-	replyNotTaken         = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 4, 1}, Lines: []string{"No terminal took the message"}}
+	replyNotDelivered     = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 4, 1}, Lines: []string{"No terminal took the message"}}
 	replyNoRequireTLS     = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 30}, Lines: []string{"REQUIRETLS can't be kept: the recipient's webhook is not https"}}
 	replyOtherEndpoint    = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 5, 3}, Lines: []string{"This recipient goes elsewhere than the first; send it a message of its own"}}
 	replyNoMemory         = smtp.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"There is no memory for the message now, please try again later"}}
@@ -28,15 +28,15 @@ var (
 	replyDMARC            = smtp.Reply{Code: 550, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"The sender's domain asks to reject mail that fails DMARC"}}
 )
 
-// replyTaken is the 250 after which the message is ours.
-func replyTaken(id string) smtp.Reply {
+// replyAccepted is the 250 after which the message is ours.
+func replyAccepted(id string) smtp.Reply {
 	return smtp.Reply{Code: 250, Enhanced: reply.Enhanced{2, 0, 0}, Lines: []string{"Taken as " + id}}
 }
 
 // failure is the reply to a sender who keeps the mail.
 func failure(o webhook.Outcome) smtp.Reply { return o.SMTPReply(false) }
 
-// storeFailure is the reply when the queue did not take a message.
+// storeFailure is the reply to a message that the queue could not store.
 func storeFailure(err error) smtp.Reply {
 	if errors.Is(err, retry.ErrFull) {
 		return replyFull

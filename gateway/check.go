@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"postern/gateway/auth"
+	"postern/gateway/dispatch"
+	"postern/gateway/mail"
+	"postern/gateway/smtp"
+)
+
+// check makes a message of what came in: its envelope frozen, its sender
+// authenticated, its octets parsed. A non-zero reply refuses it before any
+// webhook is asked.
+func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink) (*message, smtp.Reply) {
+	m := &message{env: g.envelope(t, in.Spool), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
+	for i := range m.to {
+		m.env.To = append(m.env.To, m.to[i].Recipient)
+	}
+	removed, err := g.authenticate(ctx, m)
+	if err != nil {
+		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
+		return nil, replyLocalError
+	}
+	if refusal := g.refusal(m.env); !refusal.Zero() {
+		g.deps.Observer.Received(m.env, refusal.Code)
+		return nil, refusal
+	}
+	switch err := g.parse(ctx, m, in, removed); {
+	case errors.Is(err, dispatch.ErrNoMemory):
+		g.log.Warn("a message was left with its sender for want of memory", "message", m.env.ID, "size", m.env.Size, "err", err)
+		return nil, replyNoMemory
+	case err != nil:
+		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
+		return nil, replyLocalError
+	}
+	m.env.Keyed = m.mail.Head.MessageID != ""
+	if !m.env.Keyed {
+		var random [32]byte
+		rand.Read(random[:])
+		m.env.Key = hex.EncodeToString(random[:])
+	}
+	return m, smtp.Reply{}
+}
+
+// authenticate finds the header fields that claim to be our verdict and aren't,
+// and makes the verdict; the spam filter is asked meanwhile. removed is the
+// header line that says what was found and left out.
+func (g *Gateway) authenticate(ctx context.Context, m *message) (removed string, err error) {
+	var forged auth.Removal
+	if g.deps.Auth == nil {
+		forged, err = auth.Forged(m.data, g.cfg.Domain)
+	} else {
+		forged, err = g.deps.Auth.Forged(m.env, m.data)
+	}
+	m.env.Removed = forged.Spans
+	if err != nil {
+		return "", err
+	}
+	var filtered sync.WaitGroup
+	if g.deps.Filter != nil {
+		env := *m.env
+		filtered.Go(func() { m.env.Spam = g.deps.Filter.Check(ctx, &env, m.data) })
+	}
+	if g.deps.Auth != nil {
+		m.env.Verdict = g.deps.Auth.Authenticate(ctx, m.env, m.data)
+		if v := m.env.Verdict; v.DMARC.Result == "temperror" {
+			g.log.Warn("a sender could not be checked", "message", m.env.ID, "domain", v.DMARC.Domain, "why", v.Reason)
+		}
+	}
+	filtered.Wait()
+	return forged.Note(), nil
+}
+
+// refusal is the reply to a message that the sender's DMARC policy or the spam
+// filter keeps from every webhook; zero: it goes on.
+func (g *Gateway) refusal(e *mail.Envelope) smtp.Reply {
+	switch {
+	case g.cfg.EnforceDMARC && refusedByPolicy(e):
+		g.log.Info("a message was refused by its sender's policy", "message", e.ID, "why", e.Verdict.Reason)
+		return replyDMARC
+	case !g.cfg.EnforceSpam || e.Spam == nil:
+	case e.Spam.Action == "reject":
+		g.log.Info("a message was refused as spam", "message", e.ID, "score", e.Spam.Score)
+		return replySpam
+	case e.Spam.Action == "soft reject", e.Spam.Action == "greylist":
+		g.log.Info("a message was put off by the spam filter", "message", e.ID, "action", e.Spam.Action)
+		return replyLater
+	}
+	return smtp.Reply{}
+}
+
+// refusedByPolicy reports whether the DMARC policy of the author's domain asks to
+// refuse the mail. It doesn't bind mail of a client that signed in with us.
+func refusedByPolicy(e *mail.Envelope) bool {
+	v := e.Verdict
+	return v != nil && e.Auth == "" && v.DMARC.Result == "fail" && v.DMARC.Policy == "reject"
+}
