@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"postern/gateway/smtp/reply"
 	"sync"
 
 	"postern/gateway/auth"
@@ -16,7 +17,7 @@ import (
 // check makes a message of what came in: its envelope frozen, its sender
 // authenticated, its octets parsed. A non-zero reply refuses it before any
 // webhook is asked.
-func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink) (*message, smtp.Reply) {
+func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink) (*message, reply.Reply) {
 	m := &message{env: g.envelope(t, in.Spool), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
 	for i := range m.to {
 		m.env.To = append(m.env.To, m.to[i].Recipient)
@@ -44,7 +45,7 @@ func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink) (*me
 		rand.Read(random[:])
 		m.env.Key = hex.EncodeToString(random[:])
 	}
-	return m, smtp.Reply{}
+	return m, reply.Reply{}
 }
 
 // authenticate finds the header fields that claim to be our verdict and aren't,
@@ -78,7 +79,7 @@ func (g *Gateway) authenticate(ctx context.Context, m *message) (removed string,
 
 // refusal is the reply to a message that the sender's DMARC policy or the spam
 // filter keeps from every webhook; zero: it goes on.
-func (g *Gateway) refusal(e *mail.Envelope) smtp.Reply {
+func (g *Gateway) refusal(e *mail.Envelope) reply.Reply {
 	switch {
 	case g.cfg.EnforceDMARC && refusedByPolicy(e):
 		g.log.Info("a message was refused by its sender's policy", "message", e.ID, "why", e.Verdict.Reason)
@@ -91,7 +92,7 @@ func (g *Gateway) refusal(e *mail.Envelope) smtp.Reply {
 		g.log.Info("a message was put off by the spam filter", "message", e.ID, "action", e.Spam.Action)
 		return replyLater
 	}
-	return smtp.Reply{}
+	return reply.Reply{}
 }
 
 // refusedByPolicy reports whether the DMARC policy of the author's domain asks to

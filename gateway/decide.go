@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"postern/gateway/dispatch"
-	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 	"postern/webhook"
 )
 
@@ -35,8 +35,8 @@ func dispositionOf(d *dispatch.Delivery, address string) disposition {
 // decision is what is decided about a message: the reply, and whether deliveries
 // of it must be durable in the queue before that reply may be given.
 type decision struct {
-	reply   smtp.Reply // zero: accepted, with the usual 250
-	enqueue bool       // the deferred deliveries, and the rejected ones as dead letters
+	reply   reply.Reply // zero: accepted, with the usual 250
+	enqueue bool        // the deferred deliveries, and the rejected ones as dead letters
 }
 
 // decide turns the dispositions of all of a message's deliveries into one
@@ -104,11 +104,11 @@ func foremost(before, next *disposition) *disposition {
 }
 
 // accepted is the 2xx that the webhooks asked for, zero where none did.
-func accepted(all []disposition) smtp.Reply {
+func accepted(all []disposition) reply.Reply {
 	for i := range all {
 		if e := all[i]; e.Result == webhook.Delivered && e.Reply != nil {
 			return *e.Reply
 		}
 	}
-	return smtp.Reply{}
+	return reply.Reply{}
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"postern/gateway/smtp/reply"
 	"time"
 
 	"postern/gateway/archive"
@@ -194,7 +195,7 @@ func (d Deps) withDefaults() Deps {
 }
 
 // Collect implements smtp.Collector.
-func (g *Gateway) Collect(ctx context.Context, c *smtp.Client) (smtp.Collection, smtp.Reply) {
+func (g *Gateway) Collect(ctx context.Context, c *smtp.Client) (smtp.Collection, reply.Reply) {
 	if g.deps.Turn == nil {
 		return nil, replyNothingToCollect
 	}

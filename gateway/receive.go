@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"postern/gateway/smtp/reply"
 	"slices"
 	"syscall"
 
@@ -42,7 +43,7 @@ func (s *sink) Abort() {
 
 // Data implements smtp.Handler. With ACCEPT=queue a full queue refuses the mail
 // before its first octet.
-func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, smtp.Reply) {
+func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, reply.Reply) {
 	s := &sink{}
 	if g.cfg.QueueFirst && mail.Verb(t.Verb) != mail.VerbSend {
 		reserved, err := g.queue.engine.Reserve(ctx, max(t.Size, 1))
@@ -58,13 +59,13 @@ func (g *Gateway) Data(ctx context.Context, t *smtp.Transaction) (smtp.Sink, smt
 		}
 		return nil, replySpoolFull
 	}
-	return s, smtp.Reply{}
+	return s, reply.Reply{}
 }
 
 // Message implements smtp.Handler, all that happens between the last octet and
 // the reply: the message is checked and parsed, delivered, decided about, stored
 // where it must wait, and answered.
-func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
+func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []reply.Reply {
 	in := s.(*sink)
 	defer in.Abort()
 	defer g.deps.Fault(FaultDecided)
@@ -78,7 +79,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	}
 	m, refusal := g.check(ctx, t, in)
 	if !refusal.Zero() {
-		return []smtp.Reply{refusal}
+		return []reply.Reply{refusal}
 	}
 	t.Data = m
 	defer m.mail.Release()
@@ -86,9 +87,9 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	decided := g.deliverFresh(ctx, m, in.reserved)
 	g.deps.Observer.Received(m.env, m.reply(decided[0]).Code)
 	if !m.lmtp {
-		return []smtp.Reply{m.reply(decided[0])}
+		return []reply.Reply{m.reply(decided[0])}
 	}
-	replies := make([]smtp.Reply, 0, len(t.Recipients))
+	replies := make([]reply.Reply, 0, len(t.Recipients))
 	for _, r := range t.Recipients {
 		to := r.Data.(dispatch.Recipient)
 		i := slices.IndexFunc(decided, func(p replyGroup) bool { return p.has(to.Address) })
@@ -98,7 +99,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 }
 
 // reply is the group's, the usual 250 where no webhook asked for another 2xx.
-func (m *message) reply(p replyGroup) smtp.Reply {
+func (m *message) reply(p replyGroup) reply.Reply {
 	if p.reply.Zero() {
 		return replyAccepted(m.env.ID)
 	}

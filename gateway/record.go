@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"postern/gateway/smtp/reply"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (e *enqueued) add(d *dispatch.Delivery, n int) {
 // the message: its dedup records can go. One that hung up before will, and must
 // not reach those again who have it. Whatever the end was, it has a log line and
 // a record in the history.
-func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
+func (g *Gateway) Ended(t *smtp.Transaction, replies []reply.Reply, gone bool) {
 	m, _ := t.Data.(*message)
 	t.Data = nil // an idle session holds no mail
 	switch {
@@ -68,7 +69,7 @@ func (g *Gateway) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
 }
 
 // Refused implements smtp.Handler: a MAIL or AUTH that opened nothing.
-func (g *Gateway) Refused(c *smtp.Client, verb, argument string, answer smtp.Reply) {
+func (g *Gateway) Refused(c *smtp.Client, verb, argument string, answer reply.Reply) {
 	r := g.about(c)
 	r.ID, r.Reply, r.Result = newID(r.At), answer.String(), result(answer)
 	if verb == "AUTH" {
@@ -96,7 +97,7 @@ func (g *Gateway) about(c *smtp.Client) history.Record {
 
 // record is the transaction as the history keeps it. m is nil where no whole
 // message came, or the engine refused it.
-func (g *Gateway) record(t *smtp.Transaction, m *message, replies []smtp.Reply) history.Record {
+func (g *Gateway) record(t *smtp.Transaction, m *message, replies []reply.Reply) history.Record {
 	r := g.about(t.Client)
 	r.From, r.Size, r.Result = t.From.String(), t.Size, history.Aborted
 	r.To = make([]history.Recipient, 0, len(t.Recipients)+len(t.Refusals))
@@ -107,13 +108,13 @@ func (g *Gateway) record(t *smtp.Transaction, m *message, replies []smtp.Reply) 
 		}
 		r.To = append(r.To, entry)
 	}
-	last := smtp.Reply{}
+	last := reply.Reply{}
 	for _, no := range t.Refusals {
 		r.To = append(r.To, history.Recipient{Address: text.OneLine(no.Address), Reply: no.Reply.String()})
 		last = no.Reply
 	}
 	if len(replies) > 0 {
-		last = replies[max(slices.IndexFunc(replies, smtp.Reply.OK), 0)]
+		last = replies[max(slices.IndexFunc(replies, reply.Reply.OK), 0)]
 	}
 	r.Reply = last.String()
 	if !last.Zero() {
@@ -128,7 +129,7 @@ func (g *Gateway) record(t *smtp.Transaction, m *message, replies []smtp.Reply) 
 }
 
 // result is the outcome of a transaction that ended with the reply.
-func result(r smtp.Reply) history.Result {
+func result(r reply.Reply) history.Result {
 	switch {
 	case r.OK():
 		return history.Accepted

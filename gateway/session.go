@@ -17,16 +17,16 @@ import (
 
 // Connect implements smtp.Handler; everybody is welcome, the engine's limits
 // have spoken already.
-func (g *Gateway) Connect(context.Context, *smtp.Client) smtp.Reply { return smtp.Reply{} }
+func (g *Gateway) Connect(context.Context, *smtp.Client) reply.Reply { return reply.Reply{} }
 
 // Mail implements smtp.Handler. SIZE= and the other parameters are the
 // engine's; a store that can't write is only found out when it is needed,
 // since a healthy webhook needs no store.
-func (g *Gateway) Mail(context.Context, *smtp.Transaction) smtp.Reply { return smtp.Reply{} }
+func (g *Gateway) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
 
 // Rcpt implements smtp.Handler: the directory says who it is, the router where
 // it goes. From here on the recipient carries its endpoints.
-func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) smtp.Reply {
+func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) reply.Reply {
 	answer, asked := r.Data.(directory.Answer)
 	if !asked {
 		answer = g.lookUp(ctx, t, r)
@@ -63,7 +63,7 @@ func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, r *smtp.Recip
 
 // refuse is the reply to a recipient that the directory knows and that can't
 // be served in this transaction; zero: it can.
-func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a directory.Answer) smtp.Reply {
+func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a directory.Answer) reply.Reply {
 	mailbox := slices.ContainsFunc(endpoints, dispatch.Mailboxes.Is)
 	switch {
 	case mail.Verb(t.Verb) == mail.VerbSend:
@@ -72,7 +72,7 @@ func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a d
 			return replyNoTerminal
 		}
 	case !mailbox && a.Forwarded():
-		return smtp.Reply{Code: 551, Enhanced: reply.Enhanced{5, 1, 6}, Lines: []string{"User not local; please try <" + a.Address + ">"}}
+		return reply.Reply{Code: 551, Enhanced: reply.Enhanced{5, 1, 6}, Lines: []string{"User not local; please try <" + a.Address + ">"}}
 	case !mailbox:
 		return replyNoRecipient
 	}
@@ -82,7 +82,7 @@ func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a d
 	if g.cfg.OneEndpoint && !t.Client.LMTP && len(t.Recipients) > 0 && !sameAnswer(t, endpoints) {
 		return replyOtherEndpoint
 	}
-	return smtp.Reply{}
+	return reply.Reply{}
 }
 
 // sameAnswer reports whether a recipient with these endpoints would share the
@@ -93,24 +93,24 @@ func sameAnswer(t *smtp.Transaction, endpoints []*webhook.Endpoint) bool {
 }
 
 // Verify implements smtp.Handler (VRFY).
-func (g *Gateway) Verify(ctx context.Context, c *smtp.Client, arg string) smtp.Reply {
+func (g *Gateway) Verify(ctx context.Context, c *smtp.Client, arg string) reply.Reply {
 	return g.deps.Directory.Verify(ctx, query(c, "", arg)).Reply
 }
 
 // Expand implements smtp.Handler (EXPN).
-func (g *Gateway) Expand(ctx context.Context, c *smtp.Client, arg string) smtp.Reply {
+func (g *Gateway) Expand(ctx context.Context, c *smtp.Client, arg string) reply.Reply {
 	return g.deps.Directory.Expand(ctx, query(c, "", arg)).Reply
 }
 
 // Status implements smtp.Handler (HELP STATUS). Numbers are for those who
 // signed in or came by a unix socket.
-func (g *Gateway) Status(ctx context.Context, c *smtp.Client) smtp.Reply {
+func (g *Gateway) Status(ctx context.Context, c *smtp.Client) reply.Reply {
 	lines := []string{"The service is up"}
 	if c.Auth != "" || c.Unix {
 		up := g.deps.Now().Sub(g.started).Truncate(time.Second)
 		lines = append(lines, "Postern "+g.cfg.Version+", up for "+up.String(), g.queueState(ctx))
 	}
-	return smtp.Reply{Code: 211, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
+	return reply.Reply{Code: 211, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
 }
 
 func (g *Gateway) queueState(ctx context.Context) string {

@@ -69,7 +69,7 @@ func (s *Breakers) Begin(endpoint string) (done func(ok bool), allowed bool) {
 	if !allowed {
 		return func(bool) {}, false
 	}
-	s.note(endpoint, before, b)
+	s.noteChange(endpoint, before, b)
 	var once sync.Once
 	return func(ok bool) {
 		once.Do(func() { s.end(endpoint, epoch, ok) })
@@ -84,7 +84,7 @@ func (s *Breakers) end(endpoint string, epoch int, ok bool) {
 	if b.End(s.now(), epoch, ok) {
 		s.back[endpoint] = true
 	}
-	s.note(endpoint, before, b)
+	s.noteChange(endpoint, before, b)
 	if b.State == BreakerHalfOpen {
 		s.hint() // there is room for the next probe
 	}
@@ -239,7 +239,7 @@ func (s *Breakers) get(endpoint string) *Breaker {
 	return b
 }
 
-func (s *Breakers) note(endpoint string, before BreakerState, b *Breaker) {
+func (s *Breakers) noteChange(endpoint string, before BreakerState, b *Breaker) {
 	if b.State == before {
 		return
 	}

@@ -59,7 +59,7 @@ func cmdTrace(ctx context.Context, s *stdio, args []string) (err error) {
 	case len(found) == 0:
 		return errors.New("nothing is known of it; words match from their beginning, and history is kept for POSTERN_HISTORY")
 	case len(found) == 1 && !more:
-		tell(s.Out, found[0])
+		printRecord(s.Out, found[0])
 		return nil
 	}
 	return list(s, found, more)
@@ -118,8 +118,8 @@ func list(s *stdio, found []history.Record, more bool) error {
 	return nil
 }
 
-// tell is a message's story, in order.
-func tell(w io.Writer, r history.Record) {
+// printRecord is a message's story, in order.
+func printRecord(w io.Writer, r history.Record) {
 	line := func(name, format string, args ...any) {
 		if value := text.Terminal(fmt.Sprintf(format, args...)); value != "" {
 			fmt.Fprintf(w, "%-12s %s\n", name, value)

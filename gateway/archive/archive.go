@@ -68,7 +68,7 @@ func (m *Mail) Close() error {
 	return m.body.Close()
 }
 
-// Raw is the message as everybody behind the door sees it: the header lines of
+// Raw is the message as webhooks see it: the header lines of
 // the envelope, then the octets of DATA without the fields that were removed. Only
 // the check of signatures needs data itself.
 func Raw(env *mail.Envelope, data mail.Source) mail.Source {

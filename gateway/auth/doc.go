@@ -3,7 +3,7 @@
 // time for all that DNS is asked.
 //
 // What a mail says of itself proves nothing. Fields in which a stranger speaks
-// with our voice are found by Forged, so that nobody behind the door sees them.
+// with our voice are found by Forged, so that no webhook sees them.
 //
 // A check never fails and never loses mail. What DNS doesn't answer in time is a
 // "temperror", which is neither a pass nor a reason to refuse for good; what can't

@@ -95,8 +95,10 @@ func (s *smtpMetrics) Replied(_ *smtp.Client, verb string, code int) {
 	s.replies.WithLabelValues(verb, codeLabel(code)).Inc()
 }
 
-// Noted implements smtp.Observer.
-func (s *smtpMetrics) Noted(_ *smtp.Client, e smtp.Event) { s.events.WithLabelValues(e.String()).Inc() }
+// Happened implements smtp.Observer.
+func (s *smtpMetrics) Happened(_ *smtp.Client, e smtp.Event) {
+	s.events.WithLabelValues(e.String()).Inc()
+}
 
 // SessionEnded implements smtp.Observer.
 func (s *smtpMetrics) SessionEnded(_ *smtp.Client, end smtp.End) {

@@ -96,7 +96,7 @@ func TestObserversCount(t *testing.T) {
 	s.Replied(c, "RCPT", 550)
 	s.Replied(c, "FOO", 500)
 	s.Replied(c, "END-OF-DATA", 559) // what a webhook may think up
-	s.Noted(c, smtp.EventEarlyTalk)
+	s.Happened(c, smtp.EventEarlyTalk)
 	s.SessionEnded(c, smtp.EndQuit)
 	m.Received(&mail.Envelope{ID: "m1", From: "a@example.com", Size: 2048, To: []mail.Recipient{{Address: "b@example.com"}}}, 250)
 	m.Delivered(webhook.Outcome{Endpoint: "app", Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503,

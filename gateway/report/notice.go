@@ -22,7 +22,7 @@ type notice struct {
 	at        time.Time
 	env       *mail.Envelope
 	to        []mail.Recipient
-	end       end
+	wording   wording
 	last      time.Time // attempt; zero: none
 	messageID string    // of the message, may be ""
 	raw       mail.Source
@@ -106,7 +106,7 @@ func (n *notice) header() message.Header {
 	}
 	h.SetMessageID(strings.ToLower(rand.Text()) + "@" + n.domain)
 	h.SetDate(n.at)
-	h.SetSubject(n.end.subject)
+	h.SetSubject(n.wording.subject)
 	h.Set("To", "<"+text.OneLine(n.env.From)+">") // as it was said: its local part may be quoted
 	h.SetAddressList("From", []*gomail.Address{{Name: "Mail Delivery System", Address: "MAILER-DAEMON@" + n.domain}})
 	return h.Header
@@ -116,11 +116,11 @@ func (n *notice) header() message.Header {
 func (n *notice) words(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "This is the mail system at %s.\r\n\r\nYour message of %s %s\r\n\r\n",
-		n.domain, n.env.Received.Format(time.RFC1123Z), n.end.opening)
+		n.domain, n.env.Received.Format(time.RFC1123Z), n.wording.opening)
 	for _, to := range n.to {
 		fmt.Fprintf(&b, "    <%s>\r\n", text.OneLine(shown(to)))
 	}
-	fmt.Fprintf(&b, "\r\n%s\r\n", n.end.words)
+	fmt.Fprintf(&b, "\r\n%s\r\n", n.wording.words)
 	_, err := io.WriteString(out, b.String())
 	return err
 }
@@ -144,7 +144,7 @@ func (n *notice) status(out io.Writer) error {
 		if !text.IsASCII(shown(to)) {
 			kind = "utf-8"
 		}
-		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, text.OneLine(shown(to)), n.end.action, n.end.code)
+		fmt.Fprintf(w, "Final-Recipient: %s; %s\r\nAction: %s\r\nStatus: %s\r\n", kind, text.OneLine(shown(to)), n.wording.action, n.wording.code)
 		if !n.last.IsZero() {
 			fmt.Fprintf(w, "Last-Attempt-Date: %s\r\n", n.last.Format(time.RFC1123Z))
 		}

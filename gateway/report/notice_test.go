@@ -120,7 +120,7 @@ func TestWhatIsReturned(t *testing.T) {
 	} {
 		env := verified()
 		env.DSN, env.Trace = &mail.DSN{Ret: c.ret}, ""
-		n := &notice{domain: "mx.example.com", env: env, to: env.To, end: failure("expired"), raw: mail.Bytes(c.data)}
+		n := &notice{domain: "mx.example.com", env: env, to: env.To, wording: undelivered("expired"), raw: mail.Bytes(c.data)}
 		var b bytes.Buffer
 		if err := n.write(&b, c.eightBit); err != nil {
 			t.Fatal(err)
@@ -163,7 +163,7 @@ func FuzzNotice(f *testing.F) {
 		if full {
 			env.DSN.Ret = "FULL"
 		}
-		n := &notice{domain: "mx.example.com", env: env, to: env.To, end: failure("rejected"), messageID: envid, raw: mail.Bytes(data)}
+		n := &notice{domain: "mx.example.com", env: env, to: env.To, wording: undelivered("rejected"), messageID: envid, raw: mail.Bytes(data)}
 		for _, eightBit := range []bool{false, true} {
 			var b bytes.Buffer
 			if err := n.write(&b, eightBit); err != nil {

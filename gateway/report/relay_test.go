@@ -27,7 +27,7 @@ type relay struct {
 	addr string
 
 	mu     sync.Mutex
-	refuse smtp.Reply // to the message
+	refuse reply.Reply // to the message
 	got    []received
 }
 
@@ -74,15 +74,15 @@ type memSink struct{ bytes.Buffer }
 
 func (*memSink) Abort() {}
 
-func (r *relay) Connect(context.Context, *smtp.Client) smtp.Reply   { return smtp.Reply{} }
-func (r *relay) Mail(context.Context, *smtp.Transaction) smtp.Reply { return smtp.Reply{} }
-func (r *relay) Rcpt(_ context.Context, _ *smtp.Transaction, to *smtp.Recipient) smtp.Reply {
-	return smtp.Reply{}
+func (r *relay) Connect(context.Context, *smtp.Client) reply.Reply   { return reply.Reply{} }
+func (r *relay) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
+func (r *relay) Rcpt(_ context.Context, _ *smtp.Transaction, to *smtp.Recipient) reply.Reply {
+	return reply.Reply{}
 }
-func (r *relay) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
-	return &memSink{}, smtp.Reply{}
+func (r *relay) Data(context.Context, *smtp.Transaction) (smtp.Sink, reply.Reply) {
+	return &memSink{}, reply.Reply{}
 }
-func (r *relay) Message(_ context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
+func (r *relay) Message(_ context.Context, t *smtp.Transaction, s smtp.Sink) []reply.Reply {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	m := received{from: t.From.String(), body: s.(*memSink).String(), auth: t.Client.Auth, tls: t.Client.TLS != nil, utf8: t.UTF8}
@@ -91,15 +91,15 @@ func (r *relay) Message(_ context.Context, t *smtp.Transaction, s smtp.Sink) []s
 	}
 	if r.refuse.Code == 0 {
 		r.got = append(r.got, m)
-		return []smtp.Reply{{Code: 250, Enhanced: reply.Enhanced{2, 0, 0}}}
+		return []reply.Reply{{Code: 250, Enhanced: reply.Enhanced{2, 0, 0}}}
 	}
-	return []smtp.Reply{r.refuse}
+	return []reply.Reply{r.refuse}
 }
-func (r *relay) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
-func (r *relay) Refused(*smtp.Client, string, string, smtp.Reply)        {}
-func (r *relay) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (r *relay) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (r *relay) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }
+func (r *relay) Ended(*smtp.Transaction, []reply.Reply, bool)             {}
+func (r *relay) Refused(*smtp.Client, string, string, reply.Reply)        {}
+func (r *relay) Verify(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (r *relay) Expand(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (r *relay) Status(context.Context, *smtp.Client) reply.Reply         { return reply.Reply{} }
 
 // testTLS is a certificate for example.com and 127.0.0.1 and the pool that trusts it.
 func testTLS(t *testing.T) (server *tls.Config, client *tls.Config) {
@@ -182,7 +182,7 @@ func TestRelayUsesSTARTTLS(t *testing.T) {
 func TestRelayRefusals(t *testing.T) {
 	r := startRelay(t, nil)
 	for code, final := range map[int]bool{451: false, 550: true} {
-		r.refuse = smtp.Reply{Code: code, Enhanced: reply.Enhanced{uint16(code / 100), 7, 1}}
+		r.refuse = reply.Reply{Code: code, Enhanced: reply.Enhanced{uint16(code / 100), 7, 1}}
 		err := sendTo(t, "smtp://"+r.addr, nil)
 		var e errFinal
 		if err == nil || errors.As(err, &e) != final {

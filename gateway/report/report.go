@@ -51,8 +51,8 @@ type Options struct {
 // Reporter sends reports; Run does the work.
 type Reporter struct {
 	o     Options
-	hooks *lane
-	dsns  *lane
+	hooks *outbox
+	dsns  *outbox
 }
 
 // New returns a reporter.
@@ -70,8 +70,8 @@ func New(o Options) (*Reporter, error) {
 		o.Now = time.Now
 	}
 	r := &Reporter{o: o}
-	r.hooks = newLane(KindWebhook, o)
-	r.dsns = newLane(KindDSN, o)
+	r.hooks = newOutbox(KindWebhook, o)
+	r.dsns = newOutbox(KindDSN, o)
 	return r, nil
 }
 
@@ -93,7 +93,7 @@ func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a
 	}
 	log := r.o.Logger.With("delivery", d.info.ID, "message", d.info.MessageID)
 	if w := r.o.Webhook; w != nil {
-		r.hooks.add(log, func(ctx context.Context) error { return w.tell(ctx, d) })
+		r.hooks.add(log, func(ctx context.Context) error { return w.post(ctx, d) })
 	}
 	if r.o.Relay != nil {
 		r.dsns.add(log, func(ctx context.Context) error { return r.notify(ctx, d) })
@@ -105,7 +105,7 @@ func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a
 // reported, which is logged.
 func (r *Reporter) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*lane{r.hooks, r.dsns} {
+	for _, l := range []*outbox{r.hooks, r.dsns} {
 		wg.Go(func() { l.run(ctx) })
 	}
 	wg.Wait()
@@ -120,7 +120,7 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if err != nil {
 		return permanent(err)
 	}
-	to := concerned(env, d.info.Recipients, onFailure)
+	to := askedToHear(env, d.info.Recipients, onFailure)
 	if why := withhold(env, to); why != "" {
 		return withheld(why)
 	}
@@ -142,7 +142,7 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if m.Automatic != "" {
 		return withheld("the mail is automatic: " + string(m.Automatic))
 	}
-	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, end: failure(d.info.Reason), last: d.attempt.At, messageID: m.MessageID, raw: raw}
+	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, wording: undelivered(d.info.Reason), last: d.attempt.At, messageID: m.MessageID, raw: raw}
 	return r.o.Relay.send(ctx, r.o.Domain, env.From, n)
 }
 
@@ -157,7 +157,7 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 	for i := range to {
 		names[i] = to[i].Address
 	}
-	told := concerned(env, names, onSuccess)
+	told := askedToHear(env, names, onSuccess)
 	if withhold(env, told) != "" || m.Automatic != "" {
 		return
 	}
@@ -167,6 +167,6 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 		return
 	}
 	now := r.o.Now()
-	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, end: success, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
+	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, wording: delivered, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
 	r.dsns.add(r.o.Logger.With("message", env.ID), func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
 }

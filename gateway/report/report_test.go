@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"postern/gateway/mail"
-	"postern/gateway/smtp"
 	"postern/gateway/smtp/reply"
 	"postern/retry"
 	"postern/retry/sqlite"
@@ -160,7 +159,7 @@ func TestWebhookErrorsHideTheURL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = w.tell(t.Context(), letter{})
+	err = w.post(t.Context(), letter{})
 	if err == nil || strings.Contains(err.Error(), "pass-word") || strings.Contains(err.Error(), "se-cret") {
 		t.Errorf("error: %v", err)
 	}
@@ -227,7 +226,7 @@ func TestDeletedIsNotReported(t *testing.T) {
 
 func TestRefusedForGood(t *testing.T) {
 	r, q := startRelay(t, nil), openQueue(t)
-	r.refuse = smtp.Reply{Code: 554, Enhanced: reply.Enhanced{5, 7, 1}}
+	r.refuse = reply.Reply{Code: 554, Enhanced: reply.Enhanced{5, 7, 1}}
 	client, _ := NewRelay("smtp://"+r.addr, nil)
 	l := bury(t, q, verified(), testMail)
 	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn failed") != 1 {

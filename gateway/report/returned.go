@@ -60,7 +60,7 @@ func sevenBit(r rune) rune {
 // failures only (RFC 3461 section 4.3), and what asked for encryption all the
 // way doesn't go back without it.
 func (n *notice) whole() bool {
-	return n.env.DSN != nil && strings.EqualFold(n.env.DSN.Ret, "FULL") && n.end != success && !n.env.RequireTLS && n.raw.Size() <= maxReturned
+	return n.env.DSN != nil && strings.EqualFold(n.env.DSN.Ret, "FULL") && n.wording != delivered && !n.env.RequireTLS && n.raw.Size() <= maxReturned
 }
 
 func copySource(w io.Writer, src mail.Source) error {

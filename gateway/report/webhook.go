@@ -48,9 +48,9 @@ type Failure struct {
 	Received   time.Time `json:"received"`
 }
 
-// tell POSTs the dead letter. The call's id stays the same over its tries; the
+// post POSTs the dead letter. The call's id stays the same over its tries; the
 // error never shows the url.
-func (w *Webhook) tell(ctx context.Context, d letter) error {
+func (w *Webhook) post(ctx context.Context, d letter) error {
 	i := d.info
 	a, err := w.client.Post(ctx, fmt.Sprintf("dead_%s_%d", i.ID, i.Attempts), Failure{Type: "delivery.dead", Version: 1, Timestamp: d.at.UTC(), ID: i.ID, MessageID: i.MessageID,
 		Endpoint: i.Endpoint, Recipients: i.Recipients, From: i.From, Subject: i.Subject, Size: i.Size, Reason: i.Reason,

@@ -15,9 +15,9 @@ const (
 	onSuccess = "SUCCESS"
 )
 
-// concerned lists those of the recipients whose end the sender wants to hear
+// askedToHear lists those of the recipients whose end the sender wants to hear
 // of: where NOTIFY names the condition, and of failures where it names none.
-func concerned(env *mail.Envelope, recipients []string, condition string) []mail.Recipient {
+func askedToHear(env *mail.Envelope, recipients []string, condition string) []mail.Recipient {
 	var out []mail.Recipient
 	for _, to := range env.To {
 		asked := slices.ContainsFunc(to.Notify, func(s string) bool { return strings.EqualFold(s, condition) })

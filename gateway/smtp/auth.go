@@ -121,7 +121,7 @@ type lostError struct{ error }
 
 // authenticate runs an exchange (RFC 4954 section 4), and tells the handler of
 // one that somebody failed.
-func (s *session) authenticate(arg []byte) Reply {
+func (s *session) authenticate(arg []byte) reply.Reply {
 	s.claims = ""
 	r := s.exchange(arg)
 	if r.Code >= 400 && s.claims != "" {
@@ -130,12 +130,12 @@ func (s *session) authenticate(arg []byte) Reply {
 	return r
 }
 
-func (s *session) exchange(arg []byte) Reply {
+func (s *session) exchange(arg []byte) reply.Reply {
 	if s.client.Auth != "" {
 		return replyOrder
 	}
 	if s.srv.signIns.barred(s.signInBlock(), time.Now()) {
-		s.noted(EventAuthRefused)
+		s.happened(EventAuthRefused)
 		return replyAuthBarred
 	}
 	name, initial, hasInitial := bytes.Cut(arg, []byte(" "))
@@ -156,12 +156,12 @@ func (s *session) exchange(arg []byte) Reply {
 }
 
 // mechanism finds the one that the client named, or says why it can't have it.
-func (s *session) mechanism(name []byte) (mechanism, Reply) {
+func (s *session) mechanism(name []byte) (mechanism, reply.Reply) {
 	for _, m := range s.srv.offers() {
 		switch {
 		case !text.IsWord(name, m.name):
 		case s.allowed(m):
-			return m, Reply{}
+			return m, reply.Reply{}
 		case s.offersTLS():
 			return m, reply.New(538, reply.Enhanced{5, 7, 11}, "Encryption required for this mechanism: use STARTTLS first")
 		default:
@@ -190,7 +190,7 @@ func decode64(b []byte) ([]byte, error) {
 
 // challenge sends one and reads the response.
 func (s *session) challenge(text []byte) ([]byte, error) {
-	s.say(Reply{Code: 334, Lines: []string{base64.StdEncoding.EncodeToString(text)}})
+	s.say(reply.Reply{Code: 334, Lines: []string{base64.StdEncoding.EncodeToString(text)}})
 	s.inExchange = true
 	line, err := s.readLine()
 	s.inExchange = false
@@ -207,7 +207,7 @@ func (s *session) challenge(text []byte) ([]byte, error) {
 
 // authFailed answers an exchange that led nowhere; wrong credentials cost time
 // and, a few times over, the connection.
-func (s *session) authFailed(err error) Reply {
+func (s *session) authFailed(err error) reply.Reply {
 	var lost lostError
 	switch {
 	case errors.As(err, &lost):
@@ -221,7 +221,7 @@ func (s *session) authFailed(err error) Reply {
 	case errors.Is(err, errLineTooLong):
 		return replyAuthTooLong
 	case errors.Is(err, errSignInLine):
-		s.noted(EventAuthRefused)
+		s.happened(EventAuthRefused)
 		return replyAuthBusy
 	case errors.Is(err, ErrBadCredentials), errors.Is(err, scram.ErrProof):
 		return s.badCredentials()
@@ -230,8 +230,8 @@ func (s *session) authFailed(err error) Reply {
 	return reply.New(454, reply.Enhanced{4, 7, 0}, "Temporary authentication failure")
 }
 
-func (s *session) badCredentials() Reply {
-	s.noted(EventAuthFailed)
+func (s *session) badCredentials() reply.Reply {
+	s.happened(EventAuthFailed)
 	s.srv.signIns.failed(s.signInBlock(), time.Now())
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {

@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 	"math"
+	"postern/gateway/smtp/reply"
 
 	"postern/gateway/smtp/param"
 	"postern/gateway/text"
@@ -10,7 +11,7 @@ import (
 
 // bdat takes a chunk of a message (RFC 3030). The chunk's octets follow the
 // command at once, so every refusal either reads them or closes.
-func (s *session) bdat(arg []byte) Reply {
+func (s *session) bdat(arg []byte) reply.Reply {
 	n, last, ok := parseChunk(arg)
 	if !ok {
 		return s.badChunk()
@@ -36,7 +37,7 @@ func (s *session) bdat(arg []byte) Reply {
 }
 
 // refuseChunk answers a BDAT that is not in order.
-func (s *session) refuseChunk(arg []byte, r Reply) Reply {
+func (s *session) refuseChunk(arg []byte, r reply.Reply) reply.Reply {
 	n, _, ok := parseChunk(arg)
 	if !ok {
 		return s.badChunk()
@@ -45,7 +46,7 @@ func (s *session) refuseChunk(arg []byte, r Reply) Reply {
 }
 
 // badChunk: nobody knows how many octets of a message follow.
-func (s *session) badChunk() Reply {
+func (s *session) badChunk() reply.Reply {
 	s.reset()
 	return s.ended(EndProtocol, replyBadChunk)
 }
@@ -62,7 +63,7 @@ func parseChunk(arg []byte) (n int64, last, ok bool) {
 }
 
 // receiveChunk reads n octets into the message.
-func (s *session) receiveChunk(n int64) Reply {
+func (s *session) receiveChunk(n int64) reply.Reply {
 	if n > 0 && s.tooFar(s.body.size, n) {
 		return s.ended(EndProtocol, replyTooBig)
 	}
@@ -70,7 +71,7 @@ func (s *session) receiveChunk(n int64) Reply {
 }
 
 // swallow reads n octets away and then gives the reply.
-func (s *session) swallow(n int64, r Reply) Reply {
+func (s *session) swallow(n int64, r reply.Reply) reply.Reply {
 	if s.tooFar(0, n) {
 		return s.ended(EndProtocol, r)
 	}
@@ -92,7 +93,7 @@ type nowhere struct{}
 func (nowhere) write([]byte) {}
 
 // chunk carries n octets from the wire to out.
-func (s *session) chunk(n int64, out octets) Reply {
+func (s *session) chunk(n int64, out octets) reply.Reply {
 	clock := s.newDataClock()
 	wide := int64(0)
 	defer func() { s.srv.memory.Free(wide) }()
@@ -104,7 +105,7 @@ func (s *session) chunk(n int64, out octets) Reply {
 		out.write(b)
 		s.r += len(b)
 		if n -= int64(len(b)); n == 0 {
-			return Reply{}
+			return reply.Reply{}
 		}
 		if wide == 0 {
 			wide = s.widen()

@@ -18,7 +18,7 @@ import (
 )
 
 // cheap is a Handler that spends nothing itself.
-type cheap struct{ replies []smtp.Reply }
+type cheap struct{ replies []reply.Reply }
 
 type drain struct{}
 
@@ -26,23 +26,25 @@ func (drain) Write(p []byte) (int, error) { return len(p), nil }
 func (drain) Abort()                      {}
 
 func newCheap() *cheap {
-	return &cheap{replies: []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}}
+	return &cheap{replies: []reply.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}}
 }
 
-func (*cheap) Connect(context.Context, *smtp.Client) smtp.Reply   { return smtp.Reply{} }
-func (*cheap) Mail(context.Context, *smtp.Transaction) smtp.Reply { return smtp.Reply{} }
-func (*cheap) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) smtp.Reply {
-	return smtp.Reply{}
+func (*cheap) Connect(context.Context, *smtp.Client) reply.Reply   { return reply.Reply{} }
+func (*cheap) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
+func (*cheap) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) reply.Reply {
+	return reply.Reply{}
 }
-func (*cheap) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
-	return drain{}, smtp.Reply{}
+func (*cheap) Data(context.Context, *smtp.Transaction) (smtp.Sink, reply.Reply) {
+	return drain{}, reply.Reply{}
 }
-func (h *cheap) Message(context.Context, *smtp.Transaction, smtp.Sink) []smtp.Reply { return h.replies }
-func (*cheap) Ended(*smtp.Transaction, []smtp.Reply, bool)                          {}
-func (*cheap) Refused(*smtp.Client, string, string, smtp.Reply)                     {}
-func (*cheap) Verify(context.Context, *smtp.Client, string) smtp.Reply              { return smtp.Reply{} }
-func (*cheap) Expand(context.Context, *smtp.Client, string) smtp.Reply              { return smtp.Reply{} }
-func (*cheap) Status(context.Context, *smtp.Client) smtp.Reply                      { return smtp.Reply{} }
+func (h *cheap) Message(context.Context, *smtp.Transaction, smtp.Sink) []reply.Reply {
+	return h.replies
+}
+func (*cheap) Ended(*smtp.Transaction, []reply.Reply, bool)             {}
+func (*cheap) Refused(*smtp.Client, string, string, reply.Reply)        {}
+func (*cheap) Verify(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (*cheap) Expand(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (*cheap) Status(context.Context, *smtp.Client) reply.Reply         { return reply.Reply{} }
 
 // cheapServer serves it, with limits that don't get in the way.
 func cheapServer(t testing.TB) net.Addr {

@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bytes"
+	"postern/gateway/smtp/reply"
 	"strconv"
 	"strings"
 
@@ -41,7 +42,7 @@ type command struct {
 	name   string
 	in     state
 	traits traits
-	run    func(*session, []byte) Reply
+	run    func(*session, []byte) reply.Reply
 	on     func(*session) bool // nil: always
 	help   string
 }
@@ -59,7 +60,7 @@ func (s *Server) find(verb []byte) *command {
 func isHello(verb string) bool { return verb == "EHLO" || verb == "HELO" || verb == "LHLO" }
 
 // dispatch answers one command line.
-func (s *session) dispatch(line []byte) Reply {
+func (s *session) dispatch(line []byte) reply.Reply {
 	if i := bytes.IndexAny(line, "\x00\r"); i >= 0 {
 		return replyBadLine
 	}
@@ -94,11 +95,11 @@ func splitCommand(line []byte) (verb, arg []byte) {
 }
 
 // admit says whether the command may run now.
-func (s *session) admit(c *command, arg []byte) Reply {
+func (s *session) admit(c *command, arg []byte) reply.Reply {
 	cfg := &s.srv.cfg
 	switch {
 	case c.traits&foreign != 0:
-		s.noted(EventCrossProtocol)
+		s.happened(EventCrossProtocol)
 		return s.ended(EndProtocol, replyForeign)
 	case c.traits&lmtpOnly != 0 && s.proto != LMTP, c.traits&smtpOnly != 0 && s.proto == LMTP:
 		return replyUnknown
@@ -115,11 +116,11 @@ func (s *session) admit(c *command, arg []byte) Reply {
 	case s.state&c.in == 0:
 		return s.outOfOrder(c)
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // outOfOrder is 503, but for a DATA whose recipients were all refused.
-func (s *session) outOfOrder(c *command) Reply {
+func (s *session) outOfOrder(c *command) reply.Reply {
 	switch {
 	case s.state == stateGreet:
 		return replyNoHello
@@ -141,7 +142,7 @@ func (s *session) lineLimit(line []byte) int {
 
 // limit counts a reply against the session's limits and makes it a 421 where
 // one is reached.
-func (s *session) limit(r Reply) Reply {
+func (s *session) limit(r reply.Reply) reply.Reply {
 	cfg, n := &s.srv.cfg, &s.counts
 	switch {
 	case r.Close || r.Code == 421 || s.verb == verbConnect:
@@ -172,7 +173,7 @@ func reached(n, limit int) bool { return limit > 0 && n >= limit }
 // isJunk: commands that bring no message nearer, sign-ins that nobody looked
 // at, recipients above the limit, and those that follow a
 // refusal in a pipelined group, which are not the client's fault.
-func (s *session) isJunk(r Reply) bool {
+func (s *session) isJunk(r reply.Reply) bool {
 	if s.cmd != nil && s.cmd.traits&junk != 0 {
 		return true
 	}
@@ -187,7 +188,7 @@ func (s *session) isJunk(r Reply) bool {
 }
 
 // limitMessages: a message that was taken wipes the slate.
-func (s *session) limitMessages(r Reply) Reply {
+func (s *session) limitMessages(r reply.Reply) reply.Reply {
 	if r.Code >= 200 && r.Code < 300 {
 		s.counts.errors, s.counts.junk, s.counts.refused = 0, 0, 0
 	}
@@ -195,7 +196,7 @@ func (s *session) limitMessages(r Reply) Reply {
 }
 
 // hello answers HELO, EHLO and LHLO, and resets (RFC 5321 section 4.1.4).
-func (s *session) hello(arg []byte) Reply {
+func (s *session) hello(arg []byte) reply.Reply {
 	name, _, _ := bytes.Cut(arg, []byte(" "))
 	if len(name) > address.MaxDomain || bytes.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return replySyntax
@@ -205,9 +206,9 @@ func (s *session) hello(arg []byte) Reply {
 	s.client.Hello = strings.ToValidUTF8(string(name), "?")
 	s.client.Extended = s.verb != "HELO"
 	if !s.client.Extended {
-		return Reply{Code: 250, Lines: []string{s.srv.cfg.Domain}}
+		return reply.Reply{Code: 250, Lines: []string{s.srv.cfg.Domain}}
 	}
-	return Reply{Code: 250, Lines: s.extensions()}
+	return reply.Reply{Code: 250, Lines: s.extensions()}
 }
 
 // extensions is the answer to EHLO: the domain, then exactly what is on.
@@ -241,11 +242,11 @@ func (s *session) extensions() []string {
 }
 
 // noop, rset and quit: RFC 5321 sections 4.1.1.9, 4.1.1.5 and 4.1.1.10.
-func (s *session) noop([]byte) Reply { return replyOK }
+func (s *session) noop([]byte) reply.Reply { return replyOK }
 
-func (s *session) rset([]byte) Reply {
+func (s *session) rset([]byte) reply.Reply {
 	s.reset()
 	return replyReset
 }
 
-func (s *session) quit([]byte) Reply { return s.ended(EndQuit, replyBye) }
+func (s *session) quit([]byte) reply.Reply { return s.ended(EndQuit, replyBye) }

@@ -3,11 +3,12 @@ package smtp
 import (
 	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/param"
+	"postern/gateway/smtp/reply"
 	"postern/gateway/text"
 )
 
 // mail opens a transaction: MAIL, and RFC 821's SEND, SOML and SAML.
-func (s *session) mail(arg []byte) Reply {
+func (s *session) mail(arg []byte) reply.Reply {
 	r := s.openTransaction(arg)
 	if r.Code >= 400 {
 		s.srv.handler.Refused(&s.client, s.verb, string(arg[:min(len(arg), maxRefusedAddress)]), r)
@@ -15,7 +16,7 @@ func (s *session) mail(arg []byte) Reply {
 	return r
 }
 
-func (s *session) openTransaction(arg []byte) Reply {
+func (s *session) openTransaction(arg []byte) reply.Reply {
 	if s.srv.closing.Load() {
 		return s.ended(EndShutdown, replyShutdown)
 	}
@@ -61,7 +62,7 @@ func cutKeyword(b []byte, word string) (rest []byte, ok bool) {
 }
 
 // pathReply answers a path that can't be read.
-func pathReply(f address.Fault, syntax Reply) Reply {
+func pathReply(f address.Fault, syntax reply.Reply) reply.Reply {
 	switch f {
 	case address.FaultBrackets:
 		return replyPath
@@ -72,7 +73,7 @@ func pathReply(f address.Fault, syntax Reply) Reply {
 }
 
 // mailParams reads the parameters of MAIL.
-func (s *session) mailParams(t *Transaction, b []byte) Reply {
+func (s *session) mailParams(t *Transaction, b []byte) reply.Reply {
 	var seen uint
 	for len(b) > 0 {
 		p, rest, ok := param.Next(b)
@@ -88,11 +89,11 @@ func (s *session) mailParams(t *Transaction, b []byte) Reply {
 		}
 		seen, b = seen|bit, rest
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // mailParam reads one; bit tells it from the others.
-func (s *session) mailParam(t *Transaction, p param.Param) (bit uint, r Reply) {
+func (s *session) mailParam(t *Transaction, p param.Param) (bit uint, r reply.Reply) {
 	cfg := &s.srv.cfg
 	ok := true
 	switch {
@@ -134,12 +135,12 @@ func (s *session) mailParam(t *Transaction, p param.Param) (bit uint, r Reply) {
 	if !ok {
 		return bit, replyBadParam
 	}
-	return bit, Reply{}
+	return bit, reply.Reply{}
 }
 
 // sizeParam refuses what is announced to be too large before it is sent
 // (RFC 1870 section 6.1).
-func (s *session) sizeParam(t *Transaction, p param.Param) Reply {
+func (s *session) sizeParam(t *Transaction, p param.Param) reply.Reply {
 	n, ok := param.Number(p.Value)
 	if !ok {
 		return replyBadParam
@@ -148,14 +149,14 @@ func (s *session) sizeParam(t *Transaction, p param.Param) Reply {
 		return replyTooBig
 	}
 	t.Size = n
-	return Reply{}
+	return reply.Reply{}
 }
 
-func bodyParam(t *Transaction, p param.Param) Reply {
+func bodyParam(t *Transaction, p param.Param) reply.Reply {
 	for _, kind := range [...]string{"7BIT", "8BITMIME", "BINARYMIME"} {
 		if text.IsWord(p.Value, kind) {
 			t.Body = kind
-			return Reply{}
+			return reply.Reply{}
 		}
 	}
 	if !p.HasValue {

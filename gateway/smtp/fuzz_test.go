@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"postern/gateway/smtp/reply"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,20 +24,22 @@ type takerSink struct{ bytes.Buffer }
 
 func (*takerSink) Abort() {}
 
-func (*taker) Connect(context.Context, *Client) Reply               { return Reply{} }
-func (*taker) Mail(context.Context, *Transaction) Reply             { return Reply{} }
-func (*taker) Rcpt(context.Context, *Transaction, *Recipient) Reply { return Reply{} }
-func (*taker) Data(context.Context, *Transaction) (Sink, Reply)     { return &takerSink{}, Reply{} }
-func (*taker) Ended(*Transaction, []Reply, bool)                    {}
-func (*taker) Refused(*Client, string, string, Reply)               {}
-func (*taker) Verify(context.Context, *Client, string) Reply        { return Reply{} }
-func (*taker) Expand(context.Context, *Client, string) Reply        { return Reply{} }
-func (*taker) Status(context.Context, *Client) Reply                { return Reply{} }
-func (h *taker) Message(_ context.Context, _ *Transaction, s Sink) []Reply {
+func (*taker) Connect(context.Context, *Client) reply.Reply               { return reply.Reply{} }
+func (*taker) Mail(context.Context, *Transaction) reply.Reply             { return reply.Reply{} }
+func (*taker) Rcpt(context.Context, *Transaction, *Recipient) reply.Reply { return reply.Reply{} }
+func (*taker) Data(context.Context, *Transaction) (Sink, reply.Reply) {
+	return &takerSink{}, reply.Reply{}
+}
+func (*taker) Ended(*Transaction, []reply.Reply, bool)             {}
+func (*taker) Refused(*Client, string, string, reply.Reply)        {}
+func (*taker) Verify(context.Context, *Client, string) reply.Reply { return reply.Reply{} }
+func (*taker) Expand(context.Context, *Client, string) reply.Reply { return reply.Reply{} }
+func (*taker) Status(context.Context, *Client) reply.Reply         { return reply.Reply{} }
+func (h *taker) Message(_ context.Context, _ *Transaction, s Sink) []reply.Reply {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.bodies = append(h.bodies, bytes.Clone(s.(*takerSink).Bytes()))
-	return []Reply{replyOK}
+	return []reply.Reply{replyOK}
 }
 
 // memoryConn feeds a session from a slice, in pieces, and keeps what it says.

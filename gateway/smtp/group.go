@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 	"context"
+	"postern/gateway/smtp/reply"
 	"sync"
 	"time"
 
@@ -29,11 +30,11 @@ const (
 type asked struct {
 	arg   string // of the command: who comes with another is not meant
 	rcpt  *Recipient
-	reply Reply // of what can't be a recipient
+	reply reply.Reply // of what can't be a recipient
 }
 
 // resolved is the recipient that RCPT's argument names, the resolver asked.
-func (s *session) resolved(arg []byte) (*Recipient, Reply) {
+func (s *session) resolved(arg []byte) (*Recipient, reply.Reply) {
 	if s.srv.resolver == nil {
 		return s.parseRecipient(arg)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"postern/gateway/smtp/reply"
 
 	"postern/gateway/smtp/address"
 )
@@ -13,41 +14,41 @@ import (
 // Handler decides what the engine can't: who is welcome, who is a recipient,
 // what becomes of a message. One value serves all connections; its methods
 // are called from many goroutines, for one session one at a time. Every method
-// returns its answer as a Reply; a zero Reply means "go on as usual". A reply
+// returns its answer as a reply; a zero reply means "go on as usual". A reply
 // that is neither 2xx, 4xx nor 5xx is taken for a fault: 451.
 type Handler interface {
 	// Connect is asked before the greeting. A 4xx or 5xx reply refuses the
 	// client; the lines of a 2xx reply follow the domain in the greeting.
-	Connect(ctx context.Context, c *Client) Reply
+	Connect(ctx context.Context, c *Client) reply.Reply
 	// Mail is asked when MAIL, SEND, SOML or SAML is syntactically right.
-	Mail(ctx context.Context, t *Transaction) Reply
+	Mail(ctx context.Context, t *Transaction) reply.Reply
 	// Rcpt is asked for each recipient; a 2xx reply (250, 251) or a zero one
 	// accepts it. It may rewrite r.Address and set r.Data for its own use.
-	Rcpt(ctx context.Context, t *Transaction, r *Recipient) Reply
+	Rcpt(ctx context.Context, t *Transaction, r *Recipient) reply.Reply
 	// Data opens the sink that takes the octets of DATA or BDAT, dots removed,
 	// lines ended by CRLF (BDAT: octets as they are). A 4xx or 5xx reply
 	// refuses the message before 354.
-	Data(ctx context.Context, t *Transaction) (Sink, Reply)
+	Data(ctx context.Context, t *Transaction) (Sink, reply.Reply)
 	// Message is called once the last octet was written to the sink. SMTP uses
 	// the first reply; LMTP one for each recipient, in their order (a single
 	// reply then holds for all). The context ends at shutdown's grace, never
 	// because the client hung up. The sink's owner is the handler from here on.
-	Message(ctx context.Context, t *Transaction, s Sink) []Reply
+	Message(ctx context.Context, t *Transaction, s Sink) []reply.Reply
 	// Ended is called once for each transaction, when it is over. The replies are
 	// those to its message, the engine's own too; without any it was given up:
 	// by RSET, a new greeting, or the connection's end. gone is true where the
 	// client had hung up and won't know.
-	Ended(t *Transaction, replies []Reply, gone bool)
+	Ended(t *Transaction, replies []reply.Reply, gone bool)
 	// Refused is called where MAIL or AUTH is refused, so that there is no
 	// transaction to end: verb is the command, argument what came behind MAIL or
 	// who wanted to sign in.
-	Refused(c *Client, verb, argument string, r Reply)
+	Refused(c *Client, verb, argument string, r reply.Reply)
 	// Verify and Expand answer VRFY and EXPN when they are on; arg is an address
-	// or a user\'s name. The engine\'s own answer is 252.
-	Verify(ctx context.Context, c *Client, arg string) Reply
-	Expand(ctx context.Context, c *Client, arg string) Reply
+	// or a user's name. The engine's own answer is 252.
+	Verify(ctx context.Context, c *Client, arg string) reply.Reply
+	Expand(ctx context.Context, c *Client, arg string) reply.Reply
 	// Status answers HELP STATUS; the engine's own answer is 211.
-	Status(ctx context.Context, c *Client) Reply
+	Status(ctx context.Context, c *Client) reply.Reply
 }
 
 // ErrSinkFull is returned by a Sink's Write when there is no room for the
@@ -105,7 +106,7 @@ type Transaction struct {
 	Data       any       // the handler's own, kept for the transaction
 
 	held    int64 // octets booked for it
-	replies []Reply
+	replies []reply.Reply
 	gone    bool
 }
 
@@ -115,11 +116,11 @@ const maxRefusals = 100
 // Refusal is a recipient that was not accepted.
 type Refusal struct {
 	Address string // as given, as far as it could be read
-	Reply   Reply
+	Reply   reply.Reply
 }
 
 // refuse notes a recipient that was not accepted.
-func (t *Transaction) refuse(address string, r Reply) Reply {
+func (t *Transaction) refuse(address string, r reply.Reply) reply.Reply {
 	t.Refused++
 	if len(t.Refusals) < maxRefusals {
 		t.Refusals = append(t.Refusals, Refusal{address, r})

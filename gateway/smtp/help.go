@@ -9,7 +9,7 @@ import (
 )
 
 // vrfy asks the handler whether a user exists (RFC 5321 section 3.5).
-func (s *session) vrfy(arg []byte) Reply {
+func (s *session) vrfy(arg []byte) reply.Reply {
 	name, r := s.lookupArg(arg)
 	if !r.Zero() {
 		return r
@@ -22,7 +22,7 @@ func (s *session) vrfy(arg []byte) Reply {
 }
 
 // expn asks the handler for a list's members.
-func (s *session) expn(arg []byte) Reply {
+func (s *session) expn(arg []byte) reply.Reply {
 	name, r := s.lookupArg(arg)
 	if !r.Zero() {
 		return r
@@ -34,7 +34,7 @@ func (s *session) expn(arg []byte) Reply {
 // lookupArg reads the argument of VRFY and EXPN: an address or a name, without
 // its parameter SMTPUTF8 (RFC 6531 section 3.7.4.2), which it needs where it is
 // not ASCII.
-func (s *session) lookupArg(arg []byte) (string, Reply) {
+func (s *session) lookupArg(arg []byte) (string, reply.Reply) {
 	const utf8 = "SMTPUTF8"
 	if i := bytes.LastIndexByte(arg, ' '); i > 0 && text.IsWord(arg[i+1:], utf8) {
 		s.utf8 = true
@@ -47,11 +47,11 @@ func (s *session) lookupArg(arg []byte) (string, Reply) {
 	case !s.utf8 && !text.IsASCII(who):
 		return "", replyNoUTF8
 	}
-	return who, Reply{}
+	return who, reply.Reply{}
 }
 
 // help says what is on, one command's syntax, or how the server does.
-func (s *session) help(arg []byte) Reply {
+func (s *session) help(arg []byte) reply.Reply {
 	switch {
 	case len(arg) == 0:
 		return s.helpAll()
@@ -66,7 +66,7 @@ func (s *session) help(arg []byte) Reply {
 	return reply.New(214, reply.Enhanced{2, 0, 0}, c.help)
 }
 
-func (s *session) helpAll() Reply {
+func (s *session) helpAll() reply.Reply {
 	lines := []string{"Commands:"}
 	for i := range s.srv.commands {
 		c := &s.srv.commands[i]
@@ -80,7 +80,7 @@ func (s *session) helpAll() Reply {
 		}
 	}
 	lines = append(lines, "HELP <command> gives its syntax, HELP STATUS the server's state")
-	return Reply{Code: 214, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
+	return reply.Reply{Code: 214, Enhanced: reply.Enhanced{2, 0, 0}, Lines: lines}
 }
 
 // offered reports whether the command would be understood here.

@@ -3,6 +3,7 @@ package smtp
 import (
 	"bytes"
 	"errors"
+	"postern/gateway/smtp/reply"
 
 	"postern/gateway/text"
 )
@@ -20,8 +21,8 @@ type intake struct {
 	size   int64  // octets of content so far
 	limit  int64  // 0: none
 	header headerWatch
-	fault  Reply // zero while all is well
-	err    error // the sink's own, behind a 451 or 452
+	fault  reply.Reply // zero while all is well
+	err    error       // the sink's own, behind a 451 or 452
 }
 
 // write takes the next octets of content.
@@ -103,7 +104,7 @@ type headerWatch struct {
 const receivedField = "RECEIVED:"
 
 // watch reads on while in the header; the reply is zero while all is well.
-func (h *headerWatch) watch(p []byte) Reply {
+func (h *headerWatch) watch(p []byte) reply.Reply {
 	for len(p) > 0 && !h.done {
 		end := bytes.IndexByte(p, '\n')
 		text, rest := p, p[len(p):]
@@ -124,12 +125,12 @@ func (h *headerWatch) watch(p []byte) Reply {
 		}
 		p = rest
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // endLine judges the line that just ended. A line that is no field and no
 // continuation belongs to the body of a message without an empty line.
-func (h *headerWatch) endLine() Reply {
+func (h *headerWatch) endLine() reply.Reply {
 	h.done = h.line == 0 || !h.colon && !blank(h.prefix[0])
 	if h.n == len(receivedField) && text.IsWord(h.prefix[:], receivedField) {
 		h.hops++
@@ -138,5 +139,5 @@ func (h *headerWatch) endLine() Reply {
 	if h.maxHops > 0 && h.hops >= h.maxHops {
 		return replyLoop
 	}
-	return Reply{}
+	return reply.Reply{}
 }

@@ -59,7 +59,7 @@ func (s *session) trimLine(line []byte) ([]byte, error) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		return line[:n-1], nil
 	}
-	s.noted(EventBareLFCommand)
+	s.happened(EventBareLFCommand)
 	return line, nil
 }
 
@@ -85,7 +85,7 @@ func (s *session) notSMTP() bool {
 		return false
 	}
 	s.end = EndProtocol
-	s.noted(EventCrossProtocol)
+	s.happened(EventCrossProtocol)
 	return true
 }
 

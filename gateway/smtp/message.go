@@ -2,11 +2,12 @@ package smtp
 
 import (
 	"errors"
+	"postern/gateway/smtp/reply"
 	"time"
 )
 
 // data takes a message by DATA (RFC 5321 section 4.1.1.4).
-func (s *session) data([]byte) Reply {
+func (s *session) data([]byte) reply.Reply {
 	if s.t.Body == "BINARYMIME" {
 		return s.behind(replyNeedsBDAT)
 	}
@@ -14,7 +15,7 @@ func (s *session) data([]byte) Reply {
 		return s.behind(r)
 	}
 	if s.w > s.r {
-		s.noted(EventBehindDATA)
+		s.happened(EventBehindDATA)
 	}
 	s.say(replyStart)
 	s.verb = verbMessage
@@ -28,16 +29,16 @@ func (s *session) data([]byte) Reply {
 
 // behind refuses DATA. What came behind it may be a message from a client that
 // didn't wait for the 354: it must not be taken for commands.
-func (s *session) behind(r Reply) Reply {
+func (s *session) behind(r reply.Reply) reply.Reply {
 	if s.w > s.r {
-		s.noted(EventBehindDATA)
+		s.happened(EventBehindDATA)
 		return s.ended(EndProtocol, r)
 	}
 	return r
 }
 
 // openBody asks the handler for a sink. A refusal ends the transaction.
-func (s *session) openBody() Reply {
+func (s *session) openBody() reply.Reply {
 	sink, r := s.srv.handler.Data(s.ctx(), s.t)
 	if r = sane(r); r.Code >= 300 || sink == nil {
 		if sink != nil {
@@ -49,20 +50,20 @@ func (s *session) openBody() Reply {
 	}
 	cfg := &s.srv.cfg
 	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // giveUp ends a transaction whose message didn't come whole.
-func (s *session) giveUp(r Reply) {
+func (s *session) giveUp(r reply.Reply) {
 	if !r.Zero() {
-		s.t.replies = []Reply{r}
+		s.t.replies = []reply.Reply{r}
 	}
 	s.t.gone = s.broken
 	s.reset()
 }
 
 // receive reads DATA to its end. The reply is zero when the end was seen.
-func (s *session) receive() Reply {
+func (s *session) receive() reply.Reply {
 	scanner := dataScanner{normalize: s.srv.cfg.BareLF == BareLFNormalize}
 	clock := s.newDataClock()
 	wide := s.widen()
@@ -75,9 +76,9 @@ func (s *session) receive() Reply {
 		}
 		if done {
 			if s.t.BareLF = scanner.bare; scanner.bare {
-				s.noted(EventBareLFMessage)
+				s.happened(EventBareLFMessage)
 			}
-			return Reply{}
+			return reply.Reply{}
 		}
 		if s.body.flood() {
 			return s.ended(EndProtocol, replyTooBig)
@@ -89,7 +90,7 @@ func (s *session) receive() Reply {
 }
 
 // cutOff ends a session whose message never came to its end.
-func (s *session) cutOff(err error) Reply {
+func (s *session) cutOff(err error) reply.Reply {
 	switch {
 	case isTimeout(err) && s.srv.cutting.Load():
 		return s.ended(EndShutdown, replyShutdown)
@@ -130,7 +131,7 @@ func (c *dataClock) allowance() time.Duration {
 }
 
 // complete hands the whole message over and answers for it.
-func (s *session) complete() Reply {
+func (s *session) complete() reply.Reply {
 	s.verb = verbMessage
 	t, body := s.t, s.body
 	body.flush()
@@ -146,13 +147,13 @@ func (s *session) complete() Reply {
 	replies := s.srv.handler.Message(s.ctx(), t, body.sink)
 	_, t.gone = peek(s.raw)
 	if !s.conclude(t, replies) {
-		return Reply{Close: true}
+		return reply.Reply{Close: true}
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // refuse answers a message that the engine itself can't let through.
-func (s *session) refuse(t *Transaction, body *intake) Reply {
+func (s *session) refuse(t *Transaction, body *intake) reply.Reply {
 	switch {
 	case errors.Is(body.err, ErrSinkFull):
 		s.srv.log.Warn("no room for a message", "client", s.client.Addr, "err", body.err)
@@ -160,15 +161,15 @@ func (s *session) refuse(t *Transaction, body *intake) Reply {
 		s.srv.log.Error("message could not be kept", "client", s.client.Addr, "err", body.err)
 	}
 	body.sink.Abort()
-	if !s.conclude(t, []Reply{body.fault}) {
-		return Reply{Close: true}
+	if !s.conclude(t, []reply.Reply{body.fault}) {
+		return reply.Reply{Close: true}
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // conclude writes the replies to a message, one for SMTP, one for each
 // recipient for LMTP (RFC 2033 section 4.2), and ends the transaction.
-func (s *session) conclude(t *Transaction, replies []Reply) (open bool) {
+func (s *session) conclude(t *Transaction, replies []reply.Reply) (open bool) {
 	n := 1
 	if s.proto == LMTP {
 		n = len(t.Recipients)
@@ -192,7 +193,7 @@ func (s *session) conclude(t *Transaction, replies []Reply) (open bool) {
 
 // messageReply is the i-th reply, the only one, or a 451: a handler that
 // doesn't answer has not taken the message.
-func messageReply(replies []Reply, i int) Reply {
+func messageReply(replies []reply.Reply, i int) reply.Reply {
 	switch {
 	case len(replies) == 1:
 		i = 0

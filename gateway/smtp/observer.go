@@ -9,8 +9,8 @@ type Observer interface {
 	// "CONNECT" for the greeting, "END-OF-DATA" for the reply to a message and
 	// "UNKNOWN" for anything else, so it may serve as a label.
 	Replied(c *Client, verb string, code int)
-	// Noted is called for what happens beside the replies.
-	Noted(c *Client, e Event)
+	// Happened is called for what happens beside the replies.
+	Happened(c *Client, e Event)
 	// SessionEnded is called after the connection was closed.
 	SessionEnded(c *Client, end End)
 }
@@ -88,5 +88,5 @@ type nobody struct{}
 
 func (nobody) SessionStarted(*Client)       {}
 func (nobody) Replied(*Client, string, int) {}
-func (nobody) Noted(*Client, Event)         {}
+func (nobody) Happened(*Client, Event)      {}
 func (nobody) SessionEnded(*Client, End)    {}

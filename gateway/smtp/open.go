@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
+	"postern/gateway/smtp/reply"
 	"time"
 )
 
@@ -49,14 +50,14 @@ func (s *session) greet() bool {
 		name = "LMTP "
 	}
 	lines := append([]string{s.srv.cfg.Domain + " " + name + r.Lines[0]}, r.Lines[1:]...)
-	return s.answer(Reply{Code: 220, Lines: lines})
+	return s.answer(reply.Reply{Code: 220, Lines: lines})
 }
 
 // earlyTalk catches a client that doesn't wait for the greeting: malware, or a
 // web page that posts to us. Under TLS the client did speak first, and rightly.
-func (s *session) earlyTalk() Reply {
+func (s *session) earlyTalk() reply.Reply {
 	if s.srv.cfg.AllowEarlyTalk || s.client.Unix || s.proto == SMTPS {
-		return Reply{}
+		return reply.Reply{}
 	}
 	talked := s.w > s.r
 	if d := s.srv.cfg.GreetDelay; d > 0 && !talked {
@@ -69,9 +70,9 @@ func (s *session) earlyTalk() Reply {
 		talked, _ = peek(s.raw)
 	}
 	if !talked {
-		return Reply{}
+		return reply.Reply{}
 	}
-	s.noted(EventEarlyTalk)
+	s.happened(EventEarlyTalk)
 	return s.ended(EndRefused, replyEarly)
 }
 
@@ -84,7 +85,7 @@ func (s *session) secure() bool {
 	_ = s.raw.SetDeadline(time.Time{})
 	if err := conn.HandshakeContext(ctx); err != nil {
 		s.end, s.broken = EndTLS, true
-		s.noted(EventTLSFailed)
+		s.happened(EventTLSFailed)
 		s.srv.log.Info("TLS handshake failed", "client", s.client.Addr, "err", err)
 		return false
 	}

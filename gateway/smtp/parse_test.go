@@ -31,7 +31,7 @@ func TestAddressString(t *testing.T) {
 // client could take for another line, whoever wrote the text.
 func TestReplyLines(t *testing.T) {
 	long := strings.Repeat("wörd ", 400)
-	out := string(appendReply(nil, Reply{Code: 550, Enhanced: reply.Enhanced{4, 1, 1}, Lines: []string{"a\r\nb\x00c", long, strings.Repeat("é", 700)}}, styleUTF8))
+	out := string(appendReply(nil, reply.Reply{Code: 550, Enhanced: reply.Enhanced{4, 1, 1}, Lines: []string{"a\r\nb\x00c", long, strings.Repeat("é", 700)}}, styleUTF8))
 	lines := strings.Split(strings.TrimSuffix(out, "\r\n"), "\r\n")
 	for i, line := range lines {
 		sep := "-"
@@ -45,10 +45,10 @@ func TestReplyLines(t *testing.T) {
 	if lines[0] != "550-5.1.1 a  b c" {
 		t.Errorf("%q", lines[0])
 	}
-	if got := string(appendReply(nil, Reply{Code: 554, Lines: []string{"é"}}, styleEnhanced)); got != "554 5.0.0 ??\r\n" {
+	if got := string(appendReply(nil, reply.Reply{Code: 554, Lines: []string{"é"}}, styleEnhanced)); got != "554 5.0.0 ??\r\n" {
 		t.Errorf("%q", got)
 	}
-	if got := string(appendReply(nil, Reply{Code: 550, Enhanced: reply.Enhanced{4, 7, 708}, Lines: []string{"x"}}, styleEnhanced)); got != "550 5.7.708 x\r\n" {
+	if got := string(appendReply(nil, reply.Reply{Code: 550, Enhanced: reply.Enhanced{4, 7, 708}, Lines: []string{"x"}}, styleEnhanced)); got != "550 5.7.708 x\r\n" {
 		t.Errorf("%q", got)
 	}
 }

@@ -2,15 +2,16 @@ package smtp
 
 import (
 	"errors"
+	"postern/gateway/smtp/reply"
 
 	"postern/gateway/smtp/proxyproto"
 )
 
 // readProxy takes the header off where one is due, and makes its addresses
 // the client's.
-func (s *session) readProxy() Reply {
+func (s *session) readProxy() reply.Reply {
 	if s.client.Unix || !s.fromProxy() {
-		return Reply{}
+		return reply.Reply{}
 	}
 	deadline := s.deadline(s.srv.cfg.ProxyTimeout)
 	for {
@@ -19,9 +20,9 @@ func (s *session) readProxy() Reply {
 		case err == nil:
 			s.r += n
 			s.trust(h)
-			return Reply{}
+			return reply.Reply{}
 		case !errors.Is(err, proxyproto.ErrShort):
-			s.noted(EventCrossProtocol)
+			s.happened(EventCrossProtocol)
 			return s.ended(EndProtocol, replyNoProxy)
 		}
 		if err := s.fillUntil(deadline); err != nil {

@@ -3,11 +3,12 @@ package smtp
 import (
 	"postern/gateway/smtp/address"
 	"postern/gateway/smtp/param"
+	"postern/gateway/smtp/reply"
 	"postern/gateway/text"
 )
 
 // rcpt adds a recipient.
-func (s *session) rcpt(arg []byte) Reply {
+func (s *session) rcpt(arg []byte) reply.Reply {
 	if s.full() {
 		return replyTooManyRcpt
 	}
@@ -33,7 +34,7 @@ func (s *session) full() bool {
 
 // parseRecipient reads RCPT's argument; the reply is zero when it can be a
 // recipient.
-func (s *session) parseRecipient(arg []byte) (*Recipient, Reply) {
+func (s *session) parseRecipient(arg []byte) (*Recipient, reply.Reply) {
 	rest, ok := cutKeyword(arg, "TO:")
 	if !ok {
 		return nil, replyTo
@@ -47,7 +48,7 @@ func (s *session) parseRecipient(arg []byte) (*Recipient, Reply) {
 }
 
 // checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
-func (s *session) checkRecipient(to Address, f address.Fault) Reply {
+func (s *session) checkRecipient(to Address, f address.Fault) reply.Reply {
 	switch {
 	case f != address.FaultNone:
 		return pathReply(f, replyAddress)
@@ -58,11 +59,11 @@ func (s *session) checkRecipient(to Address, f address.Fault) Reply {
 	case !s.t.UTF8 && !to.ASCII():
 		return replyNoUTF8
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // rcptParams reads the parameters of RCPT: those of RFC 3461.
-func (s *session) rcptParams(r *Recipient, b []byte) Reply {
+func (s *session) rcptParams(r *Recipient, b []byte) reply.Reply {
 	for len(b) > 0 {
 		p, rest, ok := param.Next(b)
 		switch {
@@ -86,7 +87,7 @@ func (s *session) rcptParams(r *Recipient, b []byte) Reply {
 		}
 		b = rest
 	}
-	return Reply{}
+	return reply.Reply{}
 }
 
 // maxRefusedAddress is how much of an address that can't be read is noted.

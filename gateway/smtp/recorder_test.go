@@ -22,9 +22,9 @@ type recorder struct {
 	opened   int
 	gone     []bool   // of each message that was answered
 	ended    []string // each transaction and refusal, in short
-	helloOK  smtp.Reply
-	onData   func() (smtp.Sink, smtp.Reply) // nil: a memory sink
-	onMsg    func(ctx context.Context) []smtp.Reply
+	helloOK  reply.Reply
+	onData   func() (smtp.Sink, reply.Reply) // nil: a memory sink
+	onMsg    func(ctx context.Context) []reply.Reply
 }
 
 type message struct {
@@ -55,16 +55,16 @@ func (m *memory) Abort() {
 	m.r.mu.Unlock()
 }
 
-func (r *recorder) Connect(context.Context, *smtp.Client) smtp.Reply { return r.helloOK }
+func (r *recorder) Connect(context.Context, *smtp.Client) reply.Reply { return r.helloOK }
 
-func (r *recorder) Mail(_ context.Context, t *smtp.Transaction) smtp.Reply {
+func (r *recorder) Mail(_ context.Context, t *smtp.Transaction) reply.Reply {
 	if t.From.Local == "spammer" {
 		return reply.New(550, reply.Enhanced{5, 7, 1}, "Not you")
 	}
-	return smtp.Reply{}
+	return reply.Reply{}
 }
 
-var byLocal = map[string]smtp.Reply{
+var byLocal = map[string]reply.Reply{
 	"bad":       reply.New(550, reply.Enhanced{5, 1, 1}, "No such user"),
 	"moved":     reply.New(251, reply.Enhanced{2, 1, 5}, "User not local; will forward to <there@other.example>"),
 	"gone":      reply.New(551, reply.Enhanced{5, 1, 6}, "User not local; please try <there@other.example>"),
@@ -75,14 +75,14 @@ var byLocal = map[string]smtp.Reply{
 	"shut":      {Code: 421, Enhanced: reply.Enhanced{4, 3, 2}},
 }
 
-func (r *recorder) Rcpt(_ context.Context, _ *smtp.Transaction, rcpt *smtp.Recipient) smtp.Reply {
+func (r *recorder) Rcpt(_ context.Context, _ *smtp.Transaction, rcpt *smtp.Recipient) reply.Reply {
 	if rcpt.Address.Local == "panic" {
 		panic("the handler's own fault")
 	}
 	return byLocal[rcpt.Address.Local]
 }
 
-func (r *recorder) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, smtp.Reply) {
+func (r *recorder) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, reply.Reply) {
 	r.mu.Lock()
 	r.opened++
 	r.mu.Unlock()
@@ -98,10 +98,10 @@ func (r *recorder) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, smtp
 	case "nosink":
 		return nil, reply.New(452, reply.Enhanced{4, 3, 1}, "Spool is full")
 	}
-	return m, smtp.Reply{}
+	return m, reply.Reply{}
 }
 
-var byMessage = map[string]smtp.Reply{
+var byMessage = map[string]reply.Reply{
 	"reject":  reply.New(554, reply.Enhanced{5, 7, 1}, "Rejected"),
 	"defer":   reply.New(451, reply.Enhanced{4, 3, 0}, "Not now"),
 	"busy":    reply.New(452, reply.Enhanced{4, 3, 1}, "Queue is full"),
@@ -110,13 +110,13 @@ var byMessage = map[string]smtp.Reply{
 	"silent":  {},
 }
 
-func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
+func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []reply.Reply {
 	r.mu.Lock()
 	m := message{verb: t.Verb, from: t.From.String(), t: *t}
 	if sink, ok := s.(*memory); ok {
 		m.body = sink.String()
 	}
-	replies := make([]smtp.Reply, 0, len(t.Recipients))
+	replies := make([]reply.Reply, 0, len(t.Recipients))
 	for _, rcpt := range t.Recipients {
 		m.to = append(m.to, rcpt.Address.String())
 		m.rcpts = append(m.rcpts, *rcpt)
@@ -135,7 +135,7 @@ func (r *recorder) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink
 }
 
 // Ended notes a transaction as "to:code-code … => code code gone".
-func (r *recorder) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
+func (r *recorder) Ended(t *smtp.Transaction, replies []reply.Reply, gone bool) {
 	var b strings.Builder
 	for _, to := range t.Recipients {
 		b.WriteString(to.Address.String() + " ")
@@ -159,19 +159,19 @@ func (r *recorder) Ended(t *smtp.Transaction, replies []smtp.Reply, gone bool) {
 }
 
 // Refused notes "verb argument: code".
-func (r *recorder) Refused(_ *smtp.Client, verb, argument string, answer smtp.Reply) {
+func (r *recorder) Refused(_ *smtp.Client, verb, argument string, answer reply.Reply) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = append(r.ended, fmt.Sprintf("%s %s: %d", verb, argument, answer.Code))
 }
 
-func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
+func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) reply.Reply {
 	local, _, _ := strings.Cut(strings.Trim(arg, "<>"), "@")
 	if local == "smith" {
-		return smtp.Reply{Code: 553, Enhanced: reply.Enhanced{5, 1, 4}, Lines: []string{"Ambiguous; one of", "John Smith <john@here.example>", "Jane Smith <jane@here.example>"}}
+		return reply.Reply{Code: 553, Enhanced: reply.Enhanced{5, 1, 4}, Lines: []string{"Ambiguous; one of", "John Smith <john@here.example>", "Jane Smith <jane@here.example>"}}
 	}
 	if local == "unsure" {
-		return smtp.Reply{}
+		return reply.Reply{}
 	}
 	if answer, ok := byLocal[local]; ok {
 		return answer
@@ -179,14 +179,14 @@ func (r *recorder) Verify(_ context.Context, _ *smtp.Client, arg string) smtp.Re
 	return reply.New(250, reply.Enhanced{2, 1, 5}, "Somebody <"+strings.Trim(arg, "<>")+">")
 }
 
-func (r *recorder) Expand(_ context.Context, _ *smtp.Client, arg string) smtp.Reply {
+func (r *recorder) Expand(_ context.Context, _ *smtp.Client, arg string) reply.Reply {
 	if arg == "staff" {
-		return smtp.Reply{Code: 250, Enhanced: reply.Enhanced{2, 1, 5}, Lines: []string{"Ann <ann@here.example>", "Bob <bob@here.example>"}}
+		return reply.Reply{Code: 250, Enhanced: reply.Enhanced{2, 1, 5}, Lines: []string{"Ann <ann@here.example>", "Bob <bob@here.example>"}}
 	}
 	return byLocal[arg]
 }
 
-func (r *recorder) Status(context.Context, *smtp.Client) smtp.Reply { return smtp.Reply{} }
+func (r *recorder) Status(context.Context, *smtp.Client) reply.Reply { return reply.Reply{} }
 
 func (r *recorder) got() []message {
 	r.mu.Lock()

@@ -42,12 +42,12 @@ func TestShutdown(t *testing.T) {
 	f := newFixture(t)
 	enter, leave := make(chan bool), make(chan bool)
 	var slow atomic.Bool
-	f.rec.onMsg = func(context.Context) []smtp.Reply {
+	f.rec.onMsg = func(context.Context) []reply.Reply {
 		if slow.Swap(false) {
 			enter <- true
 			<-leave
 		}
-		return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
+		return []reply.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
 	}
 	fresh, idle, envelope, data, chunk, handled := talk(t, f), talk(t, f), talk(t, f), talk(t, f), talk(t, f), talk(t, f)
 	idle.must("E")
@@ -84,9 +84,9 @@ func TestShutdown(t *testing.T) {
 // told to come again.
 func TestShutdownGrace(t *testing.T) {
 	f := newFixture(t)
-	f.rec.onMsg = func(ctx context.Context) []smtp.Reply {
+	f.rec.onMsg = func(ctx context.Context) []reply.Reply {
 		<-ctx.Done()
-		return []smtp.Reply{reply.New(451, reply.Enhanced{4, 3, 2}, "Shutting down")}
+		return []reply.Reply{reply.New(451, reply.Enhanced{4, 3, 2}, "Shutting down")}
 	}
 	data, handled := talk(t, f), talk(t, f)
 	bdat := talk(t, f)
@@ -205,10 +205,10 @@ func TestAnswered(t *testing.T) {
 	p := talk(t, f)
 	p.must("EMRD", ">> .\\r\\n", "< 250")
 	enter, leave := make(chan bool), make(chan bool)
-	f.rec.onMsg = func(context.Context) []smtp.Reply {
+	f.rec.onMsg = func(context.Context) []reply.Reply {
 		enter <- true
 		<-leave
-		return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
+		return []reply.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "Taken")}
 	}
 	p.must("> MAIL FROM:<>", "< 250", "> RCPT TO:<bob@here.example>", "< 250", "> DATA", "< 354", ">> .\\r\\n")
 	<-enter
@@ -349,7 +349,7 @@ func (e *ending) Replied(_ *smtp.Client, verb string, code int) {
 	}
 	e.codes[verb]++
 }
-func (e *ending) Noted(_ *smtp.Client, ev smtp.Event) {
+func (e *ending) Happened(_ *smtp.Client, ev smtp.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.events = append(e.events, ev)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"postern/gateway/smtp/reply"
 	"time"
 )
 
@@ -88,7 +89,7 @@ func (s *session) loop() {
 }
 
 // step makes a reply of what was read.
-func (s *session) step(line []byte, err error) Reply {
+func (s *session) step(line []byte, err error) reply.Reply {
 	s.cmd, s.verb, s.utf8 = nil, verbUnknown, false
 	if err != nil {
 		return s.lost(err)
@@ -97,7 +98,7 @@ func (s *session) step(line []byte, err error) Reply {
 }
 
 // lost says what a failed read of a command means.
-func (s *session) lost(err error) Reply {
+func (s *session) lost(err error) reply.Reply {
 	switch {
 	case errors.Is(err, errLineTooLong):
 		return replyLineTooLong
@@ -112,15 +113,15 @@ func (s *session) lost(err error) Reply {
 }
 
 // ended closes with a reply and notes why.
-func (s *session) ended(why End, r Reply) Reply {
+func (s *session) ended(why End, r reply.Reply) reply.Reply {
 	s.end = why
 	return r.Closing()
 }
 
 // gone ends a session that has nobody left to answer.
-func (s *session) gone() Reply {
+func (s *session) gone() reply.Reply {
 	s.end, s.broken = EndGone, true
-	return Reply{Close: true}
+	return reply.Reply{Close: true}
 }
 
 func isTimeout(err error) bool {
@@ -129,7 +130,7 @@ func isTimeout(err error) bool {
 }
 
 // answer writes, counts and logs a reply; open is false when it was the last.
-func (s *session) answer(r Reply) (open bool) {
+func (s *session) answer(r reply.Reply) (open bool) {
 	if r.Zero() {
 		return !r.Close
 	}
@@ -145,7 +146,7 @@ func (s *session) answer(r Reply) (open bool) {
 }
 
 // say is the one place where replies go out.
-func (s *session) say(r Reply) {
+func (s *session) say(r reply.Reply) {
 	if s.broken {
 		return
 	}
@@ -166,13 +167,13 @@ func (s *session) say(r Reply) {
 	}
 }
 
-// noted tells of what is no reply.
-func (s *session) noted(e Event) {
-	s.srv.observer.Noted(&s.client, e)
+// happened tells of what is no reply.
+func (s *session) happened(e Event) {
+	s.srv.observer.Happened(&s.client, e)
 	s.srv.log.Debug("smtp event", "client", s.client.Addr, "event", e.String())
 }
 
-func (s *session) logReply(r Reply) {
+func (s *session) logReply(r reply.Reply) {
 	s.srv.log.Debug("smtp reply", "client", s.client.Addr, "verb", s.verb, "code", r.Code, "enhanced", r.Enhanced)
 }
 

@@ -1,6 +1,7 @@
 package smtp_test
 
 import (
+	"postern/gateway/smtp/reply"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestShape(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			sink := &counter{}
 			f := newFixture(t, "size=0")
-			f.rec.onData = func() (smtp.Sink, smtp.Reply) { return sink, smtp.Reply{} }
+			f.rec.onData = func() (smtp.Sink, reply.Reply) { return sink, reply.Reply{} }
 			n := size / len(c.unit)
 			body := []byte("Subject: x\r\n\r\n" + strings.Repeat(c.unit, n))
 			start := time.Now()

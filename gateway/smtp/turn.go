@@ -3,6 +3,7 @@ package smtp
 import (
 	"context"
 	"io"
+	"postern/gateway/smtp/reply"
 )
 
 // Collector is a Handler that has mail waiting for clients who come for it
@@ -10,7 +11,7 @@ import (
 type Collector interface {
 	// Collect opens the mail that waits for the client, which has signed in
 	// and may collect from c.Collect. A 4xx or 5xx reply refuses the TURN.
-	Collect(ctx context.Context, c *Client) (Collection, Reply)
+	Collect(ctx context.Context, c *Client) (Collection, reply.Reply)
 }
 
 // Collection yields waiting mails one after the other.
@@ -43,7 +44,7 @@ type Waiting struct {
 
 // turn swaps the roles: after our 250 the client greets, and we hand over what
 // waits for it. The connection ends with our QUIT.
-func (s *session) turn([]byte) Reply {
+func (s *session) turn([]byte) reply.Reply {
 	if s.w > s.r {
 		return s.ended(EndProtocol, replyBehind)
 	}
@@ -63,7 +64,7 @@ func (s *session) turn([]byte) Reply {
 		return s.gone()
 	}
 	s.end = EndQuit
-	return Reply{Close: true}
+	return reply.Reply{Close: true}
 }
 
 func (s *session) closeCollection(c Collection) {

@@ -16,13 +16,13 @@ import (
 // shelf is the mail that waits, and what became of it.
 type shelf struct {
 	mails   []*smtp.Waiting
-	refuse  smtp.Reply
+	refuse  reply.Reply
 	settled []string
 	closed  bool
 }
 
 // Collect makes the recorder a Collector.
-func (r *recorder) Collect(_ context.Context, c *smtp.Client) (smtp.Collection, smtp.Reply) {
+func (r *recorder) Collect(_ context.Context, c *smtp.Client) (smtp.Collection, reply.Reply) {
 	if r.shelf == nil || len(c.Collect) == 0 {
 		return nil, reply.New(550, reply.Enhanced{5, 7, 1}, "Nothing for you")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"postern/gateway/smtp/reply"
 	"runtime"
 	"sync"
 )
@@ -117,7 +118,7 @@ func (c *wire) takeLine() (line []byte, ok bool) {
 }
 
 // put renders a reply into the output.
-func (c *wire) put(r Reply, st style) {
+func (c *wire) put(r reply.Reply, st style) {
 	if c.out == nil {
 		c.out = c.pool.out.Get().(*[]byte)
 	}

@@ -55,12 +55,12 @@ func New(q Queue, log *slog.Logger, now func() time.Time) *Collector {
 }
 
 var (
-	replyNothing    = smtp.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
-	replyLocalError = smtp.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
+	replyNothing    = reply.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}
+	replyLocalError = reply.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
 )
 
 // Collect implements smtp.Collector.
-func (c *Collector) Collect(ctx context.Context, client *smtp.Client) (smtp.Collection, smtp.Reply) {
+func (c *Collector) Collect(ctx context.Context, client *smtp.Client) (smtp.Collection, reply.Reply) {
 	if len(client.Collect) == 0 {
 		return nil, replyNothing
 	}
@@ -71,7 +71,7 @@ func (c *Collector) Collect(ctx context.Context, client *smtp.Client) (smtp.Coll
 			return nil, replyLocalError
 		}
 	}
-	return col, smtp.Reply{}
+	return col, reply.Reply{}
 }
 
 // collection yields the deliveries that waited when the client asked; each is

@@ -25,20 +25,22 @@ func (d *drain) Abort()                      {}
 // ours is the engine's handler.
 type ours struct{}
 
-func (ours) Connect(context.Context, *smtp.Client) smtp.Reply                    { return smtp.Reply{} }
-func (ours) Mail(context.Context, *smtp.Transaction) smtp.Reply                  { return smtp.Reply{} }
-func (ours) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) smtp.Reply { return smtp.Reply{} }
-func (ours) Data(context.Context, *smtp.Transaction) (smtp.Sink, smtp.Reply) {
-	return &drain{}, smtp.Reply{}
+func (ours) Connect(context.Context, *smtp.Client) reply.Reply   { return reply.Reply{} }
+func (ours) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
+func (ours) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) reply.Reply {
+	return reply.Reply{}
 }
-func (ours) Message(context.Context, *smtp.Transaction, smtp.Sink) []smtp.Reply {
-	return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
+func (ours) Data(context.Context, *smtp.Transaction) (smtp.Sink, reply.Reply) {
+	return &drain{}, reply.Reply{}
 }
-func (ours) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
-func (ours) Refused(*smtp.Client, string, string, smtp.Reply)        {}
-func (ours) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (ours) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (ours) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }
+func (ours) Message(context.Context, *smtp.Transaction, smtp.Sink) []reply.Reply {
+	return []reply.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
+}
+func (ours) Ended(*smtp.Transaction, []reply.Reply, bool)             {}
+func (ours) Refused(*smtp.Client, string, string, reply.Reply)        {}
+func (ours) Verify(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (ours) Expand(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (ours) Status(context.Context, *smtp.Client) reply.Reply         { return reply.Reply{} }
 
 // theirs is go-smtp's backend and session.
 type theirs struct{}

@@ -5,9 +5,9 @@ import (
 	"postern/webhook"
 )
 
-// end is what became of the recipients, in words that a stranger may read:
+// wording is what became of the recipients, in words that a stranger may read:
 // no name, address or answer of our own systems is in it.
-type end struct {
+type wording struct {
 	action  string // RFC 3464 section 2.3.3
 	code    string // RFC 3463
 	subject string
@@ -15,12 +15,13 @@ type end struct {
 	words   string
 }
 
-var success = end{"delivered", "2.0.0", "Your mail was delivered", "was delivered, as you asked to be told, to",
+// delivered is the wording for a message that arrived.
+var delivered = wording{"delivered", "2.0.0", "Your mail was delivered", "was delivered, as you asked to be told, to",
 	"The recipient's system took it. Whether anybody read it is not known."}
 
-// failure is the end of a dead letter.
-func failure(reason string) end {
-	e := end{"failed", "5.3.0", "Undelivered mail returned to sender", "could not be delivered to", "The recipient's system could not take it."}
+// undelivered is the wording for a dead letter.
+func undelivered(reason string) wording {
+	e := wording{"failed", "5.3.0", "Undelivered mail returned to sender", "could not be delivered to", "The recipient's system could not take it."}
 	switch reason {
 	case retry.ReasonExpired:
 		e.code, e.words = "5.4.7", "The recipient's system did not take it within the time that messages are kept."

@@ -6,12 +6,9 @@ import (
 	"postern/gateway/smtp/reply"
 )
 
-// Reply is what a Handler answers.
-type Reply = reply.Reply
-
 // sane is a handler's reply where only 2xx, 4xx and 5xx make sense: zero stays
 // zero, anything else is the handler's fault and defers.
-func sane(r Reply) Reply {
+func sane(r reply.Reply) reply.Reply {
 	switch {
 	case r.Zero(), r.Code >= 200 && r.Code < 300, r.Code >= 400 && r.Code < 600:
 		return r
@@ -34,7 +31,7 @@ const (
 
 // appendReply renders the reply, each line at most 512 octets, its text made
 // printable whoever wrote it.
-func appendReply(b []byte, r Reply, st style) []byte {
+func appendReply(b []byte, r reply.Reply, st style) []byte {
 	var prefix [16]byte
 	head := appendEnhanced(prefix[:0], r, st)
 	room := maxReplyLine - len("250 \r\n") - len(head)
@@ -57,7 +54,7 @@ func appendReply(b []byte, r Reply, st style) []byte {
 }
 
 // appendEnhanced writes the code with its class made to match, and a space.
-func appendEnhanced(b []byte, r Reply, st style) []byte {
+func appendEnhanced(b []byte, r reply.Reply, st style) []byte {
 	class := r.Code / 100
 	if st == styleBare || class == 3 {
 		return b

@@ -19,7 +19,7 @@ func TestFailureWebhookIsTriedAgain(t *testing.T) {
 			tries := 0
 			seen := &results{}
 			o := Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)}
-			l := newLane(KindWebhook, o)
+			l := newOutbox(KindWebhook, o)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); l.run(ctx) }()
@@ -39,12 +39,12 @@ func TestFailureWebhookIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
+func TestOutboxIsBoundedAndNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &results{}
-		l := newLane(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		l := newOutbox(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
 		began := time.Now()
-		for range laneSize + 5 {
+		for range outboxSize + 5 {
 			l.add(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
 		}
 		if time.Since(began) != 0 || seen.of("dsn overflow") != 5 {
@@ -53,7 +53,7 @@ func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		l.run(ctx)
-		if seen.of("dsn sent") != laneSize {
+		if seen.of("dsn sent") != outboxSize {
 			t.Errorf("at the end: %v", seen.seen)
 		}
 		l.add(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
@@ -65,10 +65,10 @@ func TestLaneIsBoundedAndNeverWaits(t *testing.T) {
 
 // What is under way when the process ends may finish; what waits for its next
 // try gets one more.
-func TestLaneAtShutdown(t *testing.T) {
+func TestOutboxAtShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &results{}
-		l := newLane(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		l := newOutbox(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); l.run(ctx) }()

@@ -41,7 +41,7 @@ func (s *session) abandon() {
 
 func (s *session) panicked(p any) {
 	s.end = EndFault
-	s.noted(EventPanic)
+	s.happened(EventPanic)
 	s.srv.log.Error("smtp session panicked", "verb", s.verb, "panic", p, "stack", string(debug.Stack()))
 	s.say(replyPanic)
 }

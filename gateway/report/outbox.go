@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// laneSize is how many reports of a kind may wait; more are given up.
-	laneSize = 1000
+	// outboxSize is how many reports of a kind may wait; more are given up.
+	outboxSize = 1000
 	// sendTimeout bounds one try.
 	sendTimeout = time.Minute
 	// drainTimeout bounds what is still sent at shutdown.
@@ -32,9 +32,9 @@ func (e errFinal) Unwrap() error { return e.error }
 func permanent(err error) error { return errFinal{err, ResultFailed} }
 func withheld(why string) error { return errFinal{errors.New(why), ResultWithheld} }
 
-// lane sends the reports of one kind in order, one at a time: they all go to
+// outbox sends the reports of one kind in order, one at a time: they all go to
 // the same place.
-type lane struct {
+type outbox struct {
 	kind    string
 	observe func(kind, result string)
 	waiting chan job
@@ -46,19 +46,19 @@ type job struct {
 	send func(context.Context) error
 }
 
-func newLane(kind string, o Options) *lane {
-	return &lane{kind: kind, observe: o.Observer, waiting: make(chan job, laneSize)}
+func newOutbox(kind string, o Options) *outbox {
+	return &outbox{kind: kind, observe: o.Observer, waiting: make(chan job, outboxSize)}
 }
 
 // add takes a report, or gives it up where too many wait. The logger says which
 // report it is.
-func (l *lane) add(log *slog.Logger, send func(context.Context) error) {
-	l.take(job{log.With("kind", l.kind), send})
+func (l *outbox) add(log *slog.Logger, send func(context.Context) error) {
+	l.put(job{log.With("kind", l.kind), send})
 }
 
-func (l *lane) take(j job) {
+func (l *outbox) put(j job) {
 	if l.ended.Load() {
-		l.end(j, errors.New("the process is ending"))
+		l.finish(j, errors.New("the process is ending"))
 		return
 	}
 	select {
@@ -70,7 +70,7 @@ func (l *lane) take(j job) {
 }
 
 // run sends until ctx ends, and then what waits, once.
-func (l *lane) run(ctx context.Context) {
+func (l *outbox) run(ctx context.Context) {
 	defer l.ended.Store(true)
 	for ctx.Err() == nil {
 		select {
@@ -84,7 +84,7 @@ func (l *lane) run(ctx context.Context) {
 	for {
 		select {
 		case j := <-l.waiting:
-			l.end(j, j.send(drain))
+			l.finish(j, j.send(drain))
 		default:
 			return
 		}
@@ -93,18 +93,18 @@ func (l *lane) run(ctx context.Context) {
 
 // deliver tries a report until it is sent, can't be, or the tries are used up.
 // At shutdown it is put back for the last round.
-func (l *lane) deliver(ctx context.Context, j job) {
+func (l *outbox) deliver(ctx context.Context, j job) {
 	for n := 0; ; n++ {
 		err := l.try(ctx, j)
 		var final errFinal
 		if err == nil || errors.As(err, &final) || n == len(pauses) {
-			l.end(j, err)
+			l.finish(j, err)
 			return
 		}
 		j.log.Warn("could not be reported; trying again", "in", pauses[n].String(), "err", err)
 		select {
 		case <-ctx.Done():
-			l.take(j)
+			l.put(j)
 			return
 		case <-time.After(pauses[n]):
 		}
@@ -113,7 +113,7 @@ func (l *lane) deliver(ctx context.Context, j job) {
 
 // try sends once. It goes on for a moment after ctx ended: cut short, nobody
 // knows whether the report arrived.
-func (l *lane) try(ctx context.Context, j job) error {
+func (l *outbox) try(ctx context.Context, j job) error {
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), sendTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
@@ -121,8 +121,8 @@ func (l *lane) try(ctx context.Context, j job) error {
 	return j.send(own)
 }
 
-// end counts and logs a report's end.
-func (l *lane) end(j job, err error) {
+// finish counts and logs a report's finish.
+func (l *outbox) finish(j job, err error) {
 	result := ResultSent
 	var final errFinal
 	switch {
