@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -24,22 +25,15 @@ func appendString(dst []byte, s string) []byte {
 
 // appendEscaped appends s as the inside of a JSON string: runs that need no
 // escape are copied whole.
-func appendEscaped[T string | []byte](dst []byte, s T) []byte {
+func appendEscaped(dst []byte, s string) []byte {
 	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if plain[c] {
-			i++
+	for i := plainRun(s, 0); i < len(s); i = plainRun(s, i) {
+		if n := runeLen(s[i:]); n > 0 {
+			i += n
 			continue
 		}
-		if c >= utf8.RuneSelf {
-			if n := runeLen(s[i:]); n > 0 {
-				i += n
-				continue
-			}
-		}
 		dst = append(dst, s[start:i]...)
-		dst = appendEscape(dst, c)
+		dst = appendEscape(dst, s[i])
 		i++
 		start = i
 	}
@@ -47,31 +41,47 @@ func appendEscaped[T string | []byte](dst []byte, s T) []byte {
 }
 
 // escapedLen is the length that appendEscaped appends.
-func escapedLen[T string | []byte](s T) int64 {
+func escapedLen(s string) int64 {
 	n := int64(len(s))
-	for i := 0; i < len(s); {
-		c := s[i]
-		if plain[c] {
-			i++
+	for i := plainRun(s, 0); i < len(s); i = plainRun(s, i) {
+		if l := runeLen(s[i:]); l > 0 {
+			i += l
 			continue
 		}
-		if c >= utf8.RuneSelf {
-			if l := runeLen(s[i:]); l > 0 {
-				i += l
-				continue
-			}
-		}
-		n += int64(escapeLen(c)) - 1
+		n += int64(escapeLen(s[i])) - 1
 		i++
 	}
 	return n
 }
 
+// plainRun is where the octets of s from i on that stand for themselves end. It
+// looks at eight at a time.
+func plainRun(s string, i int) int {
+	for ; i+8 <= len(s); i += 8 {
+		b := s[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		if m := notPlain(w); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
+// notPlain has the highest bit of each octet of w set that doesn't stand for
+// itself, and perhaps of some behind the first of them.
+func notPlain(w uint64) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	control, quote, backslash := w-ones*' ', (w^ones*'"')-ones, (w^ones*'\\')-ones
+	return (w | control | quote | backslash) & high
+}
+
 // runeLen is the length of the valid multi-byte rune that opens s, 0 if none does.
-func runeLen[T string | []byte](s T) int {
-	var b [utf8.UTFMax]byte
-	n := copy(b[:], s[:min(len(s), utf8.UTFMax)])
-	if r, size := utf8.DecodeRune(b[:n]); r != utf8.RuneError || size > 1 {
+func runeLen(s string) int {
+	if _, size := utf8.DecodeRuneInString(s); size > 1 {
 		return size
 	}
 	return 0
