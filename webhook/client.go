@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -24,6 +25,9 @@ const (
 	maxAnswer = 64 << 10
 	// maxDrain is what is read beyond that to keep the connection.
 	maxDrain = 256 << 10
+	// maxIdle is how many connections are kept where nobody said how many POSTs
+	// there may be at once.
+	maxIdle = 1000
 	// answerTimeout bounds the reading of an answer's body; its status stands by then.
 	answerTimeout = 5 * time.Second
 	// sentGrace is how long after an answer the request's last octet may still be
@@ -41,8 +45,7 @@ type client struct {
 
 // newClient builds the client.
 func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *client {
-	n := ep.cfg.Concurrency
-	t := NewTransport(n, ep.tls, proxy)
+	t := NewTransport(cmp.Or(ep.cfg.Concurrency, maxIdle), ep.tls, proxy)
 	r := resty.NewWithClient(&http.Client{Transport: t})
 	r.SetDoNotParseResponse(true) // the answer is read by us, capped
 	r.SetDisableWarn(true)

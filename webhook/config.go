@@ -13,8 +13,7 @@ import (
 const (
 	DefaultTimeout      = 10 * time.Second // from the request's last octet to the answer's header
 	DefaultRetryTimeout = 60 * time.Second // the same for queued attempts: nobody waits
-	DefaultConcurrency  = 64
-	DefaultInlineLimit  = 5 << 20 // octets of body
+	DefaultInlineLimit  = 5 << 20          // octets of body
 )
 
 // Config is what the operator says of one endpoint. Zero values take the
@@ -41,7 +40,7 @@ type Config struct {
 
 	Timeout      time.Duration
 	RetryTimeout time.Duration
-	Concurrency  int // POSTs at once
+	Concurrency  int // POSTs at once; 0: whoever posts decides
 
 	Reject   []string // statuses ("404") or "4xx" that reject beside 406
 	Defer    bool     // false leaves a transient failure with the sender
@@ -60,9 +59,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RetryTimeout == 0 {
 		c.RetryTimeout = DefaultRetryTimeout
-	}
-	if c.Concurrency == 0 {
-		c.Concurrency = DefaultConcurrency
 	}
 	if c.InlineLimit == 0 {
 		c.InlineLimit = DefaultInlineLimit

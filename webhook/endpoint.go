@@ -231,7 +231,7 @@ func (e *Endpoint) Timeout() time.Duration { return e.cfg.Timeout }
 // RetryTimeout is how long an answer may take when nobody waits.
 func (e *Endpoint) RetryTimeout() time.Duration { return e.cfg.RetryTimeout }
 
-// Concurrency is how many POSTs may be under way at once.
+// Concurrency is how many POSTs may be under way at once; 0: nobody said.
 func (e *Endpoint) Concurrency() int { return e.cfg.Concurrency }
 
 // URL is the address to show: without userinfo, and without the query's

@@ -64,18 +64,19 @@ func (x *Dispatcher) deliver(ctx context.Context, d *Delivery) webhook.Outcome {
 	case !x.deps.Breakers.Allowed(name):
 		return webhook.NotPosted(webhook.ReasonBreaker, nil)
 	}
-	release, err := x.acquire(ctx, d)
-	if err != nil {
+	s := x.slots[d.Endpoint] // who waits lets go of the parsed message: those who post may need the memory
+	if err := s.acquire(ctx, d.Origin, d.release); err != nil {
 		return webhook.NotPosted(webhook.ReasonNoSlot,
-			fmt.Errorf("%d POSTs were under way for the whole time, CONCURRENCY allows no more: %w", d.Endpoint.Concurrency(), err))
+			fmt.Errorf("%d POSTs were under way for the whole time, CONCURRENCY allows no more: %w", s.most(), err))
 	}
-	defer release()
+	defer s.release(d.Origin)
 	done, allowed := x.deps.Breakers.Begin(name)
 	if !allowed {
 		return webhook.NotPosted(webhook.ReasonBreaker, nil)
 	}
 	began := x.deps.Now()
 	o := x.attempt(ctx, d)
+	s.learn(o)
 	o.Elapsed = x.deps.Now().Sub(began)
 	x.deps.Fault(FaultAnswered)
 	done(healthy(o) || cutShort(ctx, d, o))

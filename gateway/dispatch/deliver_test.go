@@ -273,15 +273,15 @@ func TestNotAsked(t *testing.T) {
 		}
 	}
 	b = newBench(t, nil, Deps{}, webhook.Config{Name: "main", Concurrency: 1})
-	release, err := b.acquire(t.Context(), b.fresh(newMail(t, 0)))
-	b.must(err)
+	only := b.slots[b.fresh(newMail(t, 0)).Endpoint]
+	b.must(only.acquire(t.Context(), Fresh, func() {}))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	d := b.fresh(newMail(t, 0))
 	if b.Deliver(ctx, d); d.Outcome.Reason != webhook.ReasonNoSlot || d.Outcome.Result != webhook.Deferred || !errors.Is(d.Outcome.Err, context.DeadlineExceeded) {
 		t.Errorf("no slot: %+v", d.Outcome)
 	}
-	release()
+	only.release(Fresh)
 	if b.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered {
 		t.Errorf("a slot: %+v", d.Outcome)
 	}
@@ -293,9 +293,9 @@ func TestBreakerBeforeSlots(t *testing.T) {
 	for range 5 {
 		b.Deliver(t.Context(), b.fresh(newMail(t, 0)))
 	}
-	release, err := b.acquire(t.Context(), b.fresh(newMail(t, 0)))
-	b.must(err)
-	defer release()
+	only := b.slots[b.fresh(newMail(t, 0)).Endpoint]
+	b.must(only.acquire(t.Context(), Fresh, func() {}))
+	defer only.release(Fresh)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	d := b.fresh(newMail(t, 0))

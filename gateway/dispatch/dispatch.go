@@ -95,8 +95,13 @@ func New(cfg Config, deps Deps) (*Dispatcher, error) {
 		deps.Fault = func(string) {}
 	}
 	x := &Dispatcher{cfg: cfg, deps: deps, slots: map[*webhook.Endpoint]*slots{}, heavy: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
-	for _, ep := range deps.Router.Endpoints() {
-		x.slots[ep] = newSlots(ep.Concurrency())
+	all := deps.Router.Endpoints()
+	for _, ep := range all {
+		b := paceBounds(deps.Memory.Stats().Total, len(all))
+		if n := ep.Concurrency(); n > 0 {
+			b = bounds{n, n}
+		}
+		x.slots[ep] = newSlots(b)
 	}
 	return x, nil
 }

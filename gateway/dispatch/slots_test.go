@@ -35,7 +35,7 @@ func (k *taker) has() bool {
 // Fresh mail goes first, queued mail leaves it a slot, and neither waits for ever.
 func TestSlotsOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(3)
+		s := newSlots(bounds{3, 3})
 		ctx := t.Context()
 		q1, q2, q3 := take(s, ctx, Queued), take(s, ctx, Queued), take(s, ctx, Queued)
 		if !q1.has() || !q2.has() || q3.has() {
@@ -72,7 +72,7 @@ func TestSlotsOrder(t *testing.T) {
 // One slot serves both: fresh mail first.
 func TestSlotsOfOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(1)
+		s := newSlots(bounds{1, 1})
 		first, queued, fresh := take(s, t.Context(), Queued), take(s, t.Context(), Queued), take(s, t.Context(), Fresh)
 		if !first.has() || queued.has() || fresh.has() || s.share() != 1 {
 			t.Fatal("one slot, one holder")
@@ -91,7 +91,7 @@ func TestSlotsOfOne(t *testing.T) {
 // Who gives up waiting leaves no trace, even where its turn came just then.
 func TestSlotsGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSlots(1)
+		s := newSlots(bounds{1, 1})
 		holder := take(s, t.Context(), Fresh)
 		ctx, cancel := context.WithCancel(t.Context())
 		quitter, next := take(s, ctx, Fresh), take(s, t.Context(), Queued)

@@ -94,7 +94,7 @@ type Webhook struct {
 	Headers      Headers       `env:"HEADERS" secret:"yes" doc:"more request headers, Name: value, one a line"`
 	Timeout      time.Duration `env:"TIMEOUT" envDefault:"10s" doc:"from the last octet of the request to the answer's header, while the sender waits"`
 	RetryTimeout time.Duration `env:"RETRY_TIMEOUT" envDefault:"60s" doc:"the same for attempts from the queue"`
-	Concurrency  int           `env:"CONCURRENCY" envDefault:"64" min:"1" doc:"requests at once"`
+	Concurrency  int           `env:"CONCURRENCY" default:"64 to 1000, as the endpoint takes them" min:"1" doc:"requests at once; without a number they grow while its answers stay fast, and fall back when these slow down or fail"`
 	Reject       Statuses      `env:"REJECT" doc:"more statuses that reject mail for good: 404,422 or 4xx"`
 	Defer        bool          `env:"DEFER" envDefault:"true" doc:"false leaves a transient failure with the sender (451) instead of queueing it"`
 	Require      string        `env:"REQUIRE" oneof:"verified" doc:"verified: only mail whose From is proven, or whose sender signed in; other mail is answered 550 and not POSTed"`

@@ -52,7 +52,7 @@ func TestConfigValues(t *testing.T) {
 		t.Errorf("got %v %v %q %v", c.SMTP.MaxSize, c.Listen.ProxyFrom, c.Listen.HTTPAddr, c.Process.Grace)
 	}
 	eps := c.Endpoints()
-	if len(eps) != 3 || eps[0].Name != "webhook-0" || eps[1].Name != "webhook-1" || eps[2].Name != "default" || eps[1].Concurrency != 64 {
+	if len(eps) != 3 || eps[0].Name != "webhook-0" || eps[1].Name != "webhook-1" || eps[2].Name != "default" || eps[1].Concurrency != 0 {
 		t.Fatalf("endpoints = %+v", eps)
 	}
 	if eps[0].Match.String() != "sales@a.example,*@b.example" || eps[0].Headers["X-Two"][0] != "a, b:c" || eps[0].Reject[1] != "422" {

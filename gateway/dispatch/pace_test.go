@@ -1,0 +1,127 @@
+package dispatch
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"postern/webhook"
+)
+
+const ms = time.Millisecond
+
+func answers(n int, took time.Duration) []time.Duration {
+	return slices.Repeat([]time.Duration{took}, n)
+}
+
+// TestPace is the policy over all that a trip may teach.
+func TestPace(t *testing.T) {
+	b := bounds{64, 1000}
+	for name, c := range map[string]struct {
+		was  pace
+		trip trip
+		want pace
+	}{
+		"first answers, all used":           {pace{64, 0, false}, trip{64, answers(64, 100*ms), 0}, pace{128, 100 * ms, false}},
+		"first answers, not all used":       {pace{64, 0, false}, trip{40, answers(40, 100*ms), 0}, pace{64, 100 * ms, false}},
+		"as fast as ever":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 150*ms), 0}, pace{512, 100 * ms, false}},
+		"as fast as ever, not all used":     {pace{256, 100 * ms, false}, trip{200, answers(256, 100*ms), 0}, pace{256, 100 * ms, false}},
+		"as fast as ever, all but one used": {pace{256, 100 * ms, false}, trip{255, answers(256, 100*ms), 0}, pace{512, 100 * ms, false}},
+		"faster":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 50*ms), 0}, pace{512, 50 * ms, false}},
+		"a little slower":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 195*ms), 0}, pace{256, 100 * ms, false}},
+		"slower":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 215*ms), 0}, pace{192, 100 * ms, true}},
+		"noise of a quick one":              {pace{256, ms, false}, trip{256, answers(256, 10*ms), 0}, pace{512, ms, false}},
+		"fast again, in small steps":        {pace{192, 100 * ms, true}, trip{192, answers(192, 100*ms), 0}, pace{240, 100 * ms, true}},
+		"no more than the most":             {pace{800, 100 * ms, false}, trip{800, answers(800, 100*ms), 0}, pace{1000, 100 * ms, false}},
+		"no fewer than the least":           {pace{64, 100 * ms, true}, trip{64, answers(64, 900*ms), 0}, pace{64, 150 * ms, true}},
+		"one in ten fails":                  {pace{800, 100 * ms, false}, trip{800, answers(900, 100*ms), 100}, pace{1000, 100 * ms, false}},
+		"more than one in ten fails":        {pace{800, 100 * ms, false}, trip{800, answers(890, 100*ms), 110}, pace{400, 100 * ms, true}},
+		"all fail":                          {pace{800, 100 * ms, false}, trip{800, nil, 800}, pace{400, 100 * ms, true}},
+		"all fail, the first":               {pace{64, 0, false}, trip{64, nil, 64}, pace{64, 0, true}},
+		"hardly used":                       {pace{800, 100 * ms, false}, trip{100, answers(100, 100*ms), 0}, pace{200, 100 * ms, false}},
+		"hardly used at all":                {pace{800, 100 * ms, true}, trip{2, answers(32, 100*ms), 0}, pace{64, 100 * ms, true}},
+	} {
+		if got := c.was.next(c.trip, b); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+// TestPaceFindsTheEndpoint lets a pace meet endpoints as they are, with more mail
+// waiting than they can take: it must find what they work with, and stay there.
+func TestPaceFindsTheEndpoint(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer      func(slots, trip int) time.Duration
+		least, most int // of the slots, from the 40th trip on
+	}{
+		"thinks for a moment, however many ask": {func(int, int) time.Duration { return 100 * ms }, 1000, 1000},
+		"has 16 workers":                        {func(n, _ int) time.Duration { return time.Duration(n) * 100 * ms / 16 }, 64, 160},
+		"has 300 workers":                       {func(n, _ int) time.Duration { return max(100*ms, time.Duration(n)*100*ms/300) }, 300, 700},
+		"is slow by itself":                     {func(int, int) time.Duration { return 8 * time.Second }, 1000, 1000},
+		"gets slower for good":                  {func(_, trip int) time.Duration { return 100*ms + time.Duration(min(trip, 10))*100*ms }, 64, 1000},
+	} {
+		p, b := pace{slots: 64}, bounds{64, 1000}
+		for trip := range 200 {
+			p = p.next(tripOf(p.slots, c.answer(p.slots, trip)), b)
+			if trip >= 40 && (p.slots < c.least || p.slots > c.most) {
+				t.Errorf("%s: %d slots after %d trips", name, p.slots, trip)
+				break
+			}
+		}
+	}
+}
+
+func tripOf(slots int, took time.Duration) trip {
+	return trip{peak: slots, took: answers(slots, took)}
+}
+
+func TestPaceBounds(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		memory    int64
+		endpoints int
+		want      bounds
+	}{{0, 1, bounds{64, 1000}}, {8192 * mib, 1, bounds{64, 1000}}, {128 * mib, 1, bounds{64, 256}}, {128 * mib, 3, bounds{64, 85}}, {16 * mib, 9, bounds{64, 64}}, {128 * mib, 0, bounds{64, 256}}} {
+		if got := paceBounds(c.memory, c.endpoints); got != c.want {
+			t.Errorf("%d MiB, %d endpoints: %+v, want %+v", c.memory>>20, c.endpoints, got, c.want)
+		}
+	}
+}
+
+// TestSlotsFollowTheirPace: slots that come free by learning go to who waits; a
+// number of the operator's stands.
+func TestSlotsFollowTheirPace(t *testing.T) {
+	delivered := webhook.Outcome{Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200, Elapsed: 100 * ms}
+	timeout := webhook.Outcome{Result: webhook.Deferred, Reason: webhook.ReasonTimeout, Elapsed: time.Second}
+	post := func(s *slots, o webhook.Outcome, n int) {
+		for range n {
+			s.learn(o)
+		}
+	}
+	adapts, fixed := newSlots(bounds{64, 1000}), newSlots(bounds{64, 64})
+	for _, s := range []*slots{adapts, fixed} {
+		for range 64 {
+			if err := s.acquire(t.Context(), Fresh, func() {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		go s.acquire(t.Context(), Fresh, func() {})
+		for s.mu.Lock(); s.waiting[Fresh].Len() == 0; s.mu.Lock() {
+			s.mu.Unlock()
+		}
+		s.mu.Unlock()
+		post(s, delivered, 63)
+		post(s, webhook.NotPosted(webhook.ReasonBreaker, nil), 100) // says nothing of the endpoint
+		if s.most() != 64 {
+			t.Errorf("%d slots before the trip's end", s.most())
+		}
+		post(s, delivered, 1)
+	}
+	if adapts.most() != 128 || adapts.busy[Fresh] != 65 || fixed.most() != 64 || fixed.busy[Fresh] != 64 {
+		t.Errorf("%d slots, %d taken; of those that are fixed %d and %d", adapts.most(), adapts.busy[Fresh], fixed.most(), fixed.busy[Fresh])
+	}
+	post(adapts, timeout, 65)
+	if adapts.most() != 64 {
+		t.Errorf("%d slots after time-outs", adapts.most())
+	}
+}
