@@ -180,38 +180,45 @@ func deliverUnderLoad(ctx context.Context, q *Queue, j *journal) {
 	}
 }
 
-// TestCutAtCommit cuts the connection around the COMMIT of an Enqueue: the
-// caller is told of an error, and the sender's next try is absorbed where the
-// first one was stored after all.
+// TestCutAtCommit cuts the connection around the commit of an Enqueue: it finds
+// out what became of it, and the message is stored once.
 func TestCutAtCommit(t *testing.T) {
 	dsn := shared.Database(t)
 	direct := open(t, dsn, Options{})
 	p := newProxy(t, dsn)
 	through := open(t, p.dsn, Options{Conns: 2})
 	for _, c := range []struct {
-		name   string
-		cut    int32
-		stored bool
-	}{{"after the server's answer", cutAnswer, true}, {"before the server heard", cutRequest, false}} {
+		name, id, commit string
+		cut              int32
+	}{
+		{"small, after the server's answer", "cut-1", "cut-1", cutAnswer},
+		{"small, before the server heard", "cut-2", "cut-2", cutRequest},
+		{"large, after the server's answer", "cut-18", "commit\x00", cutAnswer},
+		{"large, before the server heard", "cut-28", "commit\x00", cutRequest},
+	} {
 		t.Run(c.name, func(t *testing.T) {
-			id := "cut-" + fmt.Sprint(c.cut)
-			p.cut.Store(c.cut)
-			_, err := enqueue1(t.Context(), through, id)
-			if err == nil || errors.Is(err, retry.ErrFull) {
-				t.Fatalf("Enqueue with an unknown outcome = %v", err)
+			p.arm(c.commit, c.cut)
+			if _, err := enqueue1(t.Context(), through, c.id); err != nil || p.cut.Load() != cutNothing {
+				t.Fatalf("Enqueue = %v, cut %v", err, p.cut.Load() == cutNothing)
 			}
-			res, err := enqueue1(t.Context(), direct, id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if stored := res.Duplicates == 1; stored != c.stored {
-				t.Errorf("the next try = %+v, want the first one stored: %v", res, c.stored)
-			}
-			if list, _, err := direct.List(t.Context(), retry.Filter{IDs: []string{id}}, retry.Page{}); err != nil || len(list) != 1 {
+			if list, _, err := direct.List(t.Context(), retry.Filter{IDs: []string{c.id}}, retry.Page{}); err != nil || len(list) != 1 {
 				t.Errorf("%d deliveries, %v", len(list), err)
+			}
+			if res, err := enqueue1(t.Context(), direct, c.id); err != nil || res.Duplicates != 1 {
+				t.Errorf("the next try = %+v, %v", res, err)
 			}
 		})
 	}
+	t.Run("nobody to ask", func(t *testing.T) {
+		p.arm("cut-3", cutAnswer)
+		p.deaf.Store(true)
+		if _, err := enqueue1(t.Context(), through, "cut-3"); !errors.Is(err, errInDoubt) {
+			t.Fatalf("Enqueue with an unknown outcome = %v", err)
+		}
+		if res, err := enqueue1(t.Context(), direct, "cut-3"); err != nil || res.Duplicates != 1 {
+			t.Errorf("the next try = %+v, %v", res, err)
+		}
+	})
 }
 
 // When the proxy cuts a connection on which a commit goes by.
@@ -226,6 +233,8 @@ type proxy struct {
 	dsn, to string
 	l       net.Listener
 	cut     atomic.Int32
+	commit  atomic.Pointer[string] // what a request that commits has in it
+	deaf    atomic.Bool            // no connection comes through any more once one was cut
 	wg      sync.WaitGroup
 	mu      sync.Mutex
 	conns   []net.Conn
@@ -256,11 +265,21 @@ func newProxy(t *testing.T, dsn string) *proxy {
 	return p
 }
 
+// arm has the proxy cut the next commit.
+func (p *proxy) arm(commit string, cut int32) {
+	p.commit.Store(&commit)
+	p.cut.Store(cut)
+}
+
 func (p *proxy) serve() {
 	for {
 		client, err := p.l.Accept()
 		if err != nil {
 			return
+		}
+		if p.deaf.Load() && p.cut.Load() == cutNothing {
+			_ = client.Close()
+			continue
 		}
 		server, err := net.Dial("tcp", p.to)
 		if err != nil {
@@ -285,7 +304,7 @@ func (p *proxy) pump(from, to net.Conn, committing *atomic.Bool, request bool) {
 		if err != nil {
 			return
 		}
-		if request && bytes.Contains(bytes.ToLower(buf[:n]), []byte("commit\x00")) {
+		if request && p.cut.Load() != cutNothing && bytes.Contains(bytes.ToLower(buf[:n]), []byte(*p.commit.Load())) {
 			if p.cut.CompareAndSwap(cutRequest, cutNothing) {
 				return
 			}

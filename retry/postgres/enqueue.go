@@ -15,7 +15,7 @@ import (
 
 // Enqueue implements retry.Queue.
 func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error) {
-	e := enqueue{q: q, m: m, ds: ds}
+	e := &enqueue{q: q, m: m, ds: ds}
 	if err := e.store(ctx); err != nil {
 		return retry.Result{}, fmt.Errorf("queueing %s: %w", m.ID, err)
 	}
@@ -25,7 +25,7 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 
 // Keep implements retry.Keeper.
 func (q *Queue) Keep(ctx context.Context, m retry.Message, d time.Duration) error {
-	e := enqueue{q: q, m: m, keep: d}
+	e := &enqueue{q: q, m: m, keep: d}
 	if err := e.store(ctx); err != nil {
 		return fmt.Errorf("keeping %s: %w", m.ID, err)
 	}
@@ -59,21 +59,47 @@ type enqueue struct {
 	keep     time.Duration // 0: no longer than its deliveries
 	res      retry.Result
 	inserted bool
+	ours     bool // a try whose commit was in doubt stored this very object
 }
 
 // errNothing rolls a message back that nothing needs.
 var errNothing = errors.New("nothing to store")
 
+// store stores it in company where that will do.
 func (e *enqueue) store(ctx context.Context) error {
-	err := e.q.tx(ctx, func(tx pgx.Tx) error { return e.run(ctx, tx) })
+	err := errAlone
+	if e.sociable() {
+		err = e.q.stores.do(ctx, e, int64(len(e.m.Body.Inline)+len(e.m.Envelope)))
+	}
+	if errors.Is(err, errAlone) {
+		err = e.alone(ctx)
+	}
+	if err != nil {
+		e.q.staged.End(e.m.Body.ID, false) // an object stays for the sweep: it may be stored
+		return err
+	}
+	e.q.stored(e.m.Body, e.inserted || e.ours)
+	return nil
+}
+
+// sociable says that all of it is at hand and new.
+func (e *enqueue) sociable() bool {
+	_, object := engine.ObjectName(e.m.Body.ID)
+	return (e.m.Body.Inline != nil || object) && (len(e.ds) > 0 || e.keep > 0)
+}
+
+// alone stores it in a transaction of its own. What was stored though its
+// commit's outcome is unknown is found by the second try.
+func (e *enqueue) alone(ctx context.Context) error {
+	try := func() error { return e.q.tx(ctx, func(tx pgx.Tx) error { return e.run(ctx, tx) }) }
+	err := try()
+	if isInDoubt(err) {
+		err = try()
+	}
 	if errors.Is(err, errNothing) {
 		err, e.inserted = nil, false
 	}
-	if err != nil {
-		return err
-	}
-	e.q.stored(e.m.Body, e.inserted)
-	return nil
+	return err
 }
 
 // stored ends a body's staging after the commit: with a message of its own, or
@@ -89,7 +115,7 @@ func (q *Queue) stored(ref retry.BodyRef, inserted bool) {
 }
 
 func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
-	e.res, e.inserted = retry.Result{}, false
+	e.res, e.inserted, e.ours = retry.Result{}, false, false
 	n, err := e.message(ctx, tx)
 	if err != nil {
 		return err
@@ -109,7 +135,11 @@ func (e *enqueue) run(ctx context.Context, tx pgx.Tx) error {
 // is to be kept no longer.
 func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	find := func() error {
-		return tx.QueryRow(ctx, "SELECT n FROM postern.message WHERE id = $1 FOR UPDATE", e.m.ID).Scan(&n)
+		var object *string
+		err := tx.QueryRow(ctx, "SELECT n, body FROM postern.message WHERE id = $1 FOR UPDATE", e.m.ID).Scan(&n, &object)
+		mine := objectOf(e.m.Body)
+		e.ours = err == nil && object != nil && mine != nil && *object == *mine
+		return err
 	}
 	if err := find(); !errors.Is(err, pgx.ErrNoRows) {
 		return n, err

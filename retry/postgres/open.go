@@ -74,9 +74,12 @@ type Queue struct {
 
 	usage   engine.Usage
 	staged  engine.Staged
+	stores  *batcher[*enqueue]
 	objects engine.Objects
 	names   sync.Map // endpoints that have a row
 	turn    atomic.Int64
+
+	commitMode atomic.Pointer[string] // synchronous_commit of what must be durable
 
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
@@ -94,6 +97,8 @@ const firstTry = 5 * time.Second
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1)}
+	q.stores = newBatcher(q.storeTogether)
+	q.setCommitMode("on")
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
@@ -110,6 +115,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	}
 	run, stop := context.WithCancel(context.Background())
 	q.stop = stop
+	q.stores.start(run, lanes)
 	if !q.o.Admin {
 		q.wg.Add(1)
 		go func() { defer q.wg.Done(); q.housekeep(run) }()
@@ -128,8 +134,7 @@ func (q *Queue) open(ctx context.Context, dsn string) error {
 		if !q.reached.Load() && ctx.Value(preparing{}) == nil {
 			return errAway
 		}
-		_, err := c.Exec(ctx, "SET synchronous_commit = "+q.commitMode(ctx, c))
-		return err
+		return nil
 	}
 	q.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
 	return err
@@ -176,23 +181,25 @@ func away(err error) bool {
 	return slices.Contains([]string{"08", "53", "57"}, e.Code[:min(2, len(e.Code))])
 }
 
-// commitMode is at least "on", whatever the server's default is.
-func (q *Queue) commitMode(ctx context.Context, c *pgx.Conn) string {
-	var mode string
-	if err := c.QueryRow(ctx, "SHOW synchronous_commit").Scan(&mode); err == nil && mode == "remote_apply" {
-		return mode
+// setCommitMode takes the server's own mode where it is more than "on".
+func (q *Queue) setCommitMode(server string) {
+	mode := "on"
+	if server == "remote_apply" {
+		mode = server
 	}
-	return "on"
+	q.commitMode.Store(&mode)
 }
 
 // checkServer refuses a server that loses commits and warns of one that a lost
 // machine takes along.
 func (q *Queue) checkServer(ctx context.Context) error {
-	var fsync, pages, standby string
-	err := q.pool.QueryRow(ctx, "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_standby_names')").Scan(&fsync, &pages, &standby)
+	var fsync, pages, standby, mode string
+	err := q.pool.QueryRow(ctx, `SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_standby_names'),
+		current_setting('synchronous_commit')`).Scan(&fsync, &pages, &standby, &mode)
 	if err != nil {
 		return err
 	}
+	q.setCommitMode(mode)
 	if fsync != "on" || pages != "on" {
 		return fmt.Errorf("%w: set fsync and full_page_writes on (they are %s and %s)", ErrUnsafe, fsync, pages)
 	}
@@ -207,6 +214,7 @@ func (q *Queue) Close() error {
 	q.closed.Do(func() {
 		q.stop()
 		q.wg.Wait()
+		<-q.stores.end
 		q.pool.Close()
 	})
 	return nil
@@ -217,9 +225,12 @@ func (q *Queue) Notify() <-chan struct{} { return q.notify }
 
 func (q *Queue) hint() { q.notify.Give() }
 
-// tx runs f in a transaction. An error of the COMMIT leaves its outcome open.
-func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error {
-	tx, err := q.pool.Begin(ctx)
+// tx runs f in a durable transaction; errInDoubt where nobody knows whether it
+// is committed.
+func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error { return q.txIn(ctx, durable, f) }
+
+func (q *Queue) txIn(ctx context.Context, d durability, f func(pgx.Tx) error) error {
+	tx, err := q.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = " + q.mode(d)})
 	if err != nil {
 		return classify(err)
 	}
@@ -228,21 +239,12 @@ func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error {
 		_ = tx.Rollback(context.WithoutCancel(ctx))
 		return classify(err)
 	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("committing (the outcome is unknown): %w", classify(err))
-	}
-	return nil
+	return doubt(tx.Commit(ctx))
 }
 
-// relaxed is tx without waiting for the disk: for leases, which nobody misses
-// who survives the server's crash.
+// relaxed is tx for what nobody misses who survives the server's crash.
 func (q *Queue) relaxed(ctx context.Context, f func(pgx.Tx) error) error {
-	return q.tx(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
-			return err
-		}
-		return f(tx)
-	})
+	return q.txIn(ctx, relaxed, f)
 }
 
 // classify turns the server's lack of space into ErrFull.
