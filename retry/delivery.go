@@ -144,6 +144,7 @@ type PastAttempt struct {
 // Filter selects deliveries; a zero field selects all.
 type Filter struct {
 	IDs       []string
+	Prefix    string // of the delivery's id
 	MessageID string
 	State     State
 	Endpoint  string

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
 )
@@ -26,9 +27,9 @@ type checks struct {
 
 // cmdCheck tries the configuration against the world.
 func cmdCheck(ctx context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "check", checkHelp)
+	fs := cli.NewFlags("check", checkHelp)
 	to := fs.String("to", "", "recipient `address` of the test mail (default: postmaster at POSTERN_DOMAIN)")
-	if err := parseFlags(fs, args); err != nil {
+	if err := fs.Parse(args, 0, 0); err != nil {
 		return err
 	}
 	c, err := config.Load(s.Environ)

@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 )
 
 // cmdConfig prints the configuration that serve would run with.
 func cmdConfig(_ context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "config", "[--markdown]\n\nPrints the effective configuration, secrets hidden.")
+	fs := cli.NewFlags("config", "[--markdown]\n\nPrints the configuration that serve would run with, secrets hidden, and warns of\nwhat is seldom meant.")
 	markdown := fs.Bool("markdown", false, "print the table of all variables instead")
-	if err := parseFlags(fs, args); err != nil {
+	if err := fs.Parse(args, 0, 0); err != nil {
 		return err
 	}
 	if *markdown {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/cmd/internal/devhook"
 	"postern/gateway/smtp/client"
@@ -28,10 +29,10 @@ what it gets, and sends a mail through both. Then it waits for mails of yours.
 
 // cmdDemo shows the gateway at work: it fails when the mail doesn't come through.
 func cmdDemo(ctx context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "demo", demoHelp)
+	fs := cli.NewFlags("demo", demoHelp)
 	once := fs.Bool("once", false, "end after the mail; exit 0 only if it came through")
 	addr := fs.String("smtp", "127.0.0.1:2525", "`address` for mails of yours")
-	if err := parseFlags(fs, args); err != nil {
+	if err := fs.Parse(args, 0, 0); err != nil {
 		return err
 	}
 	if *once {

@@ -6,15 +6,16 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/webhook"
 )
 
 // cmdExplain prints what a webhook's answer means for the mail.
 func cmdExplain(_ context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "explain", "[--reject 404,422] [STATUS|WORD]\n\nSays what a webhook's answer means for the mail; without one, for all that differ.")
+	fs := cli.NewFlags("explain", "[--reject 404,422] [STATUS|WORD ...]\n\nSays what a webhook's answer means for the mail; without one, for all that differ.")
 	reject := fs.String("reject", "", "the endpoint's REJECT `statuses`")
-	if err := parseFlags(fs, args); err != nil {
+	if err := fs.Parse(args, 0, cli.Any); err != nil {
 		return err
 	}
 	var words config.List
@@ -23,7 +24,7 @@ func cmdExplain(_ context.Context, s *stdio, args []string) error {
 	}
 	rejects, err := webhook.ParseStatuses(words)
 	if err != nil {
-		return err
+		return cli.Misuse("--reject: %v", err)
 	}
 	if fs.NArg() == 0 {
 		return explainAll(s.Out)
@@ -31,7 +32,7 @@ func cmdExplain(_ context.Context, s *stdio, args []string) error {
 	for _, answer := range fs.Args() {
 		row, err := webhook.Explain(answer, rejects)
 		if err != nil {
-			return err
+			return cli.Misuse("%v", err)
 		}
 		if err := explainRow(s.Out, row); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/webhook/call"
 )
@@ -14,9 +15,9 @@ import (
 // cmdHealthcheck asks a running gateway whether it is ready; for containers
 // whose platform wants a command.
 func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "healthcheck", "[--url URL]\n\nAsks a running gateway whether it is ready; exits 1 when it isn't.")
+	fs := cli.NewFlags("healthcheck", "[--url URL]\n\nAsks a running gateway whether it is ready; exits 1 when it isn't.")
 	url := fs.String("url", "", "`address` to ask (default: /readyz at POSTERN_HTTP_ADDR)")
-	if err := parseFlags(fs, args); err != nil {
+	if err := fs.Parse(args, 0, 0); err != nil {
 		return err
 	}
 	if *url == "" {
@@ -30,7 +31,7 @@ func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
 	}
 	client, err := call.New(call.Config{URL: *url, Timeout: healthTimeout, MaxAnswer: 1024}, call.Deps{})
 	if err != nil {
-		return fmt.Errorf("--url: %w", err)
+		return cli.Misuse("--url: %v", err)
 	}
 	a, err := client.Get(ctx)
 	if err != nil {

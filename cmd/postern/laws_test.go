@@ -64,7 +64,9 @@ var mayImport = map[string][]string{
 	"gateway/mail/tnef":         {"gateway/mail/charset"},
 	"gateway/mail/transfer":     {},
 
-	"cmd/internal/config":  {"gateway/auth", "gateway/reload", "webhook", "webhook/payload"},
+	"cmd/internal/nearest": {},
+	"cmd/internal/cli":     {"cmd/internal/nearest"},
+	"cmd/internal/config":  {"cmd/internal/nearest", "gateway/auth", "gateway/reload", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},
 	"cmd/internal/app":     everything,
 	"cmd/postern":          everything,

@@ -8,14 +8,16 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
+	"postern/cmd/internal/nearest"
 )
 
 func main() {
@@ -39,9 +41,6 @@ type command struct {
 	run     func(ctx context.Context, s *stdio, args []string) error
 }
 
-// errUsage is returned when the command line is wrong and the user was told.
-var errUsage = errors.New("usage")
-
 // run is main without the process: it picks the subcommand and turns its
 // error into an exit code.
 func run(ctx context.Context, s *stdio, args []string) int {
@@ -50,59 +49,52 @@ func run(ctx context.Context, s *stdio, args []string) int {
 		name, args = args[0], args[1:]
 	}
 	switch name {
-	case "help", "-h", "-help", "--help":
-		usage(s.Out)
-		return 0
+	case "-h", "-help", "--help":
+		return exitCode(s, "", help(args))
+	case "help":
+		if len(args) == 0 {
+			return exitCode(s, "", help(nil))
+		}
+		name, args = args[0], append(args[1:], "--help")
+	case "-version", "--version":
+		name = "version"
 	}
+	var names []string
 	for _, c := range commands() {
 		if c.name == name {
 			return exitCode(s, c.name, c.run(ctx, s, args))
 		}
+		names = append(names, c.name)
 	}
-	fmt.Fprintf(s.Err, "postern: there is no command %q\n\n", name)
-	usage(s.Err)
-	return 2
+	return exitCode(s, "", cli.Misuse("there is no command %q%s (postern help lists them)", name, nearest.Meant("", name, names)))
 }
 
+// exitCode tells of a command's error and says what the process ends with.
 func exitCode(s *stdio, name string, err error) int {
-	var config *config.Error
-	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	if err == nil {
 		return 0
-	case errors.Is(err, errUsage):
-		return 2
-	case errors.As(err, &config):
-		fmt.Fprintf(s.Err, "postern %s: %v\n", name, err)
+	}
+	var asked cli.Help
+	if errors.As(err, &asked) {
+		_, _ = io.WriteString(s.Out, asked.Text)
+		return 0
+	}
+	fmt.Fprintf(s.Err, "%s: %v\n", strings.TrimSpace("postern "+name), err)
+	if errors.As(err, new(*cli.UsageError)) || errors.As(err, new(*config.Error)) {
 		return 2
 	}
-	fmt.Fprintf(s.Err, "postern %s: %v\n", name, err)
 	return 1
 }
 
-func usage(w io.Writer) {
-	fmt.Fprint(w, "Postern receives mail by SMTP and POSTs it to webhooks.\n\nusage: postern [command] [flags]\n\n")
+// help lists the commands.
+func help(args []string) error {
+	if len(args) > 0 {
+		return cli.Misuse("there is %q too much", args[0])
+	}
+	var rows [][2]string
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-12s %s\n", c.name, c.summary)
+		rows = append(rows, [2]string{c.name, c.summary})
 	}
-	fmt.Fprint(w, "\nWithout a command it serves. \"postern COMMAND --help\" tells a command's flags.\n")
-}
-
-// newFlags returns a flag set that reports its errors to the user.
-func newFlags(s *stdio, name, synopsis string) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(s.Err)
-	fs.Usage = func() {
-		fmt.Fprintf(fs.Output(), "usage: postern %s %s\n", name, synopsis)
-		fs.PrintDefaults()
-	}
-	return fs
-}
-
-// parseFlags parses args; the user has been told of an error.
-func parseFlags(fs *flag.FlagSet, args []string) error {
-	err := fs.Parse(args)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return err
-	}
-	return errUsage
+	return cli.Help{Text: "Postern receives mail by SMTP and POSTs it to webhooks.\n\nusage: postern [COMMAND] [flags]\n\n" + cli.Columns(rows) +
+		"\nWithout a command it serves, with settings from the environment: postern config\nlists them. \"postern help COMMAND\" tells a command's flags.\n"}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"math/big"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"testing"
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs whole-program dialogues: testdata/*.txtar.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually}, RequireExplicitExec: true, RequireUniqueNames: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata", Setup: setup, Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually, "misuse": misuse}, RequireExplicitExec: true, RequireUniqueNames: true})
 }
 
 // setup gives a script addresses to serve at, and a store of its own.
@@ -58,6 +59,16 @@ func writeCertificate(certFile, keyFile string) error {
 	return errors.Join(
 		os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600),
 		os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+}
+
+// misuse ARGS... runs postern, which must end with 2 and say why on its error
+// output alone.
+func misuse(ts *testscript.TestScript, _ bool, args []string) {
+	var exit *exec.ExitError
+	err := ts.Exec("postern", args...)
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || ts.ReadFile("stdout") != "" || ts.ReadFile("stderr") == "" {
+		ts.Fatalf("postern %q ends with %v, want 2", args, err)
+	}
 }
 
 // eventually PATTERN COMMAND... runs a command until its output matches; what

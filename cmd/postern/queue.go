@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -12,26 +11,21 @@ import (
 	"time"
 
 	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
+	"postern/cmd/internal/nearest"
 	"postern/retry"
 )
 
-const queueHelp = `COMMAND [flags] [ID ...]
-
-Looks into the retry queue of POSTERN_RETRY_STORE, beside a running gateway or
+const queueHelp = `Looks into the retry queue of POSTERN_RETRY_STORE, beside a running gateway or
 without one.
 
-  list               what waits and what died
-  show ID            one delivery with its attempts
-  export ID ...      the messages as .eml files
-  retry ID ...       what waits is due now
-  replay ID ...      dead letters become due again
-  delete ID ...      deliveries go for good
-  pause ENDPOINT     nothing is delivered there until resume
-  resume ENDPOINT    ends the pause, and lets an open breaker's probe go
-  stats              counts by endpoint and reason
+`
 
-In place of ids, retry, replay and delete take list's filters, or --all.
+const queueMore = `
+An ID may be cut short as long as it fits one delivery alone. In place of ids,
+retry, replay and delete take list's filters, or --all; --dry-run says what they
+would do. "postern help queue COMMAND" tells a command's flags.
 `
 
 // operatorQueue is what the commands ask of the queue.
@@ -39,82 +33,174 @@ type operatorQueue interface {
 	retry.Operator
 	retry.Endpoints
 	retry.Messages
+	retry.Meta
 	Close() error
+}
+
+// queueVerb is a word after "queue".
+type queueVerb struct {
+	name    string
+	form    string // what may follow
+	summary string
+	about   string // more of it, for its help
+	least   int    // arguments
+	most    int
+	run     func(*queueCommand, context.Context) error
+}
+
+func queueVerbs() []queueVerb {
+	type q = queueCommand
+	return []queueVerb{
+		{"list", "[filters]", "what waits and what died", "The oldest comes first. An id is shown as far as other commands need it;\n--json has it whole.", 0, 0, (*q).list},
+		{"show", "[--payload|--curl] ID", "one delivery with its attempts, or the POST that comes next",
+			"Tells of one delivery and its attempts. --payload renders its next POST as the\ngateway would send it with this environment: the body goes to the output, the\nheader to the error output. --curl writes the body to a file and prints the\ncommand that would POST it. Secrets are hidden in both.", 1, 1, (*q).show},
+		{"export", "[--dir FOLDER] ID ...", "the messages as .eml files", "Writes each message as it was received, our header lines before it.", 1, cli.Any, (*q).export},
+		{"retry", "[flags] [ID ...]", "what waits is due now", "What waits is due now, or within --spread, evenly.", 0, cli.Any, (*q).retry},
+		{"replay", "[flags] [ID ...]", "dead letters become due again", "Dead letters become due again, each with a new life as long as its first.", 0, cli.Any, (*q).replay},
+		{"delete", "[flags] [ID ...]", "deliveries go for good", "Deletes deliveries, but those that are attempted right now.", 0, cli.Any, (*q).delete},
+		{"pause", "[--for TIME] [--why TEXT] ENDPOINT", "nothing is delivered there until resume", "Mail for the endpoint waits, fresh mail too, until resume or for so long.", 1, 1, (*q).pauseEndpoint},
+		{"resume", "ENDPOINT", "ends the pause, and lets an open breaker's probe go", "", 1, 1, (*q).resume},
+		{"stats", "[--json]", "counts by endpoint and reason", "", 0, 0, (*q).stats},
+	}
 }
 
 // queueCommand is what one word after "queue" does.
 type queueCommand struct {
 	s     *stdio
-	name  string
+	verb  queueVerb
+	cfg   *config.Config
 	queue operatorQueue
 
 	filter retry.Filter
 	json   bool
 	limit  int
+	dryRun bool
 	to     string        // replay: another endpoint
 	spread time.Duration // retry: over how long
 	dir    string        // export
 	pause  time.Duration // pause: for how long
 	why    string
 	args   []string
+
+	payload, curl bool   // show
+	body          string // show: file for curl's body
 }
 
 // cmdQueue looks into the retry queue and changes it.
 func cmdQueue(ctx context.Context, s *stdio, args []string) (err error) {
-	do := map[string]func(*queueCommand, context.Context) error{
-		"list": (*queueCommand).list, "show": (*queueCommand).show, "export": (*queueCommand).export, "retry": (*queueCommand).retry, "replay": (*queueCommand).replay,
-		"delete": (*queueCommand).delete, "pause": (*queueCommand).pauseEndpoint, "resume": (*queueCommand).resume, "stats": (*queueCommand).stats,
+	if len(args) == 0 {
+		return cli.Misuse("say what is to be done, such as postern queue list (postern help queue tells all)")
 	}
-	name := ""
-	if len(args) > 0 {
-		name, args = args[0], args[1:]
+	name, args := args[0], args[1:]
+	if name == "help" && len(args) > 0 {
+		name, args = args[0], []string{"--help"}
 	}
-	run, ok := do[name]
-	if !ok {
-		newFlags(s, "queue", queueHelp).Usage()
-		if name == "-h" || name == "-help" || name == "--help" || name == "help" {
-			return flag.ErrHelp
+	var names []string
+	for _, v := range queueVerbs() {
+		if v.name == name {
+			return runQueue(ctx, s, v, args)
 		}
-		return errUsage
+		names = append(names, v.name)
 	}
-	q := &queueCommand{s: s, name: name}
+	switch name {
+	case "-h", "-help", "--help", "help":
+		return cli.Help{Text: queueUsage()}
+	}
+	return cli.Misuse("there is no command %q%s (postern help queue lists them)", name, nearest.Meant("", name, names))
+}
+
+func queueUsage() string {
+	var rows [][2]string
+	for _, v := range queueVerbs() {
+		rows = append(rows, [2]string{strings.TrimSpace(v.name + " " + argumentsOf(v)), v.summary})
+	}
+	return "usage: postern queue COMMAND [flags] [ID ...]\n\n" + queueHelp + cli.Columns(rows) + queueMore
+}
+
+// argumentsOf is a command's form without its flags.
+func argumentsOf(v queueVerb) string {
+	words := strings.Fields(v.form)
+	for len(words) > 0 && strings.HasPrefix(words[0], "[") && words[0] != "[ID" {
+		for !strings.HasSuffix(words[0], "]") {
+			words = words[1:]
+		}
+		words = words[1:]
+	}
+	return strings.Join(words, " ")
+}
+
+func runQueue(ctx context.Context, s *stdio, v queueVerb, args []string) (err error) {
+	q := &queueCommand{s: s, verb: v}
 	if err := q.parse(args); err != nil {
 		return err
 	}
-	c, err := config.Read(s.Environ)
-	if err != nil {
+	if q.cfg, err = config.Read(s.Environ); err != nil {
 		return err
 	}
-	if err := q.known(c); err != nil {
-		return err
-	}
-	if q.queue, err = openAdmin(ctx, c.Delivery); err != nil {
+	if q.queue, err = openAdmin(ctx, q.cfg.Delivery); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, q.queue.Close()) }()
-	return run(q, ctx)
+	if err := q.known(ctx); err != nil {
+		return err
+	}
+	return v.run(q, ctx)
 }
 
-// known holds the endpoint that replay --to or pause names to those of this
-// environment: mail for a misspelt one would wait until it expires, and a
-// misspelt pause leaves the endpoint running. An environment without endpoints
-// can't tell.
-func (q *queueCommand) known(c *config.Config) error {
-	endpoints, named := c.Endpoints(), q.to
-	if q.name == "pause" {
+// known holds the endpoint that is named to those of this environment and of the
+// queue: mail replayed to a misspelt one would wait until it expires, and a
+// misspelt pause leaves the endpoint running.
+func (q *queueCommand) known(ctx context.Context) error {
+	named, stored := q.filter.Endpoint, true
+	switch {
+	case q.verb.name == "pause", q.verb.name == "resume":
 		named = q.args[0]
+	case q.to != "":
+		named, stored = q.to, false
 	}
-	if named == "" || len(endpoints) == 0 {
+	if named == "" {
 		return nil
 	}
 	var names []string
-	for _, w := range endpoints {
+	for _, w := range q.cfg.Endpoints() {
 		names = append(names, w.Name)
+	}
+	if len(names) == 0 || stored {
+		more, err := q.storedEndpoints(ctx)
+		if err != nil {
+			return err
+		}
+		names = append(names, more...)
 	}
 	if slices.Contains(names, named) {
 		return nil
 	}
-	return fmt.Errorf("there is no endpoint %q: this environment has %s", named, strings.Join(names, ", "))
+	if had, err := app.HadEndpoint(ctx, q.queue, named); err != nil || had && (stored || len(q.cfg.Endpoints()) == 0) {
+		return err
+	}
+	slices.Sort(names)
+	all := strings.Join(slices.Compact(names), ", ")
+	if all == "" {
+		all = "none: set the POSTERN_WEBHOOK_… variables of your gateway"
+	}
+	return cli.Misuse("there is no endpoint %q%s (this environment and the queue have %s)", named, nearest.Meant("", named, names), all)
+}
+
+// storedEndpoints are those that the queue has mail for or knows the state of.
+func (q *queueCommand) storedEndpoints(ctx context.Context) ([]string, error) {
+	st, err := q.queue.Stats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for name := range st.Endpoints {
+		names = append(names, name)
+	}
+	states, err := q.queue.Endpoints(ctx)
+	for _, e := range states {
+		names = append(names, e.Endpoint)
+	}
+	return names, err
 }
 
 // openAdmin opens the configured store beside whoever runs on it.
@@ -127,78 +213,4 @@ func openAdmin(ctx context.Context, d config.Delivery) (retry.Queue, error) {
 		return nil, fmt.Errorf("%s holds no queue: set POSTERN_RETRY_STORE to the store of your gateway (%w)", filepath.Clean(d.Store.Folder()), err)
 	}
 	return q, err
-}
-
-// The positional arguments that a command takes.
-var queueArgs = map[string]struct {
-	usage    string
-	min, max int
-}{
-	"list":   {"[filters]", 0, 0},
-	"show":   {"ID", 1, 1},
-	"export": {"[--dir FOLDER] ID ...", 1, 1 << 20},
-	"retry":  {"[--spread TIME] [filters|--all] [ID ...]", 0, 1 << 20},
-	"replay": {"[--to ENDPOINT] [filters|--all] [ID ...]", 0, 1 << 20},
-	"delete": {"[filters|--all] [ID ...]", 0, 1 << 20},
-	"pause":  {"[--for TIME] [--why TEXT] ENDPOINT", 1, 1},
-	"resume": {"ENDPOINT", 1, 1},
-	"stats":  {"", 0, 0},
-}
-
-func (q *queueCommand) parse(args []string) error {
-	takes := queueArgs[q.name]
-	f := newFlags(q.s, "queue "+q.name, takes.usage)
-	switch q.name {
-	case "list", "retry", "replay", "delete":
-		q.filters(f)
-	case "pause":
-		f.DurationVar(&q.pause, "for", 0, "how long (default: until resume)")
-		f.StringVar(&q.why, "why", "paused by the operator", "reason, for the others")
-	case "export":
-		f.StringVar(&q.dir, "dir", ".", "`folder` for the .eml files")
-	}
-	if q.name == "retry" {
-		f.DurationVar(&q.spread, "spread", 0, "not all at once but over so long")
-	}
-	if q.name == "replay" {
-		f.StringVar(&q.to, "to", "", "deliver to this `endpoint` instead")
-	}
-	if q.name == "list" || q.name == "show" || q.name == "stats" {
-		f.BoolVar(&q.json, "json", false, "JSON, one object a line")
-	}
-	if err := parseFlags(f, args); err != nil {
-		return err
-	}
-	if q.args = f.Args(); len(q.args) < takes.min || len(q.args) > takes.max {
-		f.Usage()
-		return errUsage
-	}
-	return nil
-}
-
-// filters are the flags that choose deliveries.
-func (q *queueCommand) filters(f *flag.FlagSet) {
-	f.StringVar(&q.filter.Endpoint, "endpoint", "", "only of this endpoint")
-	f.StringVar(&q.filter.Recipient, "recipient", "", "only for this `address`")
-	f.StringVar(&q.filter.Reason, "reason", "", "only dead letters for this reason")
-	f.StringVar(&q.filter.MessageID, "message", "", "only of this message (postern-message-id)")
-	f.Func("older", "only received longer ago than this `time`", func(v string) error {
-		d, err := time.ParseDuration(v)
-		q.filter.Before = time.Now().Add(-d)
-		return err
-	})
-	if q.name != "replay" && q.name != "retry" {
-		f.Func("state", "only `due`, leased or dead", func(v string) error {
-			q.filter.State = retry.State(v)
-			if v != string(retry.Due) && v != string(retry.Leased) && v != string(retry.Dead) {
-				return errors.New("it is due, leased or dead")
-			}
-			return nil
-		})
-	}
-	if q.name == "list" {
-		f.IntVar(&q.limit, "limit", 100, "at most so many; 0 for all")
-	} else {
-		f.BoolVar(&q.filter.All, "all", false, "without ids and filters: everything")
-	}
 }

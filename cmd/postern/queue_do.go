@@ -1,276 +1,127 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"postern/cmd/internal/config"
-	"postern/gateway/archive"
-	"postern/gateway/text"
+	"postern/cmd/internal/cli"
 	"postern/retry"
 )
 
-func (q *queueCommand) list(ctx context.Context) error {
-	out := bufio.NewWriter(q.s.Out)
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if !q.json {
-		fmt.Fprintln(w, "ID\tSTATE\tENDPOINT\tAGE\tTRIES\tNEXT\tLAST\tFROM\tSUBJECT")
-	}
-	states, err := q.queue.Endpoints(ctx)
-	if err != nil {
-		return err
-	}
-	shown := 0
-	for page := (retry.Page{Size: 100}); ; {
-		infos, next, err := q.queue.List(ctx, q.filter, page)
-		if err != nil {
-			return err
-		}
-		for _, i := range infos {
-			if shown++; q.limit > 0 && shown > q.limit {
-				break
-			}
-			if q.json {
-				if err := json.NewEncoder(out).Encode(i); err != nil {
-					return err
-				}
-				continue
-			}
-			fmt.Fprintln(w, row(i, heldNote(states, i.Endpoint, time.Now()), time.Now()))
-		}
-		if next.After == "" || len(infos) == 0 || q.limit > 0 && shown >= q.limit {
-			break
-		}
-		page = next
-	}
-	return errors.Join(w.Flush(), out.Flush())
-}
-
-// rowSubject is how much of a subject a line shows.
-const rowSubject = 40
-
-// row is a line of the list; held says why nothing due goes out, "" it does.
-func row(i retry.Info, held string, now time.Time) string {
-	last := i.LastError
-	if i.LastStatus != 0 {
-		last = fmt.Sprint(i.LastStatus)
-	}
-	next := ""
-	switch i.State {
-	case retry.Due:
-		next = "now"
-		if wait := i.DueAt.Sub(now); wait > 0 {
-			next = "in " + short(wait)
-		}
-		if held != "" {
-			next = held
-		}
-	case retry.Dead:
-		last = i.Reason
-	}
-	from := i.From
-	if from == "" {
-		from = "<>"
-	}
-	cells := []string{i.ID, string(i.State), i.Endpoint, short(now.Sub(i.Received)), fmt.Sprint(i.Attempts), next, text.Shorten(last, rowSubject), from, text.Shorten(i.Subject, rowSubject)}
-	for n, c := range cells {
-		cells[n] = text.Terminal(strings.ReplaceAll(c, "\t", " "))
-	}
-	return strings.Join(cells, "\t")
-}
-
-// short writes a time to the precision that a person wants.
-func short(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return d.Round(time.Second).String()
-	case d < 48*time.Hour:
-		return config.Duration(d.Round(time.Minute))
-	}
-	return fmt.Sprintf("%dd", int(d.Hours()/24))
-}
-
-func (q *queueCommand) show(ctx context.Context) error {
-	info, attempts, err := q.queue.Get(ctx, q.args[0])
-	if err != nil {
-		return fmt.Errorf("%s: %w (queue list shows the ids)", q.args[0], err)
-	}
-	if q.json {
-		return json.NewEncoder(q.s.Out).Encode(struct {
-			retry.Info
-			History []retry.PastAttempt `json:"history"`
-		}{info, attempts})
-	}
-	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
-	for _, line := range [][2]string{
-		{"id", info.ID}, {"message", info.MessageID}, {"state", strings.TrimSpace(string(info.State) + " " + info.Reason)}, {"endpoint", info.Endpoint},
-		{"from", "<" + info.From + ">"}, {"to", strings.Join(info.Recipients, ", ")}, {"subject", info.Subject}, {"size", fmt.Sprint(info.Size)},
-		{"received", info.Received.Format(time.RFC3339)}, {"next attempt", info.DueAt.Format(time.RFC3339)}, {"expires", info.Expires.Format(time.RFC3339)},
-	} {
-		fmt.Fprintf(w, "%s\t%s\n", line[0], text.Terminal(line[1]))
-	}
-	fmt.Fprintln(w, "\t")
-	for _, a := range attempts {
-		fmt.Fprintf(w, "attempt %d\t%s  %s  %s %s\n", a.N, a.At.Format(time.RFC3339), a.Took.Round(time.Millisecond), a.Reason, text.Terminal(a.Error))
-	}
-	return w.Flush()
+// change is what a command does to deliveries.
+type change struct {
+	doing string // for people who wait
+	done  string // of the deliveries
+	fits  func(retry.State) error
+	do    func(ctx context.Context) (int, error)
 }
 
 func (q *queueCommand) retry(ctx context.Context) error {
-	q.filter.IDs = q.args
-	n, err := q.queue.RetryNow(ctx, q.filter, q.spread)
-	return q.report(n, "due now", err)
+	return q.change(ctx, change{"making deliveries due", "due now", func(s retry.State) error {
+		switch s {
+		case retry.Dead:
+			return errors.New("it is a dead letter: postern queue replay is for those")
+		case retry.Leased:
+			return errAttempted
+		}
+		return nil
+	}, func(ctx context.Context) (int, error) { return q.queue.RetryNow(ctx, q.filter, q.spread) }})
 }
 
 func (q *queueCommand) replay(ctx context.Context) error {
-	q.filter.IDs = q.args
-	n, err := q.queue.Replay(ctx, q.filter, q.to, 0)
-	return q.report(n, "due again", err)
+	return q.change(ctx, change{"replaying", "due again", func(s retry.State) error {
+		switch s {
+		case retry.Due:
+			return errors.New("it waits already: postern queue retry is for what waits")
+		case retry.Leased:
+			return errAttempted
+		}
+		return nil
+	}, func(ctx context.Context) (int, error) { return q.queue.Replay(ctx, q.filter, q.to, 0) }})
 }
 
 func (q *queueCommand) delete(ctx context.Context) error {
-	q.filter.IDs = q.args
-	n, err := q.queue.Delete(ctx, q.filter)
-	return q.report(n, "deleted", err)
+	return q.change(ctx, change{"deleting", "deleted", func(s retry.State) error {
+		if s == retry.Leased {
+			return errAttempted
+		}
+		return nil
+	}, func(ctx context.Context) (int, error) { return q.queue.Delete(ctx, q.filter) }})
 }
 
-// report says how many were changed; none for ids that were named is an error.
-func (q *queueCommand) report(n int, what string, err error) error {
-	if errors.Is(err, retry.ErrNoFilter) {
-		return fmt.Errorf("nothing was chosen: name ids, a filter such as --endpoint or --reason, or --all")
+// errAttempted is why nothing can be done to a leased delivery.
+var errAttempted = errors.New("it is being attempted now: try again in a moment, or pause its endpoint before")
+
+// change does something to the chosen deliveries, or says what it would do.
+func (q *queueCommand) change(ctx context.Context, c change) error {
+	if err := q.name(ctx, c); err != nil {
+		return err
 	}
+	if q.dryRun {
+		return q.tellChange(ctx, c)
+	}
+	began := time.Now()
+	stop := cli.Watch(q.s.Err, func() string { return c.doing + " … " + short(time.Since(began)) })
+	n, err := c.do(ctx)
+	stop()
 	if err != nil {
 		return err
 	}
-	if n == 0 && len(q.args) > 0 {
-		return fmt.Errorf("no such delivery in a state that allows it: queue list shows them")
-	}
-	_, err = fmt.Fprintf(q.s.Out, "%d %s\n", n, what)
+	_, err = fmt.Fprintf(q.s.Out, "%d %s\n", n, c.done)
 	return err
 }
 
-func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
-	if err := q.queue.Pause(ctx, q.args[0], q.pause, q.why); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(q.s.Out, "%s is paused; postern queue resume %s ends it\n", q.args[0], q.args[0])
-	return err
-}
-
-func (q *queueCommand) resume(ctx context.Context) error {
-	states, err := q.queue.Endpoints(ctx)
-	if err != nil {
-		return err
-	}
-	if err := q.queue.Resume(ctx, q.args[0]); err != nil {
-		return err
-	}
-	note := ""
-	if openBreaker(states, q.args[0]) {
-		note = "; its breaker was open and lets a probe through now"
-	}
-	_, err = fmt.Fprintf(q.s.Out, "%s goes on%s\n", q.args[0], note)
-	return err
-}
-
-func openBreaker(all []retry.EndpointState, name string) bool {
-	for _, e := range all {
-		if e.Endpoint == name {
-			b, err := retry.UnmarshalBreaker(e.Breaker)
-			return err == nil && b.State == retry.BreakerOpen
-		}
-	}
-	return false
-}
-
-func (q *queueCommand) stats(ctx context.Context) error {
-	st, err := q.queue.Stats(ctx)
-	if err != nil {
-		return err
-	}
-	if q.json {
-		return json.NewEncoder(q.s.Out).Encode(st)
-	}
-	endpoints, err := q.queue.Endpoints(ctx)
-	if err != nil {
-		return err
-	}
-	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "messages\t%d of %d\noctets\t%s of %s\n", st.Messages, st.MaxMessages, config.Size(st.Bytes), config.Size(st.MaxBytes))
-	if !st.OldestDue.IsZero() {
-		fmt.Fprintf(w, "oldest waiting\t%s\n", short(time.Since(st.OldestDue)))
-	}
-	fmt.Fprintln(w, "\nendpoint\tdue\tleased\tdead\t")
-	for _, name := range slices.Sorted(maps.Keys(st.Endpoints)) {
-		c := st.Endpoints[name]
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\n", name, c.Due, c.Leased, c.Dead, heldNote(endpoints, name, time.Now()))
-	}
-	for _, reason := range slices.Sorted(maps.Keys(st.DeadByReason)) {
-		fmt.Fprintf(w, "dead: %s\t%d\n", reason, st.DeadByReason[reason])
-	}
-	return w.Flush()
-}
-
-// heldNote says why an endpoint's mail waits although it is due: the operator
-// paused it, or its breaker is open.
-func heldNote(all []retry.EndpointState, name string, now time.Time) string {
-	for _, e := range all {
-		if e.Endpoint != name {
-			continue
-		}
-		if e.Paused {
-			return strings.TrimSuffix("paused: "+text.Terminal(e.Why), ": ")
-		}
-		if b, err := retry.UnmarshalBreaker(e.Breaker); err == nil && b.State == retry.BreakerOpen {
-			return "breaker, probe in " + short(max(b.Until.Sub(now), 0))
-		}
-	}
-	return ""
-}
-
-// export writes each message as it was received, our header lines before it.
-func (q *queueCommand) export(ctx context.Context) error {
+// name makes a filter of the ids, each of which must be one that the change is
+// for: all of them are changed, or none.
+func (q *queueCommand) name(ctx context.Context, c change) error {
+	var errs []error
 	for _, id := range q.args {
-		path := filepath.Join(q.dir, filepath.Base(id)+".eml")
-		if err := q.exportOne(ctx, id, path); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
+		info, _, err := q.find(ctx, id)
+		if err == nil {
+			if err = c.fits(info.State); err != nil {
+				err = fmt.Errorf("%s: %w", info.ID, err)
+			}
 		}
-		fmt.Fprintln(q.s.Out, path)
+		errs = append(errs, err)
+		q.filter.IDs = append(q.filter.IDs, info.ID)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// exportOne verifies the stored octets before it writes the first of them.
-func (q *queueCommand) exportOne(ctx context.Context, id, path string) error {
-	info, _, err := q.queue.Get(ctx, id)
-	if err != nil {
+// dryRows is how many deliveries a dry run names.
+const dryRows = 10
+
+// tellChange says which deliveries would be changed.
+func (q *queueCommand) tellChange(ctx context.Context, c change) error {
+	var count endpointCount
+	stop := cli.Watch(q.s.Err, count.line)
+	var rows []string
+	_, err := q.each(ctx, func(i retry.Info) (bool, error) {
+		if c.fits(i.State) != nil {
+			return true, nil
+		}
+		if count.add(i.Endpoint); len(rows) < dryRows {
+			rows = append(rows, row(i, "", time.Now()))
+		}
+		return true, nil
+	})
+	if stop(); err != nil {
 		return err
 	}
-	m, err := archive.Open(ctx, q.queue, info.MessageID)
-	if err != nil {
+	w := tabwriter.NewWriter(cli.Fit(q.s.Out), 0, 0, 2, ' ', 0)
+	if len(rows) > 0 {
+		fmt.Fprintln(w, listHead+"\n"+strings.Join(rows, "\n"))
+	}
+	if more := count.n() - len(rows); more > 0 {
+		fmt.Fprintf(w, "and %d more\n", more)
+	}
+	if err := w.Flush(); err != nil {
 		return err
 	}
-	defer m.Close()
-	raw, err := m.Raw().Open()
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, raw)
-	return errors.Join(err, out.Close())
+	_, err = fmt.Fprintf(q.s.Out, "%d would be %s%s; nothing was changed\n", count.n(), c.done, count.parts())
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/gateway/smtp/client"
 	"postern/gateway/smtp/reply"
@@ -49,7 +50,7 @@ func cmdSend(ctx context.Context, s *stdio, args []string) error {
 }
 
 func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error) {
-	fs := newFlags(s, "send", sendHelp)
+	fs := cli.NewFlags("send", sendHelp)
 	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
 	fs.Func("to", "recipient `address`es, separated by commas", func(v string) error { return o.to.UnmarshalText([]byte(v)) })
 	fs.StringVar(&o.client.Hello, "helo", config.HostName(), "`name` to say in EHLO")
@@ -60,15 +61,14 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	fs.StringVar(&o.password, "password-file", "", "`file` with the password")
 	fs.IntVar(&o.connections, "connections", 1, "connections at once")
 	fs.IntVar(&o.retries, "retries", 0, "more tries after a 4xx answer or a broken connection")
-	fs.DurationVar(&o.retryDelay, "retry-delay", time.Second, "pause before each")
-	fs.DurationVar(&o.client.Timeout, "timeout", time.Minute, "longest wait for a reply")
-	fs.BoolVar(&o.dialogue, "v", false, "show the dialogue")
-	if err := parseFlags(fs, args); err != nil {
+	fs.Duration(&o.retryDelay, "retry-delay", time.Second, "pause of so much `time` before each")
+	fs.Duration(&o.client.Timeout, "timeout", time.Minute, "longest `time` to wait for a reply")
+	fs.BoolVar(&o.dialogue, "v", false, "show the SMTP dialogue")
+	if err := fs.Parse(args, 1, cli.Any); err != nil {
 		return o, nil, err
 	}
-	if fs.NArg() == 0 || o.connections < 1 || o.retries < 0 {
-		fs.Usage()
-		return o, nil, errUsage
+	if o.connections < 1 || o.retries < 0 {
+		return o, nil, cli.Misuse("--connections is at least 1, and --retries 0")
 	}
 	o.client.Addr = fs.Arg(0)
 	if *startTLS {
@@ -76,7 +76,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	}
 	host, _, err := net.SplitHostPort(o.client.Addr)
 	if err != nil {
-		return o, nil, fmt.Errorf("%q names no server: it must be HOST:PORT, such as 127.0.0.1:2525", fs.Arg(0))
+		return o, nil, cli.Misuse("%q names no server: it must be HOST:PORT, such as 127.0.0.1:2525", fs.Arg(0))
 	}
 	o.client.TLS = &tls.Config{ServerName: host, InsecureSkipVerify: o.insecure}
 	if o.password != "" {

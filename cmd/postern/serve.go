@@ -5,13 +5,14 @@ import (
 	"errors"
 
 	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 )
 
 // cmdServe runs the gateway until it is told to stop.
 func cmdServe(ctx context.Context, s *stdio, args []string) error {
-	fs := newFlags(s, "serve", "\nReceives mail until SIGTERM or SIGINT. Configured by POSTERN_ variables alone: postern config lists them.")
-	if err := parseFlags(fs, args); err != nil {
+	fs := cli.NewFlags("serve", "\nReceives mail until SIGTERM or SIGINT. It takes its settings from POSTERN_ variables\nalone: postern config lists them.")
+	if err := fs.Parse(args, 0, 0); err != nil {
 		return err
 	}
 	cfg, err := config.Load(s.Environ)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/gateway/history"
 	"postern/gateway/text"
@@ -28,21 +29,29 @@ gateway or without one.
 
 // cmdTrace tells a message's story.
 func cmdTrace(ctx context.Context, s *stdio, args []string) (err error) {
-	f := newFlags(s, "trace", traceHelp)
+	f := cli.NewFlags("trace", traceHelp)
 	asJSON := f.Bool("json", false, "JSON, one record a line")
 	limit := f.Int("limit", 20, "list at most so many")
-	state := f.String("state", "", "only `accepted`, refused, deferred, auth-failed, aborted, failed, waiting or dead")
-	since := f.Duration("since", 0, "only of the last so much `time`")
-	if err := parseFlags(f, args); err != nil {
+	q := history.Query{}
+	var states []string
+	for _, one := range history.States() {
+		states = append(states, string(one))
+	}
+	f.Word((*string)(&q.State), "state", "only in this `state`: "+strings.Join(states, ", "), states...)
+	var since time.Duration
+	f.Duration(&since, "since", 0, "only of the last so much `time`")
+	if err := f.Parse(args, 0, cli.Any); err != nil {
 		return err
 	}
-	q := history.Query{Words: strings.Join(f.Args(), " "), State: history.State(*state), Limit: *limit}
-	if *since > 0 {
-		q.Since = time.Now().Add(-*since)
+	if *limit < 1 || *limit > history.MaxLimit {
+		return cli.Misuse("--limit is 1 to %d", history.MaxLimit)
 	}
-	if q.Words == "" && q.State == "" && *since == 0 {
-		f.Usage()
-		return errUsage
+	q.Words, q.Limit = strings.Join(f.Args(), " "), *limit
+	if since > 0 {
+		q.Since = time.Now().Add(-since)
+	}
+	if q.Words == "" && q.State == "" && since == 0 {
+		return f.Misuse("say what to look for: an id, an address, words of a subject, or --state or --since")
 	}
 	h, err := openHistory(ctx, s)
 	if err != nil {
@@ -93,7 +102,7 @@ func writeJSON(w io.Writer, records []history.Record) error {
 
 // list is a line a record.
 func list(s *stdio, found []history.Record, more bool) error {
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(cli.Fit(s.Out), 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tWHEN\tRESULT\tFROM\tTO\tSUBJECT\tREPLY")
 	for _, r := range found {
 		to := ""
@@ -103,7 +112,7 @@ func list(s *stdio, found []history.Record, more bool) error {
 		if len(r.To) > 1 {
 			to += fmt.Sprintf(" +%d", len(r.To)-1)
 		}
-		cells := []string{r.ID, r.At.Format(time.RFC3339), r.Became(), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
+		cells := []string{text.Clip(r.ID, shortID), r.At.Format(time.DateTime), r.Became(), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
 		for i, c := range cells {
 			cells[i] = text.Terminal(strings.ReplaceAll(c, "\t", " "))
 		}
@@ -121,7 +130,7 @@ func list(s *stdio, found []history.Record, more bool) error {
 // printRecord is a message's story, in order.
 func printRecord(w io.Writer, r history.Record) {
 	line := func(name, format string, args ...any) {
-		if value := text.Terminal(fmt.Sprintf(format, args...)); value != "" {
+		if value := strings.TrimRight(text.Terminal(fmt.Sprintf(format, args...)), " "); value != "" {
 			fmt.Fprintf(w, "%-12s %s\n", name, value)
 		}
 	}
@@ -149,8 +158,12 @@ func printRecord(w io.Writer, r history.Record) {
 	if r.Repeats != "" {
 		line("repeats", "%s, whose deliveries were in the queue already: postern trace %s", r.Repeats, r.Repeats)
 	}
-	fmt.Fprintln(w)
+	day := ""
 	for _, e := range r.Story() {
+		if on := e.At.Format(time.DateOnly); on != day {
+			day = on
+			fmt.Fprintf(w, "\n%s\n", day)
+		}
 		step(line, &r, e)
 	}
 	if r.Waiting > 0 || r.Dead > 0 {
@@ -160,20 +173,21 @@ func printRecord(w io.Writer, r history.Record) {
 
 // step is one event of the story.
 func step(line func(name, format string, args ...any), r *history.Record, e history.Event) {
-	at, day, a := e.At.Format("15:04:05"), e.At.Format(time.DateOnly), e.Attempt
+	at, a := e.At.Format("15:04:05"), e.Attempt
 	switch {
 	case a == nil:
-		line(at, "%s  SMTP %s (after %d ms)", day, r.Reply, r.TookMS)
+		line(at, "SMTP %s (after %d ms)", r.Reply, r.TookMS)
 		return
 	case a.Settles == history.QueuedAgain:
-		line(at, "%s  %s sent again by %s", day, a.Endpoint, a.By)
+		line(at, "%s sent again by %s", a.Endpoint, a.By)
 		return
 	}
 	status := ""
 	if a.Status != 0 {
 		status = fmt.Sprintf(" HTTP %d", a.Status)
 	}
-	line(at, "%s  %s attempt %d: %s%s in %d ms  %s", day, a.Endpoint, a.N, a.Reason, status, a.TookMS, a.Error)
+	line(at, "%s attempt %d: %s%s in %d ms", a.Endpoint, a.N, a.Reason, status, a.TookMS)
+	line("", "  %s", a.Error)
 	for answer := range strings.Lines(a.Answer) {
 		line("", "  | %s", strings.TrimRight(answer, "\r\n"))
 	}
@@ -186,54 +200,6 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
-}
-
-const forgetHelp = `[--yes] ADDRESS
-
-Erases a person from the history: every record that names the address as sender,
-recipient or account. It says how many there are; --yes erases them.
-`
-
-// cmdForget erases a person from the history.
-func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
-	f := newFlags(s, "forget", forgetHelp)
-	sure := f.Bool("yes", false, "erase them")
-	if err := parseFlags(f, args); err != nil {
-		return err
-	}
-	if f.NArg() != 1 || !strings.Contains(f.Arg(0), "@") {
-		f.Usage()
-		return errUsage
-	}
-	h, err := openHistory(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	if !*sure {
-		found, next, err := h.Find(ctx, history.Query{Address: f.Arg(0), Limit: history.MaxLimit})
-		if err != nil {
-			return err
-		}
-		n := 0
-		for i := range found {
-			if found[i].Names(f.Arg(0)) {
-				n++
-			}
-		}
-		more := ""
-		if next != "" {
-			more = "at least "
-		}
-		fmt.Fprintf(s.Out, "%s%d records name %s; postern forget --yes %s erases them\n", more, n, text.Terminal(f.Arg(0)), text.Terminal(f.Arg(0)))
-		return nil
-	}
-	n, err := h.Forget(ctx, f.Arg(0))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(s.Out, "%d records erased; what still waits in the queue is its own: postern queue list --recipient %s\n", n, text.Terminal(f.Arg(0)))
-	return nil
 }
 
 // openHistory opens the configured store's history.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"postern/cmd/internal/cli"
 )
 
 // version is set by the linker for a release: -X main.version=1.2.3.
@@ -33,7 +35,7 @@ func versionString() string {
 
 // cmdVersion prints the version.
 func cmdVersion(_ context.Context, s *stdio, args []string) error {
-	if err := parseFlags(newFlags(s, "version", "\n\nPrints the version."), args); err != nil {
+	if err := cli.NewFlags("version", "\n\nPrints the version, the compiler's, and the system.").Parse(args, 0, 0); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(s.Out, "postern %s %s %s/%s\n", versionString(), runtime.Version(), runtime.GOOS, runtime.GOARCH)

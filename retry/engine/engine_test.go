@@ -63,7 +63,7 @@ func TestSeals(t *testing.T) {
 }
 
 func TestWhere(t *testing.T) {
-	c := Conditions{IDs: "IDS", Recipient: "RCPT"}
+	c := Conditions{IDs: "IDS", Prefix: "PREFIX", Recipient: "RCPT"}
 	for _, x := range []struct {
 		f    retry.Filter
 		cond string
@@ -72,6 +72,7 @@ func TestWhere(t *testing.T) {
 		{retry.Filter{}, "1 = 1", 1},
 		{retry.Filter{All: true}, "1 = 1", 1},
 		{retry.Filter{IDs: []string{"a"}, Recipient: "b"}, "1 = 1 AND IDS AND RCPT", 3},
+		{retry.Filter{Prefix: "a"}, "1 = 1 AND PREFIX", 2},
 		{retry.Filter{State: retry.Leased, Endpoint: "e"}, "1 = 1 AND (d.state = 1 AND d.lease_until_ms > @now) AND d.endpoint = @endpoint", 2},
 		{retry.Filter{State: "nonsense"}, "1 = 1", 1},
 		{retry.Filter{Reason: "r", MessageID: "m", Before: now}, "1 = 1 AND m.id = @message AND d.reason = @reason AND m.received_ms < @before", 4},

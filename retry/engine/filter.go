@@ -12,8 +12,9 @@ import (
 
 // Conditions are a filter's parts in an engine's SQL, of delivery d and
 // message m, with the named arguments @now, @message, @endpoint, @reason and
-// @before; IDs and Recipient take @ids and @recipient in the engine's form.
-type Conditions struct{ IDs, Recipient string }
+// @before; IDs, Prefix and Recipient take @ids, @prefix and @recipient in the
+// engine's form.
+type Conditions struct{ IDs, Prefix, Recipient string }
 
 // Where turns a filter into a condition and its arguments; ids is how the
 // engine wants a list of strings.
@@ -25,6 +26,7 @@ func (c Conditions) Where(f retry.Filter, now time.Time, ids func([]string) any)
 		}
 	}
 	add(len(f.IDs) > 0, c.IDs, "ids", ids(f.IDs))
+	add(f.Prefix != "", c.Prefix, "prefix", f.Prefix)
 	add(f.MessageID != "", "m.id = @message", "message", f.MessageID)
 	add(states[f.State] != "", states[f.State], "now", Millis(now))
 	add(f.Endpoint != "", "d.endpoint = @endpoint", "endpoint", f.Endpoint)
@@ -45,7 +47,7 @@ var states = map[retry.State]string{
 // Needed is ErrNoFilter where a filter that changes something selects
 // everything without saying so.
 func Needed(f retry.Filter) error {
-	empty := len(f.IDs) == 0 && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
+	empty := len(f.IDs) == 0 && f.Prefix == "" && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
 	if empty && !f.All {
 		return retry.ErrNoFilter
 	}

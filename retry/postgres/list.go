@@ -14,6 +14,7 @@ import (
 
 var conditions = engine.Conditions{
 	IDs:       "d.id = ANY(@ids)",
+	Prefix:    "starts_with(d.id, @prefix)",
 	Recipient: "EXISTS (SELECT 1 FROM json_array_elements_text(d.recipients::json) r WHERE lower(r) = lower(@recipient))",
 }
 

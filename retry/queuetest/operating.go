@@ -1,6 +1,7 @@
 package queuetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -141,6 +142,10 @@ func filters(h *harness) {
 	}{
 		{retry.Filter{}, []string{"m1/a", "m1/b", "m2/a"}},
 		{retry.Filter{IDs: []string{"m1/a", "m2/a", "no"}}, []string{"m1/a", "m2/a"}},
+		{retry.Filter{Prefix: "m1/"}, []string{"m1/a", "m1/b"}},
+		{retry.Filter{Prefix: "m2/a"}, []string{"m2/a"}},
+		{retry.Filter{Prefix: "M1"}, nil},
+		{retry.Filter{Prefix: "%"}, nil},
 		{retry.Filter{MessageID: "m1"}, []string{"m1/a", "m1/b"}},
 		{retry.Filter{State: retry.Due}, []string{"m1/a"}},
 		{retry.Filter{State: retry.Leased}, []string{"m2/a"}},
@@ -159,6 +164,35 @@ func filters(h *harness) {
 		}
 		if !slices.Equal(got, c.want) {
 			h.Errorf("%+v gave %v, want %v", c.f, got, c.want)
+		}
+	}
+}
+
+func find(h *harness) {
+	h.start(Bounds{})
+	h.put("m1", "a", "ab", "b")
+	for i := range 10 {
+		h.put(fmt.Sprintf("n%d", i), "a")
+	}
+	for prefix, want := range map[string]string{"m1/a": "m1/a", "m1/b": "m1/b", "m1/ab": "m1/ab", "n3": "n3/a"} {
+		i, _, err := retry.Find(h.ctx(), h.q, prefix)
+		h.ok(err)
+		if i.ID != want {
+			h.Errorf("%s finds %s, want %s", prefix, i.ID, want)
+		}
+	}
+	for _, prefix := range []string{"", "x", "m1/A", "n%"} {
+		if _, _, err := retry.Find(h.ctx(), h.q, prefix); !errors.Is(err, retry.ErrNotFound) {
+			h.Errorf("%q: %v", prefix, err)
+		}
+	}
+	for prefix, want := range map[string]*retry.AmbiguousError{
+		"m1": {Prefix: "m1", IDs: []string{"m1/a", "m1/ab", "m1/b"}},
+		"n":  {Prefix: "n", IDs: []string{"n0/a", "n1/a", "n2/a", "n3/a", "n4/a"}, More: true},
+	} {
+		var several *retry.AmbiguousError
+		if _, _, err := retry.Find(h.ctx(), h.q, prefix); !errors.As(err, &several) || several.Error() != want.Error() {
+			h.Errorf("%s: %v, want %v", prefix, err, want)
 		}
 	}
 }

@@ -52,6 +52,7 @@ func Run(t *testing.T, open Factory) {
 		{"DeleteRefusesLeased", deleteRefusesLeased},
 		{"ListPages", listPages},
 		{"Filters", filters},
+		{"Find", find},
 		{"AttemptsKept", attemptsKept},
 		{"BoundsOfBytes", boundsOfBytes},
 		{"BoundsOfMessages", boundsOfMessages},

@@ -14,6 +14,7 @@ import (
 
 var conditions = engine.Conditions{
 	IDs:       "d.id IN (SELECT value FROM json_each(@ids))",
+	Prefix:    "d.id >= @prefix AND d.id < @prefix || char(1114111)", // by the ids' index
 	Recipient: "EXISTS (SELECT 1 FROM json_each(d.recipients) WHERE value = @recipient COLLATE NOCASE)",
 }
 

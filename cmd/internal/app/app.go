@@ -130,6 +130,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.restoreBreakers(ctx); err != nil {
 		return err
 	}
+	a.noteEndpoints(ctx)
 	directory, err := a.newDirectory(router)
 	if err != nil {
 		return err

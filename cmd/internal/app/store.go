@@ -39,6 +39,29 @@ func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, e
 	})
 }
 
+// endpointKey is where the store notes that a gateway had an endpoint by a name.
+func endpointKey(name string) string { return "endpoint:" + name }
+
+// noteEndpoints tells the store which endpoints there are, for commands whose
+// environment has none.
+func (a *App) noteEndpoints(ctx context.Context) {
+	if a.queue == nil {
+		return
+	}
+	for _, w := range a.cfg.Endpoints() {
+		if _, err := a.queue.PutMeta(ctx, endpointKey(w.Name), []byte("1")); err != nil {
+			a.deps.Logger.Warn("the store can't note the endpoints' names", "err", err)
+			return
+		}
+	}
+}
+
+// HadEndpoint reports whether a gateway on the store had an endpoint by the name.
+func HadEndpoint(ctx context.Context, q retry.Meta, name string) (bool, error) {
+	noted, err := q.Meta(ctx, endpointKey(name))
+	return noted != nil, err
+}
+
 // fail ends Run: the store can't write any more.
 func (a *App) fail(err error) {
 	select {

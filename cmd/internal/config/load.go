@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/caarlos0/env/v11"
+
+	"postern/cmd/internal/nearest"
 )
 
 // Prefix begins the name of every variable of ours.
@@ -97,8 +99,8 @@ func ourVariables(environ []string) (map[string]string, []error) {
 		case removed[key] != "":
 			errs = append(errs, &variableError{variable: key, why: "is no variable of ours any more; " + removed[key] + " stands in its place"})
 		default:
-			errs = append(errs, &variableError{variable: key,
-				why: fmt.Sprintf("is no variable of ours; the nearest is %s (postern config lists all)", nearest(key, known))})
+			best, _ := nearest.Word(key, known)
+			errs = append(errs, &variableError{variable: key, why: fmt.Sprintf("is no variable of ours; the nearest is %s (postern config lists all)", best)})
 		}
 	}
 	return vars, errs

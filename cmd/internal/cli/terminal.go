@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Terminal reports whether a person watches what is written, or types what is
+// read.
+func Terminal(stream any) bool {
+	_, is := Width(stream)
+	return is
+}
+
+// Width is how many columns a terminal has; false where the stream is none.
+func Width(stream any) (columns int, terminal bool) {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, false
+	}
+	return int(size.Col), true
+}
+
+// Fit cuts lines to a terminal's width; what is no terminal gets them whole.
+func Fit(w io.Writer) io.Writer {
+	columns, terminal := Width(w)
+	if !terminal || columns < 20 {
+		return w
+	}
+	return &fitter{w: w, columns: columns}
+}
+
+// fitter cuts each line that is written through it.
+type fitter struct {
+	w       io.Writer
+	columns int
+}
+
+// Write implements io.Writer; p is whole lines.
+func (f *fitter) Write(p []byte) (int, error) {
+	var out strings.Builder
+	for line := range strings.Lines(string(p)) {
+		words := []rune(strings.TrimSuffix(line, "\n"))
+		if len(words) > f.columns {
+			line = string(words[:f.columns-1]) + "…\n"
+		}
+		out.WriteString(line)
+	}
+	if _, err := io.WriteString(f.w, out.String()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
