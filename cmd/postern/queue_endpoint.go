@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/gateway/ops"
 	"postern/gateway/text"
 	"postern/retry"
 )
@@ -59,7 +60,7 @@ func (q *queueCommand) stats(ctx context.Context) error {
 		return err
 	}
 	if q.json {
-		return json.NewEncoder(q.s.Out).Encode(st)
+		return json.NewEncoder(q.s.Out).Encode(ops.StatsJSON(st))
 	}
 	endpoints, err := q.queue.Endpoints(ctx)
 	if err != nil {

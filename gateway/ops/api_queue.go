@@ -207,7 +207,7 @@ func (s *Server) stats(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, statsJSON(st))
+	answer(w, http.StatusOK, StatsJSON(st))
 }
 
 // statsAnswer is retry.Stats as answers have it.
@@ -228,7 +228,8 @@ type countsAnswer struct {
 	Dead   int64 `json:"dead"`
 }
 
-func statsJSON(st retry.Stats) statsAnswer {
+// StatsJSON is the queue's counts as answers have them.
+func StatsJSON(st retry.Stats) any {
 	a := statsAnswer{Bytes: st.Bytes, MaxBytes: st.MaxBytes, Messages: st.Messages, MaxMessages: st.MaxMessages,
 		Endpoints: map[string]countsAnswer{}, OldestDue: timeOrNil(st.OldestDue), Dead: st.DeadByReason, Aside: st.Aside}
 	for name, c := range st.Endpoints {

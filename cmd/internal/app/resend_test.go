@@ -60,6 +60,9 @@ func TestSentAnewWhileItWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if len(found) == 2 && found[1].Repeats != "" { // both ended within a millisecond
+		found[0], found[1] = found[1], found[0]
+	}
 	if len(found) != 2 || found[1].Waiting != 1 || found[1].Became() != "waiting" || found[0].Waiting != 0 || found[0].Repeats != found[1].ID || found[0].Became() != "repeated" {
 		t.Errorf("%+v", found)
 	}
