@@ -85,7 +85,7 @@ func newHarness(t *testing.T, s setting) *harness {
 	h.hook = httptest.NewServer(http.HandlerFunc(h.serveHook))
 	t.Cleanup(h.hook.Close)
 	router := h.router(s.endpoints)
-	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
+	sender, err := webhook.NewSender(webhook.SenderConfig{Hostname: "mx.example"}, webhook.SenderDeps{})
 	h.must(err)
 	t.Cleanup(sender.Close)
 	spooler, err := spool.New(t.TempDir(), spool.DefaultMemory, s.spool, nil)
@@ -185,7 +185,7 @@ func (h *harness) serve(s setting, breakers *retry.Breakers) {
 	}
 	wg.Go(func() { h.dispatch.WatchPauses(ctx) })
 	if s.worker {
-		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerOptions{Policy: h.policy, Breakers: breakers, Concurrency: h.dispatch.Share, Logger: slog.New(slog.DiscardHandler)})
+		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerConfig{Policy: h.policy}, retry.WorkerDeps{Breakers: breakers, Concurrency: h.dispatch.Share, Logger: slog.New(slog.DiscardHandler)})
 		wg.Go(func() {
 			if err := worker.Run(ctx); err != nil {
 				h.t.Error(err)

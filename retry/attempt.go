@@ -12,7 +12,7 @@ import (
 func (w *Worker) start(attempts context.Context, l Lease, do func(context.Context, Lease)) {
 	ctx, cancel := context.WithCancelCause(attempts)
 	w.mu.Lock()
-	w.inFlight[l.ID] = &flight{lease: l, until: w.o.Now().Add(leaseTTL), cancel: cancel}
+	w.inFlight[l.ID] = &flight{lease: l, until: w.deps.Now().Add(leaseTTL), cancel: cancel}
 	w.perEnd[l.Endpoint]++
 	w.octets += l.Size
 	w.mu.Unlock()
@@ -51,9 +51,9 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 		w.unreadable(ctx, l, err)
 		return
 	}
-	began := w.o.Now()
+	began := w.deps.Now()
 	v := w.deliver(ctx, l)
-	took := w.o.Now().Sub(began)
+	took := w.deps.Now().Sub(began)
 	if v.Attempt.At.IsZero() {
 		v.Attempt.At = began
 	}
@@ -63,10 +63,10 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 	if v.Attempt.Reason == "" {
 		v.Attempt.Reason = v.Reason
 	}
-	if o := w.o.Observer; o != nil && v.Kind != Skip {
+	if o := w.deps.Observer; o != nil && v.Kind != Skip {
 		o.Attempted(l, v, took)
 	}
-	l.Left -= w.o.Now().Sub(began)
+	l.Left -= w.deps.Now().Sub(began)
 	w.settle(ctx, l, v)
 }
 
@@ -75,7 +75,7 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 func (w *Worker) deliver(ctx context.Context, l Lease) (v Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.o.Logger.Error("an attempt panicked; the delivery is tried again later", "delivery", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
+			w.deps.Logger.Error("an attempt panicked; the delivery is tried again later", "delivery", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
 			v = Outcome{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
 		}
 	}()
@@ -101,13 +101,13 @@ func (w *Worker) verify(ctx context.Context, l Lease) error {
 // unreadable quarantines a damaged message and gives back one that can't be
 // read now.
 func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
-	at := Attempt{At: w.o.Now(), Reason: ReasonCorrupt, Error: err.Error()}
+	at := Attempt{At: w.deps.Now(), Reason: ReasonCorrupt, Error: err.Error()}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
-		w.o.Logger.Error("a stored message is damaged and was put aside as a dead letter", "delivery", l.ID, "message", l.MessageID, "err", err)
+		w.deps.Logger.Error("a stored message is damaged and was put aside as a dead letter", "delivery", l.ID, "message", l.MessageID, "err", err)
 		w.die(ctx, l, ReasonCorrupt, at)
 		return
 	}
-	w.o.Logger.Error("a stored message can't be read now", "delivery", l.ID, "message", l.MessageID, "err", err)
+	w.deps.Logger.Error("a stored message can't be read now", "delivery", l.ID, "message", l.MessageID, "err", err)
 	w.settle(ctx, l, Outcome{Kind: Skip, After: errorPause})
 }
 
@@ -115,7 +115,7 @@ func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 // its outcome is unknown, so it is made again.
 func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
 	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
-		w.o.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "delivery", l.ID)
+		w.deps.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "delivery", l.ID)
 		return
 	}
 	if v.Kind == Later && errors.Is(context.Cause(ctx), errShutdown) {
@@ -138,7 +138,7 @@ func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
 }
 
 func (w *Worker) later(ctx context.Context, l Lease, v Outcome) {
-	wait, dead := w.o.Policy.Next(l.Tries+1, l.Left, v.After, w.o.Rand())
+	wait, dead := w.cfg.Policy.Next(l.Tries+1, l.Left, v.After, w.deps.Rand())
 	if dead {
 		w.die(ctx, l, ReasonExpired, v.Attempt)
 		return
@@ -153,7 +153,7 @@ func (w *Worker) split(ctx context.Context, l Lease, v Outcome) {
 	for i, p := range v.Parts {
 		d := NewDelivery{ID: p.ID, Endpoint: l.Endpoint, Recipients: p.Recipients, First: &p.Outcome.Attempt}
 		expired := false
-		if d.Wait, expired = w.o.Policy.Next(l.Tries+1, l.Left, p.Outcome.After, w.o.Rand()); p.Outcome.Kind == GiveUp {
+		if d.Wait, expired = w.cfg.Policy.Next(l.Tries+1, l.Left, p.Outcome.After, w.deps.Rand()); p.Outcome.Kind == GiveUp {
 			d.Dead = p.Outcome.Reason
 		} else if expired {
 			d.Dead = ReasonExpired
@@ -183,12 +183,12 @@ func (w *Worker) died(ctx context.Context, l Lease, reason string, a Attempt) {
 	if a != (Attempt{}) {
 		l.Attempts++
 	}
-	w.o.Logger.Warn("a delivery became a dead letter", "delivery", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
-	if w.o.Observer != nil {
-		w.o.Observer.Died(l, reason)
+	w.deps.Logger.Warn("a delivery became a dead letter", "delivery", l.ID, "message", l.MessageID, "endpoint", l.Endpoint, "reason", reason, "attempts", l.Attempts)
+	if w.deps.Observer != nil {
+		w.deps.Observer.Died(l, reason)
 	}
-	if w.o.DeadLetter != nil {
-		w.o.DeadLetter(ctx, l, reason, a)
+	if w.deps.DeadLetter != nil {
+		w.deps.DeadLetter(ctx, l, reason, a)
 	}
 }
 
@@ -199,7 +199,7 @@ func (w *Worker) write(ctx context.Context, l Lease, what string, f func(context
 	defer cancel()
 	err := f(ctx)
 	if err != nil {
-		w.o.Logger.Error("what became of a delivery couldn't be stored; it is attempted again when its lease runs out", "step", what, "delivery", l.ID, "endpoint", l.Endpoint, "err", err)
+		w.deps.Logger.Error("what became of a delivery couldn't be stored; it is attempted again when its lease runs out", "step", what, "delivery", l.ID, "endpoint", l.Endpoint, "err", err)
 	}
 	return err == nil
 }
@@ -211,7 +211,7 @@ func (w *Worker) restEndpoint(endpoint string, d time.Duration) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rest[endpoint] = w.o.Now().Add(d)
+	w.rest[endpoint] = w.deps.Now().Add(d)
 }
 
 // keepLeases extends the leases of attempts under way; an attempt whose lease
@@ -232,7 +232,7 @@ func (w *Worker) keepLeases(ctx context.Context) {
 func (w *Worker) extendAll(ctx context.Context) {
 	w.mu.Lock()
 	flights := make([]*flight, 0, len(w.inFlight))
-	soon := w.o.Now().Add(leaseTTL * 3 / 4)
+	soon := w.deps.Now().Add(leaseTTL * 3 / 4)
 	for _, f := range w.inFlight {
 		if f.until.Before(soon) {
 			flights = append(flights, f)
@@ -243,11 +243,11 @@ func (w *Worker) extendAll(ctx context.Context) {
 		err := w.q.Extend(ctx, f.lease, leaseTTL)
 		switch {
 		case err == nil:
-			f.until = w.o.Now().Add(leaseTTL) // only this goroutine touches it after start
+			f.until = w.deps.Now().Add(leaseTTL) // only this goroutine touches it after start
 		case errors.Is(err, ErrLeaseLost):
 			f.cancel(ErrLeaseLost)
 		default:
-			w.o.Logger.Warn("a lease wasn't extended", "delivery", f.lease.ID, "err", err)
+			w.deps.Logger.Warn("a lease wasn't extended", "delivery", f.lease.ID, "err", err)
 		}
 	}
 }

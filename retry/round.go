@@ -56,12 +56,12 @@ func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error
 
 // heedOperator lets probes go that an operator's resume asked for.
 func (w *Worker) heedOperator(ctx context.Context) error {
-	if !w.o.Breakers.anyOpen() {
+	if !w.deps.Breakers.anyOpen() {
 		return nil
 	}
 	states, err := w.q.Endpoints(ctx)
 	if err == nil {
-		w.o.Breakers.heed(states)
+		w.deps.Breakers.heed(states)
 	}
 	return err
 }
@@ -69,14 +69,14 @@ func (w *Worker) heedOperator(ctx context.Context) error {
 // bringForward makes the waiting mail of endpoints that came back due within
 // the next minutes, beside the work.
 func (w *Worker) bringForward(ctx context.Context) {
-	for _, name := range w.o.Breakers.takeBack() {
+	for _, name := range w.deps.Breakers.takeBack() {
 		w.wg.Go(func() {
 			n, err := w.q.RetryNow(ctx, Filter{Endpoint: name}, backSpread)
 			switch {
 			case err != nil:
-				w.o.Logger.Warn("an endpoint came back, but its waiting mail wasn't brought forward", "endpoint", name, "err", err)
+				w.deps.Logger.Warn("an endpoint came back, but its waiting mail wasn't brought forward", "endpoint", name, "err", err)
 			case n > 0:
-				w.o.Logger.Info("an endpoint came back: its waiting mail goes out over the next minutes", "endpoint", name, "count", n)
+				w.deps.Logger.Info("an endpoint came back: its waiting mail goes out over the next minutes", "endpoint", name, "count", n)
 			}
 		})
 	}
@@ -85,9 +85,9 @@ func (w *Worker) bringForward(ctx context.Context) {
 // request says what the endpoints can take beside what is under way, which of
 // them nobody may ask now, and when the first of those comes back.
 func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
-	free, held, wake := w.o.Breakers.limits()
+	free, held, wake := w.deps.Breakers.limits()
 	wake = min(wake, pollEvery)
-	now := w.o.Now()
+	now := w.deps.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, until := range w.rest {
@@ -110,7 +110,7 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 		req.Max = 0
 	}
 	req.Room = func(name string) int {
-		n := w.o.Concurrency(name) - busy[name]
+		n := w.deps.Concurrency(name) - busy[name]
 		if limit, ok := free[name]; ok {
 			n = min(n, limit)
 		}
@@ -136,6 +136,6 @@ func (w *Worker) wait(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-w.q.Notify():
 	case <-w.ended:
-	case <-w.o.Breakers.Changed():
+	case <-w.deps.Breakers.Changed():
 	}
 }

@@ -37,47 +37,55 @@ type Observer interface {
 	Died(l Lease, reason string)
 }
 
-// WorkerOptions say how a Worker works. Zero fields take defaults.
-type WorkerOptions struct {
-	Policy      Policy
+// WorkerConfig is what the operator decides.
+type WorkerConfig struct {
+	Policy Policy        // zero: DefaultPolicy
+	Grace  time.Duration // for attempts under way when Run is told to end; 0: 30 s
+}
+
+// WorkerDeps are the parts that a Worker works with.
+type WorkerDeps struct {
 	Breakers    *Breakers                 // nil: none
 	Concurrency func(endpoint string) int // attempts under way at most; nil: 64
-	Grace       time.Duration             // for attempts under way when Run is told to end; 0: 30 s
 	// Cautious begins with few attempts at once and more with each that ends:
 	// one of the mails that wait may have ended the last process.
 	Cautious bool
-	Logger   *slog.Logger
-	Now      func() time.Time
-	Rand     func() float64 // in [0,1)
-	Observer Observer
+	Logger   *slog.Logger     // nil: none
+	Now      func() time.Time // nil: a SteadyClock
+	Rand     func() float64   // in [0,1), for jitter; nil: math/rand
+	Observer Observer         // nil: nobody watches
 	// DeadLetter is called after a delivery became a dead letter; failure
 	// webhook and DSN hang here. It runs on the attempt's goroutine.
 	DeadLetter func(ctx context.Context, l Lease, reason string, a Attempt)
 }
 
-func (o WorkerOptions) withDefaults() WorkerOptions {
-	if o.Policy == (Policy{}) {
-		o.Policy = DefaultPolicy()
+func (c WorkerConfig) withDefaults() WorkerConfig {
+	if c.Policy == (Policy{}) {
+		c.Policy = DefaultPolicy()
 	}
-	if o.Concurrency == nil {
-		o.Concurrency = func(string) int { return 64 }
+	if c.Grace == 0 {
+		c.Grace = 30 * time.Second
 	}
-	if o.Grace == 0 {
-		o.Grace = 30 * time.Second
+	return c
+}
+
+func (d WorkerDeps) withDefaults() WorkerDeps {
+	if d.Concurrency == nil {
+		d.Concurrency = func(string) int { return 64 }
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Now == nil {
-		o.Now = SteadyClock(time.Now)
+	if d.Now == nil {
+		d.Now = SteadyClock(time.Now)
 	}
-	if o.Rand == nil {
-		o.Rand = rand.Float64
+	if d.Rand == nil {
+		d.Rand = rand.Float64
 	}
-	if o.Breakers == nil {
-		o.Breakers = NewBreakers(o.Now, nil)
+	if d.Breakers == nil {
+		d.Breakers = NewBreakers(d.Now, nil)
 	}
-	return o
+	return d
 }
 
 // WorkerQueue is the part of the queue that a worker works with.
@@ -92,7 +100,8 @@ type WorkerQueue interface {
 type Worker struct {
 	q     WorkerQueue
 	d     Deliverer
-	o     WorkerOptions
+	cfg   WorkerConfig
+	deps  WorkerDeps
 	ended chan struct{} // a hint that an attempt ended
 	began time.Time     // when Run was called
 
@@ -114,10 +123,10 @@ type flight struct {
 }
 
 // NewWorker returns a worker; Run starts it.
-func NewWorker(q WorkerQueue, d Deliverer, o WorkerOptions) *Worker {
-	w := &Worker{q: q, d: d, o: o.withDefaults(), ended: make(chan struct{}, 1),
+func NewWorker(q WorkerQueue, d Deliverer, cfg WorkerConfig, deps WorkerDeps) *Worker {
+	w := &Worker{q: q, d: d, cfg: cfg.withDefaults(), deps: deps.withDefaults(), ended: make(chan struct{}, 1),
 		inFlight: map[string]*flight{}, perEnd: map[string]int{}, rest: map[string]time.Time{}}
-	if o.Cautious {
+	if deps.Cautious {
 		w.limit = cautious
 	}
 	return w
@@ -127,14 +136,14 @@ func NewWorker(q WorkerQueue, d Deliverer, o WorkerOptions) *Worker {
 // before they are cut short and given back. It returns nil then, and
 // ErrUnhealthy (wrapped) when the store can't write any more.
 func (w *Worker) Run(ctx context.Context) error {
-	w.began = w.o.Now()
+	w.began = w.deps.Now()
 	attempts, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cut(nil)
 	keeper, stopKeeper := context.WithCancel(attempts)
 	kept := make(chan struct{})
 	go func() { defer close(kept); w.keepLeases(keeper) }()
 	err := w.loop(ctx, attempts)
-	grace := time.AfterFunc(w.o.Grace, func() { cut(errShutdown) })
+	grace := time.AfterFunc(w.cfg.Grace, func() { cut(errShutdown) })
 	w.wg.Wait()
 	grace.Stop()
 	stopKeeper()
@@ -172,15 +181,15 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 func (w *Worker) storeAway(err error) {
 	switch {
 	case err != nil && !w.away:
-		w.o.Logger.Error("the queue can't be read; it is tried every second", "err", err)
+		w.deps.Logger.Error("the queue can't be read; it is tried every second", "err", err)
 	case err == nil && w.away:
-		w.o.Logger.Info("the queue can be read again")
+		w.deps.Logger.Info("the queue can be read again")
 	}
 	w.away = err != nil
 }
 
 func (w *Worker) saveBreakers(ctx context.Context) {
-	if err := w.o.Breakers.Save(ctx, w.q); err != nil && ctx.Err() == nil {
-		w.o.Logger.Warn("a breaker's state wasn't saved", "err", err)
+	if err := w.deps.Breakers.Save(ctx, w.q); err != nil && ctx.Err() == nil {
+		w.deps.Logger.Warn("a breaker's state wasn't saved", "err", err)
 	}
 }

@@ -39,7 +39,7 @@ func TestLastAttempt(t *testing.T) {
 					defer mu.Unlock()
 					attempts[l.ID]++
 					return retry.Outcome{Kind: c.outcome, Reason: "connect"}
-				}), retry.WorkerOptions{Concurrency: func(string) int { return 2 }})
+				}), retry.WorkerConfig{}, retry.WorkerDeps{Concurrency: func(string) int { return 2 }})
 				time.Sleep(retry.LastChance / 2)
 				for i := range 20 {
 					id := fmt.Sprint("m", i)
@@ -87,7 +87,7 @@ func TestRestTakesNoLastAttempt(t *testing.T) {
 				}
 				attempts++
 				return retry.Outcome{Kind: retry.Done}
-			}), retry.WorkerOptions{})
+			}), retry.WorkerConfig{}, retry.WorkerDeps{})
 			time.Sleep(5 * time.Minute)
 			stop()
 			i, _, err := q.Get(t.Context(), "m")
@@ -114,7 +114,7 @@ func TestEndpointThatCameBack(t *testing.T) {
 				done++
 			}
 			return !down
-		}), retry.WorkerOptions{Breakers: b})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b})
 		for i := range 300 {
 			put(t, q, fmt.Sprint("m", i), "a")
 		}
@@ -164,7 +164,7 @@ func TestResumeLetsTheProbeGo(t *testing.T) {
 			}
 		}
 		put(t, q, "m", "a")
-		stop := run(t, q, probing(b, func() bool { return true }), retry.WorkerOptions{Breakers: b})
+		stop := run(t, q, probing(b, func() bool { return true }), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b})
 		time.Sleep(5 * time.Second)
 		if i, _, err := q.Get(t.Context(), "m"); err != nil || i.Attempts != 0 {
 			t.Fatalf("attempted while the breaker is open: %+v, %v", i, err)
@@ -199,7 +199,7 @@ func TestCautiousBegin(t *testing.T) {
 			under--
 			mu.Unlock()
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{Cautious: true})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Cautious: true})
 		time.Sleep(time.Minute)
 		stop()
 		if len(most) != 100 || slices.Max(most[:2]) > 2 || slices.Max(most[:6]) > 4 || slices.Max(most) < 20 {
@@ -229,7 +229,7 @@ func TestWorkerLeasesByOctets(t *testing.T) {
 			under--
 			mu.Unlock()
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{})
 		time.Sleep(time.Minute)
 		stop()
 		if s, err := q.Stats(t.Context()); err != nil || s.Messages != 0 || most != 3 {
@@ -284,7 +284,7 @@ func TestClockSteps(t *testing.T) {
 					}
 					done = append(done, l.ID)
 					return retry.Outcome{Kind: retry.Done}
-				}), retry.WorkerOptions{Now: clock.Now, Rand: func() float64 { return 0.5 }, Breakers: retry.NewBreakers(clock.Now, nil)})
+				}), retry.WorkerConfig{}, retry.WorkerDeps{Now: clock.Now, Rand: func() float64 { return 0.5 }, Breakers: retry.NewBreakers(clock.Now, nil)})
 				put(t, q, "waits", "a")
 				time.Sleep(time.Second)
 				mu.Lock()

@@ -65,11 +65,11 @@ func putFor(t *testing.T, q retry.Queue, id, endpoint string, age time.Duration)
 }
 
 // run has a worker work until stop is called.
-func run(t *testing.T, q retry.Queue, d retry.Deliverer, o retry.WorkerOptions) (stop func()) {
+func run(t *testing.T, q retry.Queue, d retry.Deliverer, cfg retry.WorkerConfig, deps retry.WorkerDeps) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- retry.NewWorker(q, d, o).Run(ctx) }()
+	go func() { done <- retry.NewWorker(q, d, cfg, deps).Run(ctx) }()
 	return func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -93,7 +93,7 @@ func TestWorkerRetriesByPolicyUntilDelivered(t *testing.T) {
 			}
 			close(done)
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{Rand: func() float64 { return 0.5 }})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Rand: func() float64 { return 0.5 }})
 		<-done
 		stop()
 		want := []time.Duration{0, 5, 20, 65, 200}
@@ -125,7 +125,7 @@ func TestWorkerExpiresToDeadLetter(t *testing.T) {
 		stop := run(t, q, script(func(context.Context, retry.Lease) retry.Outcome {
 			attempts++
 			return retry.Outcome{Kind: retry.Later, Reason: "connect"}
-		}), retry.WorkerOptions{Policy: policy, DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
+		}), retry.WorkerConfig{Policy: policy}, retry.WorkerDeps{DeadLetter: func(_ context.Context, l retry.Lease, reason string, _ retry.Attempt) {
 			mu.Lock()
 			defer mu.Unlock()
 			died[l.ID] = reason
@@ -165,7 +165,7 @@ func TestWorkerGraceAndCut(t *testing.T) {
 			case <-ctx.Done():
 				return retry.Outcome{Kind: retry.Later, Reason: "connect"}
 			}
-		}), retry.WorkerOptions{Grace: 10 * time.Second})
+		}), retry.WorkerConfig{Grace: 10 * time.Second}, retry.WorkerDeps{})
 		<-started
 		<-started
 		began := time.Now()
@@ -194,7 +194,7 @@ func TestWorkerExtendsLeases(t *testing.T) {
 			time.Sleep(20 * time.Minute)
 			close(done)
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{})
 		<-done
 		stop()
 		if attempts != 1 {
@@ -226,7 +226,7 @@ func TestWorkerBreakerSparesAttempts(t *testing.T) {
 				return retry.Outcome{Kind: retry.Later}
 			}
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{Breakers: b, Concurrency: func(string) int { return 1 }})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b, Concurrency: func(string) int { return 1 }})
 		time.Sleep(9 * time.Second)
 		mu.Lock()
 		if attempts != 5 {
@@ -257,7 +257,7 @@ func TestWorkerQuarantinesDamage(t *testing.T) {
 		stop := run(t, damaged{q}, script(func(context.Context, retry.Lease) retry.Outcome {
 			t.Error("a damaged body was delivered")
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{})
 		time.Sleep(time.Second)
 		stop()
 		if i, _, err := q.Get(context.Background(), "m"); err != nil || i.State != retry.Dead || i.Reason != "corrupt" {
@@ -305,7 +305,7 @@ func TestWorkerRestsWhileNothingCanBeDone(t *testing.T) {
 		stop := run(t, counted{q, &looks}, script(func(context.Context, retry.Lease) retry.Outcome {
 			time.Sleep(30 * time.Minute)
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerOptions{Breakers: b})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b})
 		time.Sleep(time.Hour)
 		stop()
 		if looks > 500 {
@@ -327,7 +327,7 @@ func TestWorkerSurvivesAPanic(t *testing.T) {
 			}
 			close(done)
 			return retry.Outcome{Kind: retry.GiveUp, Reason: "rejected"}
-		}), retry.WorkerOptions{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{})
 		<-done
 		stop()
 		_, history, err := q.Get(context.Background(), "poison")

@@ -73,8 +73,8 @@ func (s *Sender) request(ep *Endpoint, d payload.Delivery) *Request {
 		Signals:     ep.cfg.Signals,
 		URL:         ep.cfg.URL,
 		Secret:      ep.cfg.Secret.now(),
-		At:          s.opts.Now(),
-		Hostname:    s.opts.Hostname,
+		At:          s.deps.Now(),
+		Hostname:    s.cfg.Hostname,
 	}}
 }
 
@@ -126,10 +126,10 @@ func byURL(o payload.Options) payload.Options {
 // that the webhook had closed before it answered. Where the message was let go
 // of by then, Outcome.Again asks for it.
 func (s *Sender) Post(ctx context.Context, r *Request, timeout time.Duration) Outcome {
-	start := s.opts.Now()
+	start := s.deps.Now()
 	o := s.post(ctx, r, timeout)
 	o.Endpoint = r.ep.Name()
-	o.Elapsed = s.opts.Now().Sub(start)
+	o.Elapsed = s.deps.Now().Sub(start)
 	return o
 }
 
@@ -143,7 +143,7 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 		return NotPosted(headerReason(err), err)
 	}
 	a, again := c.post(ctx, header, r, timeout)
-	a.At = s.opts.Now()
+	a.At = s.deps.Now()
 	o := Classify(a, r.ep.rejects)
 	o.Again = again
 	return o
@@ -168,7 +168,7 @@ func (s *Sender) header(r *Request) (http.Header, error) {
 	}
 	set("Content-Type", r.body.ContentType)
 	set("Accept", "*/*")
-	set("User-Agent", s.opts.UserAgent)
+	set("User-Agent", s.cfg.UserAgent)
 	set("Webhook-Id", r.d.ID)
 	set("Webhook-Timestamp", strconv.FormatInt(r.opts.At.Unix(), 10))
 	set("Webhook-Attempt", strconv.Itoa(r.d.Attempt))

@@ -13,18 +13,23 @@ import (
 	"postern/webhook/payload"
 )
 
-// SenderOptions are what a Sender works with; each has a default.
-type SenderOptions struct {
-	Hostname  string                                // our name in payloads (the host's)
-	UserAgent string                                // "Postern"
-	Now       func() time.Time                      // time.Now
-	Proxy     func(*http.Request) (*url.URL, error) // http.ProxyFromEnvironment
+// SenderConfig is what the operator decides.
+type SenderConfig struct {
+	Hostname  string // our name in payloads; "": the host's
+	UserAgent string // "": "Postern"
+}
+
+// SenderDeps are the parts that a Sender works with.
+type SenderDeps struct {
+	Now   func() time.Time                      // nil: time.Now
+	Proxy func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
 }
 
 // Sender POSTs deliveries. It keeps the connections of each endpoint and is
 // safe for concurrent use.
 type Sender struct {
-	opts SenderOptions
+	cfg  SenderConfig
+	deps SenderDeps
 
 	mu      sync.Mutex
 	clients map[*Endpoint]*client
@@ -35,24 +40,24 @@ type Sender struct {
 var ErrClosed = errors.New("webhook: the sender is closed")
 
 // NewSender makes a Sender.
-func NewSender(o SenderOptions) (*Sender, error) {
-	if o.Hostname == "" {
+func NewSender(cfg SenderConfig, deps SenderDeps) (*Sender, error) {
+	if cfg.Hostname == "" {
 		name, err := os.Hostname()
 		if err != nil {
 			return nil, fmt.Errorf("webhook: a host name is needed: %w", err)
 		}
-		o.Hostname = name
+		cfg.Hostname = name
 	}
-	if o.UserAgent == "" {
-		o.UserAgent = "Postern"
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "Postern"
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if deps.Now == nil {
+		deps.Now = time.Now
 	}
-	if o.Proxy == nil {
-		o.Proxy = http.ProxyFromEnvironment
+	if deps.Proxy == nil {
+		deps.Proxy = http.ProxyFromEnvironment
 	}
-	return &Sender{opts: o, clients: map[*Endpoint]*client{}}, nil
+	return &Sender{cfg: cfg, deps: deps, clients: map[*Endpoint]*client{}}, nil
 }
 
 // Close drops the idle connections. POSTs under way finish.
@@ -74,7 +79,7 @@ func (s *Sender) client(ep *Endpoint) (*client, error) {
 	}
 	c := s.clients[ep]
 	if c == nil {
-		c = newClient(ep, s.opts.Proxy)
+		c = newClient(ep, s.deps.Proxy)
 		s.clients[ep] = c
 	}
 	return c, nil

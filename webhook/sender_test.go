@@ -76,7 +76,7 @@ func delivery(attachment int64) payload.Delivery {
 
 func sender(t testing.TB) *Sender {
 	t.Helper()
-	s, err := NewSender(SenderOptions{Hostname: "mx.example", UserAgent: "Postern/test"})
+	s, err := NewSender(SenderConfig{Hostname: "mx.example", UserAgent: "Postern/test"}, SenderDeps{})
 	if err != nil {
 		t.Fatal(err)
 	}

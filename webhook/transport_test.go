@@ -34,7 +34,7 @@ func TestBearerToken(t *testing.T) {
 func TestHTTPProxy(t *testing.T) {
 	var asked string
 	proxy := serve(t, func(_ http.ResponseWriter, r *http.Request) { asked = r.URL.String() })
-	s, err := NewSender(SenderOptions{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }})
+	s, err := NewSender(SenderConfig{}, SenderDeps{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func newBench(t *testing.T, answer http.HandlerFunc, deps Deps, configs ...webho
 		endpoints = append(endpoints, ep)
 	}
 	b.router = webhook.NewRouter(endpoints)
-	sender, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
+	sender, err := webhook.NewSender(webhook.SenderConfig{Hostname: "mx.example"}, webhook.SenderDeps{})
 	b.must(err)
 	t.Cleanup(sender.Close)
 	deps.Router, deps.Sender, deps.Breakers = b.router, sender, b.breakers

@@ -28,7 +28,7 @@ func stored(attachment int) *archive.Mail {
 
 func sender(t *testing.T) *webhook.Sender {
 	t.Helper()
-	s, err := webhook.NewSender(webhook.SenderOptions{Hostname: "mx.example"})
+	s, err := webhook.NewSender(webhook.SenderConfig{Hostname: "mx.example"}, webhook.SenderDeps{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func TestNotification(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, testMail), retry.ReasonExpired)
+	seen := report(t, Deps{Relay: client, Messages: q}, bury(t, q, env, testMail), retry.ReasonExpired)
 	got := r.mails()
 	if seen.of("dsn sent") != 1 || len(got) != 1 || got[0].from != "" || got[0].to[0] != "anna@example.org" {
 		t.Fatalf("%v, %+v", seen.seen, got)
@@ -142,7 +142,7 @@ func TestUTF8Addresses(t *testing.T) {
 	env.Verdict.SPF.Domain = "example.org"
 	r, q := startRelay(t, nil), openQueue(t)
 	client, _ := NewRelay("smtp://"+r.addr, nil)
-	seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, testMail), "rejected")
+	seen := report(t, Deps{Relay: client, Messages: q}, bury(t, q, env, testMail), "rejected")
 	got := r.mails()
 	if seen.of("dsn sent") != 1 || len(got) != 1 || !got[0].utf8 || got[0].to[0] != "анна@example.org" {
 		t.Fatalf("%v, %+v", seen.seen, got)

@@ -46,8 +46,8 @@ type job struct {
 	send func(context.Context) error
 }
 
-func newOutbox(kind string, o Options) *outbox {
-	return &outbox{kind: kind, observe: o.Observer, waiting: make(chan job, outboxSize)}
+func newOutbox(kind string, observe func(kind, result string)) *outbox {
+	return &outbox{kind: kind, observe: observe, waiting: make(chan job, outboxSize)}
 }
 
 // add takes a report, or gives it up where too many wait. The logger says which

@@ -18,8 +18,7 @@ func TestFailureWebhookIsTriedAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tries := 0
 			seen := &results{}
-			o := Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)}
-			l := newOutbox(KindWebhook, o)
+			l := newOutbox(KindWebhook, seen.observe)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); l.run(ctx) }()
@@ -42,7 +41,7 @@ func TestFailureWebhookIsTriedAgain(t *testing.T) {
 func TestOutboxIsBoundedAndNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &results{}
-		l := newOutbox(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		l := newOutbox(KindDSN, seen.observe)
 		began := time.Now()
 		for range outboxSize + 5 {
 			l.add(slog.New(slog.DiscardHandler), func(context.Context) error { return nil })
@@ -68,7 +67,7 @@ func TestOutboxIsBoundedAndNeverWaits(t *testing.T) {
 func TestOutboxAtShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := &results{}
-		l := newOutbox(KindDSN, Options{Observer: seen.observe, Logger: slog.New(slog.DiscardHandler)})
+		l := newOutbox(KindDSN, seen.observe)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); l.run(ctx) }()

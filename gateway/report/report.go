@@ -35,43 +35,48 @@ const (
 	KindDSN     = "dsn"
 )
 
-// Options are the parts that a Reporter works with.
-type Options struct {
+// Config is what the operator decides.
+type Config struct {
+	Domain string      // our host name
+	Limits mail.Limits // for reading the messages of notifications
+}
+
+// Deps are the parts that a Reporter works with.
+type Deps struct {
 	Webhook  *Webhook         // nil: nobody is told by a webhook
 	Relay    *Relay           // nil: no sender is told
-	Domain   string           // our host name
 	Messages archive.Messages // where the messages of notifications are
-	Limits   mail.Limits      // for reading them
 	// Observer hears of each report's end: one of the kinds, one of the results.
 	Observer func(kind, result string)
-	Logger   *slog.Logger
-	Now      func() time.Time
+	Logger   *slog.Logger     // nil: none
+	Now      func() time.Time // nil: time.Now
 }
 
 // Reporter sends reports; Run does the work.
 type Reporter struct {
-	o     Options
+	cfg   Config
+	deps  Deps
 	hooks *outbox
 	dsns  *outbox
 }
 
 // New returns a reporter.
-func New(o Options) (*Reporter, error) {
-	if o.Relay != nil && (o.Messages == nil || o.Domain == "") {
+func New(cfg Config, deps Deps) (*Reporter, error) {
+	if deps.Relay != nil && (deps.Messages == nil || cfg.Domain == "") {
 		return nil, errors.New("report: notifications need a host name and a store: set POSTERN_DOMAIN and POSTERN_RETRY_STORE, or unset POSTERN_DSN_RELAY")
 	}
-	if o.Observer == nil {
-		o.Observer = func(string, string) {}
+	if deps.Observer == nil {
+		deps.Observer = func(string, string) {}
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Now == nil {
-		o.Now = time.Now
+	if deps.Now == nil {
+		deps.Now = time.Now
 	}
-	r := &Reporter{o: o}
-	r.hooks = newOutbox(KindWebhook, o)
-	r.dsns = newOutbox(KindDSN, o)
+	r := &Reporter{cfg: cfg, deps: deps}
+	r.hooks = newOutbox(KindWebhook, deps.Observer)
+	r.dsns = newOutbox(KindDSN, deps.Observer)
 	return r, nil
 }
 
@@ -84,18 +89,18 @@ type letter struct {
 }
 
 // DeadLetter takes note of a dead letter and returns at once; it is
-// retry.WorkerOptions.DeadLetter. Of the lease it needs Info and Envelope only.
+// retry.WorkerDeps.DeadLetter. Of the lease it needs Info and Envelope only.
 func (r *Reporter) DeadLetter(_ context.Context, l retry.Lease, reason string, a retry.Attempt) {
-	d := letter{info: l.Info, envelope: l.Envelope, attempt: a, at: r.o.Now()}
+	d := letter{info: l.Info, envelope: l.Envelope, attempt: a, at: r.deps.Now()}
 	d.info.Reason = reason
 	if a.Status != 0 || a.Error != "" {
 		d.info.LastStatus, d.info.LastError = a.Status, a.Error
 	}
-	log := r.o.Logger.With("delivery", d.info.ID, "message", d.info.MessageID)
-	if w := r.o.Webhook; w != nil {
+	log := r.deps.Logger.With("delivery", d.info.ID, "message", d.info.MessageID)
+	if w := r.deps.Webhook; w != nil {
 		r.hooks.add(log, func(ctx context.Context) error { return w.post(ctx, d) })
 	}
-	if r.o.Relay != nil {
+	if r.deps.Relay != nil {
 		r.dsns.add(log, func(ctx context.Context) error { return r.notify(ctx, d) })
 	}
 }
@@ -109,8 +114,8 @@ func (r *Reporter) Run(ctx context.Context) {
 		wg.Go(func() { l.run(ctx) })
 	}
 	wg.Wait()
-	if r.o.Webhook != nil {
-		r.o.Webhook.client.Close()
+	if r.deps.Webhook != nil {
+		r.deps.Webhook.client.Close()
 	}
 }
 
@@ -124,7 +129,7 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if why := withhold(env, to); why != "" {
 		return withheld(why)
 	}
-	stored, err := archive.Open(ctx, r.o.Messages, d.info.MessageID)
+	stored, err := archive.Open(ctx, r.deps.Messages, d.info.MessageID)
 	switch {
 	case errors.Is(err, retry.ErrNotFound):
 		return withheld("the dead letter was deleted")
@@ -135,22 +140,22 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	}
 	defer stored.Close()
 	raw := stored.Raw()
-	m, err := mail.Parse(raw, r.o.Limits)
+	m, err := mail.Parse(raw, r.cfg.Limits)
 	if err != nil {
 		return err
 	}
 	if m.Automatic != "" {
 		return withheld("the mail is automatic: " + string(m.Automatic))
 	}
-	n := &notice{domain: r.o.Domain, at: d.at, env: env, to: to, wording: undelivered(d.info.Reason), last: d.attempt.At, messageID: m.MessageID, raw: raw}
-	return r.o.Relay.send(ctx, r.o.Domain, env.From, n)
+	n := &notice{domain: r.cfg.Domain, at: d.at, env: env, to: to, wording: undelivered(d.info.Reason), last: d.attempt.At, messageID: m.MessageID, raw: raw}
+	return r.deps.Relay.send(ctx, r.cfg.Domain, env.From, n)
 }
 
 // Delivered takes note of recipients whom a webhook's 2xx reached, and returns
 // at once. Only where the sender asked for it and may be told something is sent;
 // then the message's header is read now, since the message may be gone soon.
 func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
-	if r.o.Relay == nil {
+	if r.deps.Relay == nil {
 		return
 	}
 	names := make([]string, len(to))
@@ -163,10 +168,10 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 	}
 	head, err := headerOf(raw)
 	if err != nil {
-		r.o.Logger.Error("a delivery is not reported: its message can't be read", "message", env.ID, "err", err)
+		r.deps.Logger.Error("a delivery is not reported: its message can't be read", "message", env.ID, "err", err)
 		return
 	}
-	now := r.o.Now()
-	n := &notice{domain: r.o.Domain, at: now, env: env, to: told, wording: delivered, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
-	r.dsns.add(r.o.Logger.With("message", env.ID), func(ctx context.Context) error { return r.o.Relay.send(ctx, r.o.Domain, env.From, n) })
+	now := r.deps.Now()
+	n := &notice{domain: r.cfg.Domain, at: now, env: env, to: told, wording: delivered, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
+	r.dsns.add(r.deps.Logger.With("message", env.ID), func(ctx context.Context) error { return r.deps.Relay.send(ctx, r.cfg.Domain, env.From, n) })
 }

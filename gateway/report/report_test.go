@@ -105,11 +105,11 @@ func bury(t *testing.T, q retry.Queue, env *mail.Envelope, data string) retry.Le
 var attempt = retry.Attempt{At: time.Date(2026, 5, 9, 7, 8, 9, 0, time.UTC), Status: 503, Reason: "unavailable", Error: "the webhook answered 503"}
 
 // report runs a reporter over one dead letter and returns what became of it.
-func report(t *testing.T, o Options, l retry.Lease, reason string) *results {
+func report(t *testing.T, deps Deps, l retry.Lease, reason string) *results {
 	t.Helper()
 	seen := &results{}
-	o.Observer, o.Domain = seen.observe, "mx.example.com"
-	r, err := New(o)
+	deps.Observer = seen.observe
+	r, err := New(Config{Domain: "mx.example.com"}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func TestFailureWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := bury(t, openQueue(t), verified(), testMail)
-	if seen := report(t, Options{Webhook: w}, l, retry.ReasonExpired); seen.of("webhook sent") != 1 {
+	if seen := report(t, Deps{Webhook: w}, l, retry.ReasonExpired); seen.of("webhook sent") != 1 {
 		t.Fatalf("seen %v", seen.seen)
 	}
 	want := Failure{Type: "delivery.dead", Version: 1, Timestamp: got.Timestamp, ID: "d-m1", MessageID: "m1", Endpoint: "app",
@@ -203,7 +203,7 @@ func TestWithheld(t *testing.T) {
 			env.ID = strings.ReplaceAll(name, " ", "-")
 			r := startRelay(t, nil)
 			client, _ := NewRelay("smtp://"+r.addr, nil)
-			seen := report(t, Options{Relay: client, Messages: q}, bury(t, q, env, c.data), "rejected")
+			seen := report(t, Deps{Relay: client, Messages: q}, bury(t, q, env, c.data), "rejected")
 			if sent := len(r.mails()) == 1; sent != c.sent || sent != (seen.of("dsn sent") == 1) || sent == (seen.of("dsn withheld") == 1) {
 				t.Errorf("sent %v, %v", sent, seen.seen)
 			}
@@ -219,7 +219,7 @@ func TestDeletedIsNotReported(t *testing.T) {
 		t.Fatal(err)
 	}
 	client, _ := NewRelay("smtp://"+r.addr, nil)
-	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn withheld") != 1 || len(r.mails()) != 0 {
+	if seen := report(t, Deps{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn withheld") != 1 || len(r.mails()) != 0 {
 		t.Errorf("%v, %d mails", seen.seen, len(r.mails()))
 	}
 }
@@ -229,7 +229,7 @@ func TestRefusedForGood(t *testing.T) {
 	r.refuse = reply.Reply{Code: 554, Enhanced: reply.Enhanced{5, 7, 1}}
 	client, _ := NewRelay("smtp://"+r.addr, nil)
 	l := bury(t, q, verified(), testMail)
-	if seen := report(t, Options{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn failed") != 1 {
+	if seen := report(t, Deps{Relay: client, Messages: q}, l, "rejected"); seen.of("dsn failed") != 1 {
 		t.Errorf("%v", seen.seen)
 	}
 	if i, _, err := q.Get(t.Context(), l.ID); err != nil || i.State != retry.Dead {
@@ -239,10 +239,10 @@ func TestRefusedForGood(t *testing.T) {
 
 func TestNewNeedsAStoreForNotifications(t *testing.T) {
 	client, _ := NewRelay("smtp://127.0.0.1:1", nil)
-	if _, err := New(Options{Relay: client}); err == nil {
+	if _, err := New(Config{}, Deps{Relay: client}); err == nil {
 		t.Error("New took a relay without a store")
 	}
-	if _, err := New(Options{}); err != nil {
+	if _, err := New(Config{}, Deps{}); err != nil {
 		t.Error(err)
 	}
 }
@@ -267,7 +267,7 @@ func TestDelivered(t *testing.T) {
 			server := startRelay(t, nil)
 			client, _ := NewRelay("smtp://"+server.addr, nil)
 			seen := &results{}
-			r, err := New(Options{Relay: client, Messages: openQueue(t), Domain: "mx.example.com", Observer: seen.observe})
+			r, err := New(Config{Domain: "mx.example.com"}, Deps{Relay: client, Messages: openQueue(t), Observer: seen.observe})
 			if err != nil {
 				t.Fatal(err)
 			}

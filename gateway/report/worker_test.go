@@ -42,7 +42,7 @@ func TestWorkerReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := New(Options{Webhook: hook, Relay: client, Domain: "mx.example.com", Messages: q})
+	r, err := New(Config{Domain: "mx.example.com"}, Deps{Webhook: hook, Relay: client, Messages: q})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestWorkerReports(t *testing.T) {
 	if _, err := q.Replay(t.Context(), retry.Filter{IDs: []string{l.ID}}, "", 0); err != nil {
 		t.Fatal(err)
 	}
-	w := retry.NewWorker(q, rejects{}, retry.WorkerOptions{DeadLetter: r.DeadLetter})
+	w := retry.NewWorker(q, rejects{}, retry.WorkerConfig{}, retry.WorkerDeps{DeadLetter: r.DeadLetter})
 	working, stopWorking := context.WithCancel(t.Context())
 	reporting, stopReporting := context.WithCancel(t.Context())
 	worked, reported := make(chan error, 1), make(chan struct{})

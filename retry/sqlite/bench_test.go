@@ -201,7 +201,7 @@ func drainRate(t *testing.T, dead int) float64 {
 			close(all)
 		}
 		return retry.Outcome{Kind: retry.Done}
-	}), retry.WorkerOptions{Breakers: breakers})
+	}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: breakers})
 	began := time.Now()
 	go func() { done <- worker.Run(ctx) }()
 	<-all

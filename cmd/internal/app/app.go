@@ -152,7 +152,7 @@ func (a *App) setup(ctx context.Context) error {
 		return err
 	}
 	if a.queue != nil {
-		a.worker = retry.NewWorker(a.queue, a.gateway, a.workerOptions())
+		a.worker = a.newWorker()
 	}
 	if err := a.smtpServer(); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (a *App) gatewayConfig() gateway.Config {
 
 // NewSender POSTs to the endpoints, for serve and for check.
 func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
-	return webhook.NewSender(webhook.SenderOptions{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()})
+	return webhook.NewSender(webhook.SenderConfig{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()}, webhook.SenderDeps{})
 }
 
 // newDispatcher makes what delivers fresh and queued mail alike.
@@ -141,22 +141,20 @@ func (a *App) restoreBreakers(ctx context.Context) error {
 	return nil
 }
 
-func (a *App) workerOptions() retry.WorkerOptions {
-	o := retry.WorkerOptions{
-		Policy: policy(a.cfg), Breakers: a.breakers, Logger: a.deps.Logger, Grace: a.cfg.Process.Grace, Observer: a.metrics.Worker(),
-		Now:         a.clock.Now,
-		Concurrency: a.dispatch.Share,
+func (a *App) newWorker() *retry.Worker {
+	deps := retry.WorkerDeps{
+		Breakers: a.breakers, Concurrency: a.dispatch.Share, Logger: a.deps.Logger, Now: a.clock.Now, Observer: a.metrics.Worker(),
 	}
 	if q, ok := a.queue.(interface{ Unclean() bool }); ok {
-		o.Cautious = q.Unclean()
+		deps.Cautious = q.Unclean()
 	}
-	o.DeadLetter = func(ctx context.Context, l retry.Lease, reason string, at retry.Attempt) {
+	deps.DeadLetter = func(ctx context.Context, l retry.Lease, reason string, at retry.Attempt) {
 		a.gateway.GaveUp(ctx, l, reason, at)
 		if a.reporter != nil {
 			a.reporter.DeadLetter(ctx, l, reason, at)
 		}
 	}
-	return o
+	return retry.NewWorker(a.queue, a.gateway, retry.WorkerConfig{Policy: policy(a.cfg), Grace: a.cfg.Process.Grace}, deps)
 }
 
 // reportText is how far a text is read for a report, which quotes none of it.
@@ -168,19 +166,19 @@ func (a *App) newReporter() (*report.Reporter, error) {
 	if a.queue == nil || d.FailureURL == "" && d.DSNRelay == "" {
 		return nil, nil
 	}
-	o := report.Options{Domain: a.cfg.Listen.Domain, Messages: a.queue, Limits: mail.Limits{TextBytes: reportText}, Observer: a.metrics.Reported, Logger: a.deps.Logger}
+	deps := report.Deps{Messages: a.queue, Observer: a.metrics.Reported, Logger: a.deps.Logger}
 	var err error
 	if d.FailureURL != "" {
-		if o.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.deps.reload()), a.deps.call()); err != nil {
+		if deps.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.deps.reload()), a.deps.call()); err != nil {
 			return nil, err
 		}
 	}
 	if d.DSNRelay != "" {
-		if o.Relay, err = report.NewRelay(string(d.DSNRelay), nil); err != nil {
+		if deps.Relay, err = report.NewRelay(string(d.DSNRelay), nil); err != nil {
 			return nil, err
 		}
 	}
-	return report.New(o)
+	return report.New(report.Config{Domain: a.cfg.Listen.Domain, Limits: mail.Limits{TextBytes: reportText}}, deps)
 }
 
 // failureSecret signs the failure webhook with the unnumbered endpoint's
