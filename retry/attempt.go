@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// start has a leased delivery attempted or expired on a goroutine of its own.
+// start runs do (attempt or expire) for a leased delivery, on a goroutine of its own.
 func (w *Worker) start(attempts context.Context, l Lease, do func(context.Context, Lease)) {
 	ctx, cancel := context.WithCancelCause(attempts)
 	w.mu.Lock()
 	w.inFlight[l.ID] = &flight{lease: l, until: w.deps.Now().Add(leaseTTL), cancel: cancel}
-	w.perEnd[l.Endpoint]++
+	w.perEndpoint[l.Endpoint]++
 	w.octets += l.Size
 	w.mu.Unlock()
 	w.wg.Add(1)
@@ -34,8 +34,8 @@ func (w *Worker) finish(l Lease) {
 			w.limit = 0
 		}
 	}
-	if w.perEnd[l.Endpoint]--; w.perEnd[l.Endpoint] <= 0 {
-		delete(w.perEnd, l.Endpoint)
+	if w.perEndpoint[l.Endpoint]--; w.perEndpoint[l.Endpoint] <= 0 {
+		delete(w.perEndpoint, l.Endpoint)
 	}
 	w.mu.Unlock()
 	select {
@@ -82,7 +82,7 @@ func (w *Worker) deliver(ctx context.Context, l Lease) (v Outcome) {
 	return w.d.Deliver(ctx, l)
 }
 
-// reasonPanic is an attempt's that ended in one.
+// reasonPanic is the reason of an attempt that panicked.
 const reasonPanic = "panic"
 
 // verify reads the stored body once, so that damaged mail is never sent.
@@ -98,8 +98,8 @@ func (w *Worker) verify(ctx context.Context, l Lease) error {
 	return body.Verify()
 }
 
-// unreadable quarantines a damaged message and gives back one that can't be
-// read now.
+// unreadable makes a dead letter of a damaged message and gives the lease of one
+// back that can't be read now.
 func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 	at := Attempt{At: w.deps.Now(), Reason: ReasonCorrupt, Error: err.Error()}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrNotFound) {
@@ -111,8 +111,8 @@ func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 	w.settle(ctx, l, Outcome{Kind: Skip, After: errorPause})
 }
 
-// settle writes the outcome down. An attempt that was cut short is given back:
-// its outcome is unknown, so it is made again.
+// settle writes the outcome down. Of an attempt that our shutdown cut short the
+// outcome is unknown: its lease is given back, and it is made again.
 func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
 	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		w.deps.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "delivery", l.ID)
@@ -146,8 +146,8 @@ func (w *Worker) later(ctx context.Context, l Lease, v Outcome) {
 	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, wait, v.Attempt) })
 }
 
-// split puts the parts in the delivery's place, each as its own outcome says,
-// and tells of those that are dead letters.
+// split puts the parts in the delivery's place, each as its own outcome says, and
+// reports those that are dead letters.
 func (w *Worker) split(ctx context.Context, l Lease, v Outcome) {
 	parts := make([]NewDelivery, len(v.Parts))
 	for i, p := range v.Parts {
@@ -172,13 +172,14 @@ func (w *Worker) split(ctx context.Context, l Lease, v Outcome) {
 	}
 }
 
-// die makes a dead letter and tells who wants to know.
+// die makes a dead letter of the delivery and reports it.
 func (w *Worker) die(ctx context.Context, l Lease, reason string, a Attempt) {
 	if w.write(ctx, l, "made a dead letter", func(ctx context.Context) error { return w.q.Dead(ctx, l, reason, a) }) {
 		w.died(ctx, l, reason, a)
 	}
 }
 
+// died reports a dead letter to the log, the observer and DeadLetter.
 func (w *Worker) died(ctx context.Context, l Lease, reason string, a Attempt) {
 	if a != (Attempt{}) {
 		l.Attempts++
@@ -192,8 +193,8 @@ func (w *Worker) died(ctx context.Context, l Lease, reason string, a Attempt) {
 	}
 }
 
-// write settles a lease even while the worker is told to end. What can't be
-// written comes back when the lease runs out.
+// write calls f, which settles the lease, even while the worker is told to end.
+// Where it fails, the delivery is due again when the lease runs out.
 func (w *Worker) write(ctx context.Context, l Lease, what string, f func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
 	defer cancel()

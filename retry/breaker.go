@@ -25,11 +25,11 @@ const (
 	breakerConsecutive = 5                // or failures in a row, while there is less traffic …
 	breakerLongRun     = 10 * time.Second // … or where they last so long …
 	breakerShortRun    = time.Second      // … or so long, and such a row is no chance:
-	breakerChance      = 1e-9             // at the share of failures before it less likely than this
+	breakerChance      = 1e-9             // with the share of failures before it, less likely than this
 	breakerNoise       = 0.1              // a share of failures that is taken for usual
 	breakerFirstProbe  = 10 * time.Second // from opening to the first probe
 	breakerMaxProbe    = 5 * time.Minute  // the wait doubles up to this
-	breakerSlowStart   = 64               // in flight at once that count as recovered
+	breakerSlowStart   = 64               // so many in flight at once and all well: recovered
 	breakerBuckets     = 6                // the window's resolution
 )
 
@@ -97,27 +97,44 @@ func (b *Breaker) Begin(now time.Time) (epoch int, allowed bool) {
 	return b.Epoch, true
 }
 
+// Health is what an attempt says of its endpoint.
+type Health uint8
+
+// The three. Of an attempt that we ended ourselves before the endpoint could
+// answer nothing is known: it counts neither for the endpoint nor against it.
+const (
+	HealthUnknown Health = iota
+	Healthy
+	Unhealthy
+)
+
 // End records how an attempt ended. It says whether the endpoint came back: the
-// first probe of an opening was good.
-func (b *Breaker) End(now time.Time, epoch int, ok bool) (back bool) {
-	if epoch != b.Epoch {
+// first probe of an opening was good. A probe of which nothing is known makes room
+// for another.
+func (b *Breaker) End(now time.Time, epoch int, h Health) (back bool) {
+	switch {
+	case epoch != b.Epoch:
+		return false
+	case b.State == BreakerHalfOpen:
+		first := b.Limit == 1
+		b.endProbe(now, h)
+		return h == Healthy && first
+	case h == HealthUnknown:
 		return false
 	}
-	if b.State == BreakerHalfOpen {
-		first := b.Limit == 1
-		b.endProbe(now, ok)
-		return ok && first
-	}
-	b.count(now, ok)
+	b.count(now, h == Healthy)
 	if b.tripped(now) {
 		b.open(now, breakerFirstProbe)
 	}
 	return false
 }
 
-func (b *Breaker) endProbe(now time.Time, ok bool) {
+func (b *Breaker) endProbe(now time.Time, h Health) {
 	b.InFlight = max(b.InFlight-1, 0)
-	if !ok {
+	switch h {
+	case HealthUnknown:
+		return
+	case Unhealthy:
 		b.open(now, min(max(2*b.Wait, breakerFirstProbe), breakerMaxProbe))
 		return
 	}
@@ -185,7 +202,7 @@ func trips(total, failures, run int, lasted time.Duration) bool {
 	return lasted >= breakerShortRun && math.Pow(usual, float64(run)) <= breakerChance
 }
 
-// slice numbers the part of the window that now lies in.
+// slice is the number of the slice of time (the window's resolution) that now lies in.
 func slice(now time.Time) int64 {
 	return max(now.UnixNano(), 0) / int64(breakerWindow/breakerBuckets)
 }

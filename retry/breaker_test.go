@@ -9,8 +9,12 @@ import (
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// play runs a script against a breaker: + success and - failure of a whole
-// attempt, each a second apart, "." waits ten seconds.
+// scripted is what the marks of a play say: + success, - failure, ? an attempt that
+// was cut short.
+var scripted = map[rune]Health{'+': Healthy, '-': Unhealthy, '?': HealthUnknown}
+
+// play runs a script of attempts against a breaker, each a second apart; "." waits
+// ten seconds.
 func play(b *Breaker, now time.Time, script string) (time.Time, int) {
 	refused := 0
 	for _, c := range script {
@@ -20,7 +24,7 @@ func play(b *Breaker, now time.Time, script string) (time.Time, int) {
 		default:
 			now = now.Add(time.Second)
 			if epoch, ok := b.Begin(now); ok {
-				b.End(now, epoch, c == '+')
+				b.End(now, epoch, scripted[c])
 			} else {
 				refused++
 			}
@@ -38,6 +42,9 @@ func TestBreaker(t *testing.T) {
 		{"new", "", BreakerClosed, 0},
 		{"four in a row", "----", BreakerClosed, 0},
 		{"five in a row", "-----", BreakerOpen, 0},
+		{"what was cut short is no failure", "?????", BreakerClosed, 0},
+		{"nor does it end a row of failures", "--??---", BreakerOpen, 0},
+		{"nor does it thin out the failures", strings.Repeat("+-", 9) + strings.Repeat("?", 10) + "+-", BreakerOpen, 0},
 		{"a success starts the row again", "----+----", BreakerClosed, 0},
 		{"half of twenty", strings.Repeat("+-", 10), BreakerOpen, 0},
 		{"half of eighteen", strings.Repeat("+-", 9), BreakerClosed, 0},
@@ -45,6 +52,8 @@ func TestBreaker(t *testing.T) {
 		{"half of twenty, over longer than the window", strings.Repeat("+-.", 10), BreakerClosed, 0},
 		{"open refuses", "-----++", BreakerOpen, 2},
 		{"a probe after ten seconds", "-----.+", BreakerHalfOpen, 0},
+		{"a probe that was cut short makes room for another", "-----.???+", BreakerHalfOpen, 0},
+		{"and doesn't count towards recovery", "-----." + strings.Repeat("?", 200) + strings.Repeat("+", 126), BreakerHalfOpen, 0},
 		{"a failed probe opens again", "-----.-", BreakerOpen, 0},
 		{"and waits twice as long", "-----.-.+", BreakerOpen, 1},
 		{"and then probes", "-----.-..+", BreakerHalfOpen, 0},
@@ -72,7 +81,7 @@ func TestBreakerProbeWaitDoublesToFiveMinutes(t *testing.T) {
 		}
 		now = b.Until
 		epoch, _ := b.Begin(now)
-		b.End(now, epoch, false)
+		b.End(now, epoch, Unhealthy)
 	}
 }
 
@@ -92,7 +101,7 @@ func TestBreakerHalfOpenLetsOneThenTwoThrough(t *testing.T) {
 			t.Fatalf("more than %d at once", limit)
 		}
 		for _, e := range epochs {
-			b.End(now, e, true)
+			b.End(now, e, Healthy)
 		}
 	}
 }
@@ -102,11 +111,11 @@ func TestBreakerIgnoresAttemptsOfAnEarlierTime(t *testing.T) {
 	epoch, _ := b.Begin(start)
 	now, _ := play(&b, start, "-----.")
 	probe, _ := b.Begin(now)
-	b.End(now, epoch, true) // began before the breaker opened
+	b.End(now, epoch, Healthy) // began before the breaker opened
 	if b.State != BreakerHalfOpen || b.Limit != 1 || b.InFlight != 1 {
 		t.Errorf("a late success moved the breaker: %+v", b)
 	}
-	b.End(now, probe, true)
+	b.End(now, probe, Healthy)
 	if b.Limit != 2 {
 		t.Errorf("the probe didn't: %+v", b)
 	}
@@ -131,8 +140,8 @@ func TestBreakersTellChanges(t *testing.T) {
 		if !ok {
 			t.Fatal("refused while closed")
 		}
-		done(false)
-		done(false) // twice is once
+		done(Unhealthy)
+		done(Unhealthy) // twice is once
 	}
 	if s.Allowed("a") || !s.Allowed("b") {
 		t.Error("open for one endpoint is open for that one alone")
@@ -145,7 +154,7 @@ func TestBreakersTellChanges(t *testing.T) {
 	if _, second := s.Begin("a"); !ok || second {
 		t.Error("half-open takes exactly one")
 	}
-	done(true)
+	done(Healthy)
 	if len(changes) != 2 || changes[0] != BreakerOpen || changes[1] != BreakerHalfOpen {
 		t.Errorf("changes %v", changes)
 	}
@@ -217,7 +226,7 @@ func chance(rate, share float64, attempts int) (opened int, first time.Duration)
 	for i := range attempts {
 		now := start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
 		epoch, _ := b.Begin(now)
-		b.End(now, epoch, r.Float64() >= share)
+		b.End(now, epoch, map[bool]Health{true: Healthy, false: Unhealthy}[r.Float64() >= share])
 		if b.State == BreakerOpen {
 			if opened++; opened == 1 {
 				first = now.Sub(start)

@@ -21,9 +21,9 @@ type Breakers struct {
 
 	mu      sync.Mutex
 	all     map[string]*Breaker
-	dirty   map[string]bool
-	back    map[string]bool  // endpoints that answer again
-	resumed map[string]int64 // the operator's resumes that were heeded
+	dirty   map[string]bool  // changed since the last Save
+	back    map[string]bool  // endpoints that work again, for takeBack
+	resumed map[string]int64 // by endpoint, how many of the operator's resumes were heeded
 	changed chan struct{}    // a hint that a state changed
 }
 
@@ -56,32 +56,33 @@ func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
 		dirty: map[string]bool{}, back: map[string]bool{}, resumed: map[string]int64{}, changed: make(chan struct{}, 1)}
 }
 
-// Begin asks for leave to send to the endpoint. When allowed, done must be
-// called once with whether the endpoint works: a rejection of a message is ok,
-// a time-out or a 503 is not. Without done a half-open breaker would wait for
-// its probe for ever, so an attempt cut short says done(false).
-func (s *Breakers) Begin(endpoint string) (done func(ok bool), allowed bool) {
+// Begin asks for leave to send to the endpoint. When allowed, done must be called
+// once with what the attempt says of the endpoint: a rejection of a message comes
+// from a healthy one, a time-out or a 503 doesn't. An attempt that was cut short
+// says HealthUnknown; without done a half-open breaker would wait for its probe
+// for ever.
+func (s *Breakers) Begin(endpoint string) (done func(Health), allowed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.get(endpoint)
 	before := b.State
 	epoch, allowed := b.Begin(s.now())
 	if !allowed {
-		return func(bool) {}, false
+		return func(Health) {}, false
 	}
 	s.noteChange(endpoint, before, b)
 	var once sync.Once
-	return func(ok bool) {
-		once.Do(func() { s.end(endpoint, epoch, ok) })
+	return func(h Health) {
+		once.Do(func() { s.end(endpoint, epoch, h) })
 	}, true
 }
 
-func (s *Breakers) end(endpoint string, epoch int, ok bool) {
+func (s *Breakers) end(endpoint string, epoch int, h Health) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.get(endpoint)
 	before := b.State
-	if b.End(s.now(), epoch, ok) {
+	if b.End(s.now(), epoch, h) {
 		s.back[endpoint] = true
 	}
 	s.noteChange(endpoint, before, b)
@@ -123,7 +124,7 @@ func (s *Breakers) limits() (room map[string]int, shut map[string]bool, probe ti
 	return room, shut, probe
 }
 
-// takeBack lists the endpoints that came back since it was asked last.
+// takeBack lists the endpoints that began to work again since it was called last.
 func (s *Breakers) takeBack() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *Breakers) takeBack() []string {
 	return names
 }
 
-// anyOpen says whether an operator's resume would change anything.
+// anyOpen reports whether a breaker is open, so that an operator's resume matters.
 func (s *Breakers) anyOpen() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +145,7 @@ func (s *Breakers) anyOpen() bool {
 	return false
 }
 
-// heed lets the probes of endpoints go that the operator resumed.
+// heed lets the breakers of endpoints probe at once that the operator resumed.
 func (s *Breakers) heed(states []EndpointState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +175,7 @@ func (s *Breakers) Snapshot() []BreakerInfo {
 	return out
 }
 
-// Changed is a hint that a breaker changed: Save it, look for work again.
+// Changed is a hint that a breaker changed: Save it, and look for work again.
 func (s *Breakers) Changed() <-chan struct{} { return s.changed }
 
 // BreakerStore keeps breakers over restarts.

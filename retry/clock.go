@@ -26,10 +26,10 @@ type Clock struct {
 	off    time.Duration
 }
 
-// NewClock starts a clock at wall, time.Now but for tests; what passes from then
-// on is measured by the system's monotonic clock. parted, nil for none, hears when the wall clock was set
-// away from ours, by how much, and with 0 when they agree again; it must not
-// call back.
+// NewClock starts a clock at wall (time.Now, but for tests); what passes from then
+// on is measured by the system's monotonic clock. parted, nil for none, is called
+// when the wall clock was set away from ours, with how far, and with 0 when they
+// agree again; it must not call back.
 func NewClock(wall func() time.Time, parted func(off time.Duration)) *Clock {
 	if parted == nil {
 		parted = func(time.Duration) {}
@@ -61,8 +61,8 @@ func (c *Clock) Off() time.Duration {
 // SteadyClock is a Clock of its own.
 func SteadyClock(wall func() time.Time) func() time.Time { return NewClock(wall, nil).Now }
 
-// steer moves the steady time by what has passed and towards the wall's, and
-// says how far off that still is.
+// steer moves the steady time on by what has passed, and towards the wall's time;
+// it returns how far the wall is still ahead.
 func steer(steady, wall time.Time, passed time.Duration) (time.Time, time.Duration) {
 	steady = steady.Add(passed)
 	off := wall.Sub(steady)

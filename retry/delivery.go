@@ -88,7 +88,7 @@ type Lease struct {
 	Info
 	Token    int64         // fencing token
 	Tries    int           // attempts since it was stored or replayed: the backoff's count
-	Left     time.Duration // of its life when it was leased; none: it gets its last attempt
+	Left     time.Duration // of its life when it was leased; none left: this is its last attempt
 	Envelope []byte
 	Body     BodyRef
 	// Damaged says that the stored record doesn't match its checksum: make it

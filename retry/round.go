@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// round starts what can start now; with nothing to start it says how long it
-// may be until there is something.
+// round starts the attempts that can start now. Where there are none, wake is how
+// long it may be until there is one.
 func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
@@ -17,9 +17,9 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	}
 	w.bringForward(attempts)
 	req, wake := w.request()
-	dead := req
-	dead.Max, dead.Octets, dead.Expired = leaseBatch, 0, true
-	expired, err := w.q.Lease(ctx, dead)
+	ended := req
+	ended.Max, ended.Octets, ended.Expired = leaseBatch, 0, true
+	expired, err := w.q.Lease(ctx, ended)
 	if err != nil {
 		return 0, wake, err
 	}
@@ -46,7 +46,7 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	return 0, wake, err
 }
 
-// leaseDue leases what there is room for: in all, and by endpoint.
+// leaseDue leases deliveries for which there is room, in all and at their endpoint.
 func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error) {
 	if req.Max <= 0 {
 		return nil, nil
@@ -54,7 +54,7 @@ func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error
 	return w.q.Lease(ctx, req)
 }
 
-// heedOperator lets probes go that an operator's resume asked for.
+// heedOperator lets the breakers probe at once whose endpoint an operator resumed.
 func (w *Worker) heedOperator(ctx context.Context) error {
 	if !w.deps.Breakers.anyOpen() {
 		return nil
@@ -66,8 +66,8 @@ func (w *Worker) heedOperator(ctx context.Context) error {
 	return err
 }
 
-// bringForward makes the waiting mail of endpoints that came back due within
-// the next minutes, beside the work.
+// bringForward makes the waiting mail of endpoints that work again due within the
+// next minutes (backSpread). It runs on goroutines of its own.
 func (w *Worker) bringForward(ctx context.Context) {
 	for _, name := range w.deps.Breakers.takeBack() {
 		w.wg.Go(func() {
@@ -82,8 +82,9 @@ func (w *Worker) bringForward(ctx context.Context) {
 	}
 }
 
-// request says what the endpoints can take beside what is under way, which of
-// them nobody may ask now, and when the first of those comes back.
+// request asks for deliveries within what may be under way, in all and at each
+// endpoint; wake is when the first of the endpoints that nobody may ask now may be
+// asked again.
 func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 	free, held, wake := w.deps.Breakers.limits()
 	wake = min(wake, pollEvery)
@@ -96,12 +97,12 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 			continue
 		}
 		free[name] = 0
-		if until.Sub(now) > skipRest { // a moment's rest takes nobody's last attempt
+		if until.Sub(now) > skipRest { // for a moment's rest no delivery loses its last attempt
 			held[name] = true
 		}
 		wake = min(wake, until.Sub(now))
 	}
-	busy := maps.Clone(w.perEnd)
+	busy := maps.Clone(w.perEndpoint)
 	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Octets: max(leaseOctets-w.octets, 1)}
 	if w.limit > 0 {
 		req.Max = min(req.Max, w.limit-len(w.inFlight))
@@ -123,8 +124,8 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 	return req, wake
 }
 
-// LastChance is how long after a start mail that expired before may wait for
-// its last attempt, where its endpoint is paused or its breaker open.
+// LastChance is how long after a start mail that expired while nothing ran may
+// still wait for its last attempt, where its endpoint is paused or its breaker open.
 const LastChance = 10 * time.Minute
 
 // wait sleeps for the time, or until a hint.

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Times of the worker.
+// The worker's bounds.
 const (
-	leaseTTL    = 2 * time.Minute  // an attempt's lease, extended while it runs
-	pollEvery   = 30 * time.Second // looks at the queue even without a hint
-	errorPause  = time.Second      // after the store failed
-	leaseBatch  = 256              // deliveries taken at once at most
-	leaseOctets = 64 << 20         // octets of bodies under way at most, one giant aside: whoever delivers them may wait for memory
-	backSpread  = 3 * time.Minute  // over which an endpoint that came back gets what waits
-	cautious    = 2                // attempts under way at first after an unclean end
-	skipRest    = time.Second      // an endpoint rests after a Skip that says no time
-	settleLimit = 30 * time.Second // for writing an attempt's outcome
-	lookLimit   = 30 * time.Second // for finding out what is due: a store may be away
+	leaseTTL    = 2 * time.Minute  // how long an attempt's lease lasts; it is extended while the attempt runs
+	pollEvery   = 30 * time.Second // how often the queue is looked at without a hint that something is due
+	errorPause  = time.Second      // before the next round where the store failed
+	leaseBatch  = 256              // deliveries leased in one round at most
+	leaseOctets = 64 << 20         // octets of bodies under way at most, but one larger body may go alone: attempts draw on the memory for mail
+	backSpread  = 3 * time.Minute  // how long it takes until an endpoint that works again got all that waits for it
+	cautious    = 2                // attempts under way at first after an unclean end (WorkerDeps.Cautious)
+	skipRest    = time.Second      // how long an endpoint is left alone after a Skip that says no time
+	settleLimit = 30 * time.Second // for writing down an attempt's outcome
+	lookLimit   = 30 * time.Second // for finding out what is due, where the store doesn't answer
 )
 
 // Reasons of dead letters that the worker itself makes.
@@ -33,7 +33,9 @@ const (
 // Observer hears what the worker does, for metrics. Its methods must return
 // quickly.
 type Observer interface {
+	// Attempted is called after each attempt, for how long it took.
 	Attempted(l Lease, v Outcome, took time.Duration)
+	// Died is called when a delivery became a dead letter.
 	Died(l Lease, reason string)
 }
 
@@ -105,27 +107,27 @@ type Worker struct {
 	ended chan struct{} // a hint that an attempt ended
 	began time.Time     // when Run was called
 
-	mu       sync.Mutex
-	inFlight map[string]*flight // by delivery id
-	perEnd   map[string]int     // under way by endpoint
-	octets   int64              // of the bodies under way
-	away     bool               // the store couldn't be read; the loop's own
-	limit    int                // attempts under way at most while cautious, 0 no more
-	rest     map[string]time.Time
-	wg       sync.WaitGroup
+	mu          sync.Mutex
+	inFlight    map[string]*flight   // by delivery id
+	perEndpoint map[string]int       // attempts under way
+	octets      int64                // of the bodies under way
+	away        bool                 // the store couldn't be read last; only the loop touches it
+	limit       int                  // while cautious, how many attempts may be under way; 0: it isn't any more
+	rest        map[string]time.Time // until when an endpoint is left alone
+	wg          sync.WaitGroup
 }
 
 // flight is an attempt under way.
 type flight struct {
 	lease  Lease
-	until  time.Time // of its lease; keepLeases' own after start
+	until  time.Time // end of its lease; only keepLeases touches it after start
 	cancel context.CancelCauseFunc
 }
 
 // NewWorker returns a worker; Run starts it.
 func NewWorker(q WorkerQueue, d Deliverer, cfg WorkerConfig, deps WorkerDeps) *Worker {
 	w := &Worker{q: q, d: d, cfg: cfg.withDefaults(), deps: deps.withDefaults(), ended: make(chan struct{}, 1),
-		inFlight: map[string]*flight{}, perEnd: map[string]int{}, rest: map[string]time.Time{}}
+		inFlight: map[string]*flight{}, perEndpoint: map[string]int{}, rest: map[string]time.Time{}}
 	if deps.Cautious {
 		w.limit = cautious
 	}
@@ -177,7 +179,7 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 	return nil
 }
 
-// storeAway tells once that the store is away, and with nil that it is back.
+// storeAway logs once that the store is away (err), and once that it is back (nil).
 func (w *Worker) storeAway(err error) {
 	switch {
 	case err != nil && !w.away:

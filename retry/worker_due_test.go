@@ -131,6 +131,14 @@ func TestEndpointThatCameBack(t *testing.T) {
 	})
 }
 
+// health is what an attempt says that was answered well or not.
+func health(well bool) retry.Health {
+	if well {
+		return retry.Healthy
+	}
+	return retry.Unhealthy
+}
+
 // probing asks the breaker as the gateway does.
 func probing(b *retry.Breakers, well func() bool) script {
 	return func(_ context.Context, l retry.Lease) retry.Outcome {
@@ -139,7 +147,7 @@ func probing(b *retry.Breakers, well func() bool) script {
 			return retry.Outcome{Kind: retry.Skip}
 		}
 		good := well()
-		done(good)
+		done(health(good))
 		if !good {
 			return retry.Outcome{Kind: retry.Later, Reason: "connect"}
 		}
@@ -156,11 +164,11 @@ func TestResumeLetsTheProbeGo(t *testing.T) {
 		b := retry.NewBreakers(nil, nil)
 		for i := range 5 {
 			done, _ := b.Begin("a")
-			done(false)
+			done(retry.Unhealthy)
 			if i == 4 { // twice as long as at first
 				time.Sleep(10 * time.Second)
 				done, _ = b.Begin("a")
-				done(false)
+				done(retry.Unhealthy)
 			}
 		}
 		put(t, q, "m", "a")

@@ -221,7 +221,7 @@ func TestWorkerBreakerSparesAttempts(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			attempts++
-			done(!down)
+			done(health(!down))
 			if down {
 				return retry.Outcome{Kind: retry.Later}
 			}
@@ -294,7 +294,7 @@ func TestWorkerRestsWhileNothingCanBeDone(t *testing.T) {
 		b := retry.NewBreakers(nil, nil)
 		for range 5 {
 			done, _ := b.Begin("open")
-			done(false)
+			done(retry.Unhealthy)
 		}
 		put(t, q, "paused", "paused")
 		if err := q.Pause(context.Background(), "paused", 0, ""); err != nil {

@@ -153,13 +153,14 @@ func hashBody(first []byte, r io.Reader, sums []*bodyHash) error {
 	return err
 }
 
-// noRest is what follows where all was read.
+// noRest is the rest of a message that is in memory as a whole: there is none to read.
 type noRest struct{}
 
 func (noRest) Read([]byte) (int, error) { return 0, io.EOF }
 func (noRest) Close() error             { return nil }
 
-// open returns a message's fields, what was read of its body, and the rest.
+// open reads a message's header. body is the part of the body that came with it,
+// and rest reads what follows; the caller closes it.
 func open(data mail.Source) (fields []rawField, body []byte, rest io.ReadCloser, err error) {
 	if b, ok := data.(mail.Bytes); ok {
 		end := headerEnd(b[:min(len(b), maxHeader)], 0)

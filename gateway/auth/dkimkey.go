@@ -19,9 +19,9 @@ const (
 type dkimKey struct {
 	rsa     *rsa.PublicKey
 	ed25519 ed25519.PublicKey
-	hashes  []string // nil: any
-	testing bool     // t=y: as if nothing was signed
-	strict  bool     // t=s: i= is d= itself
+	hashes  []string // h=: the hash algorithms that it may be used with; nil: any
+	testing bool     // t=y: the domain tries DKIM out, so its signatures count for nothing
+	strict  bool     // t=s: the signature's i= must name the domain of d=, no subdomain
 }
 
 // parseKey reads a key record; why says what is wrong with it.

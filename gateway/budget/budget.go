@@ -188,7 +188,7 @@ func (b *Budget) takeWithin(ctx context.Context, wait time.Duration, n int64) (*
 // errWaited is the cause of a wait that took as long as Work allows.
 var errWaited = fmt.Errorf("the time to wait for memory is over: %w", context.DeadlineExceeded)
 
-// leave ends a wait that took too long, unless its turn has just come.
+// leave gives up a wait whose context ended, unless its grant has just come.
 func (b *Budget) leave(ctx context.Context, line *list.List, place *list.Element, w *waiter) (*Grant, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -199,11 +199,12 @@ func (b *Budget) leave(ctx context.Context, line *list.List, place *list.Element
 	}
 	line.Remove(place)
 	b.refused++
-	b.serve() // those behind a giant that gave up
+	b.serve() // the one that left may have held up those behind it
 	return nil, fmt.Errorf("%w: %d octets: %w", ErrShort, w.octets, context.Cause(ctx))
 }
 
-// now grants n octets if nobody of their kind waits and there is room.
+// now grants n octets at once, nil where others of their kind (small or large work)
+// wait already or there is no room.
 func (b *Budget) now(n int64) *Grant {
 	if b.isSmall(n) {
 		if b.small.Len() > 0 {
@@ -217,8 +218,8 @@ func (b *Budget) now(n int64) *Grant {
 	return b.grant(&b.bulk, n)
 }
 
-// fits reports whether n octets of work have room in the common share: beside
-// what is there, or alone.
+// fits reports whether n octets of work may begin in the common share: beside what
+// was granted of it, or, however much it is, where nothing was.
 func (b *Budget) fits(n int64) bool {
 	return b.bulk.grants == 0 || b.held+b.bulk.octets+n <= b.common()
 }
@@ -241,7 +242,7 @@ func (b *Budget) grant(of *work, n int64) *Grant {
 	return &Grant{b: b, of: of, octets: n}
 }
 
-// serve grants what waits, in its order, while there is room.
+// serve grants to those who wait, in their order, while there is room.
 func (b *Budget) serve() {
 	for e := b.large.Front(); e != nil && b.fits(e.Value.(*waiter).octets); e = b.large.Front() {
 		w := b.large.Remove(e).(*waiter)

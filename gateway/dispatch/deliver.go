@@ -79,7 +79,7 @@ func (x *Dispatcher) deliver(ctx context.Context, d *Delivery) webhook.Outcome {
 	s.learn(o)
 	o.Elapsed = x.deps.Now().Sub(began)
 	x.deps.Fault(FaultAnswered)
-	done(healthy(o) || cutShort(ctx, d, o))
+	done(health(ctx, d, o))
 	return o
 }
 

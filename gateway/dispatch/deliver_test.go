@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"postern/gateway/mail"
+	"postern/retry"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
@@ -244,18 +245,31 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// Every reason says whether the endpoint was asked and whether it works.
+// Every reason says whether the endpoint was asked and what that says of its health.
 func TestReasons(t *testing.T) {
 	unasked := []webhook.Reason{webhook.ReasonBreaker, webhook.ReasonPaused, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure}
+	ours := []webhook.Reason{webhook.ReasonRender, webhook.ReasonInsecure}
 	failing := []webhook.Reason{webhook.ReasonBusy, webhook.ReasonMisconfigured, webhook.ReasonUnavailable, webhook.ReasonEarly,
 		webhook.ReasonTimeout, webhook.ReasonConnect, webhook.ReasonDNS, webhook.ReasonTLS}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
 	for _, r := range webhook.Reasons() {
-		o := webhook.Outcome{Reason: r}
+		o := webhook.Outcome{Reason: r, Result: webhook.Deferred}
 		if Asked(o) == slices.Contains(unasked, r) {
 			t.Errorf("%s: asked %v", r, Asked(o))
 		}
-		if !slices.Contains(unasked, r) && healthy(o) == slices.Contains(failing, r) {
-			t.Errorf("%s: works %v", r, healthy(o))
+		want, wantCut := retry.Healthy, retry.Healthy
+		switch {
+		case slices.Contains(ours, r), r == webhook.ReasonMemory:
+			want, wantCut = retry.HealthUnknown, retry.HealthUnknown
+		case slices.Contains(failing, r):
+			want, wantCut = retry.Unhealthy, retry.HealthUnknown
+		case slices.Contains(unasked, r):
+			continue // these end before a breaker is asked
+		}
+		d := &Delivery{Origin: Queued}
+		if got, cut := health(t.Context(), d, o), health(ended, d, o); got != want || cut != wantCut {
+			t.Errorf("%s: %v, and %v where we cut it short; want %v and %v", r, got, cut, want, wantCut)
 		}
 	}
 }
@@ -353,7 +367,7 @@ func TestWhatTheBreakerHears(t *testing.T) {
 	heard := &listener{}
 	b := newBench(t, nil, Deps{})
 	b.deps.Breakers = heard
-	for code, want := range map[int]bool{200: true, 406: true, 413: true, 503: false, 404: false, 429: false} {
+	for code, want := range map[int]retry.Health{200: retry.Healthy, 406: retry.Healthy, 413: retry.Healthy, 503: retry.Unhealthy, 404: retry.Unhealthy, 429: retry.Unhealthy} {
 		hook := newBench(t, status(code), Deps{})
 		hook.deps.Breakers = heard
 		heard.said = nil
@@ -361,6 +375,14 @@ func TestWhatTheBreakerHears(t *testing.T) {
 		if hook.Deliver(t.Context(), d); len(heard.said) != 1 || heard.said[0] != want {
 			t.Errorf("%d: the breaker hears %v", code, heard.said)
 		}
+	}
+	heard.said = nil
+	ended, cancel := context.WithCancel(t.Context())
+	hangs := newBench(t, func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }, Deps{})
+	hangs.deps.Breakers = heard
+	cut := hangs.fresh(newMail(t, 0))
+	if hangs.Deliver(ended, cut); cut.Outcome.Result != webhook.Deferred || !slices.Equal(heard.said, []retry.Health{retry.HealthUnknown}) {
+		t.Errorf("cut short: the breaker hears %v of %+v", heard.said, cut.Outcome)
 	}
 	heard.said, heard.closed = nil, true
 	d := b.fresh(newMail(t, 0))
@@ -371,11 +393,11 @@ func TestWhatTheBreakerHears(t *testing.T) {
 
 // listener is a breaker that notes what it is told; closed gives no leave.
 type listener struct {
-	said   []bool
+	said   []retry.Health
 	closed bool
 }
 
 func (l *listener) Allowed(string) bool { return true }
-func (l *listener) Begin(string) (func(bool), bool) {
-	return func(ok bool) { l.said = append(l.said, ok) }, !l.closed
+func (l *listener) Begin(string) (func(retry.Health), bool) {
+	return func(h retry.Health) { l.said = append(l.said, h) }, !l.closed
 }

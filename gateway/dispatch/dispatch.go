@@ -20,6 +20,7 @@ import (
 
 	"postern/gateway/budget"
 	"postern/gateway/mail"
+	"postern/retry"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
@@ -34,9 +35,9 @@ type Sender interface {
 type Breakers interface {
 	// Allowed reports whether Begin would give leave now.
 	Allowed(endpoint string) bool
-	// Begin gives leave for one attempt; done must be called with whether the
-	// endpoint works.
-	Begin(endpoint string) (done func(ok bool), allowed bool)
+	// Begin gives leave for one attempt; done must be called with what it says of
+	// the endpoint.
+	Begin(endpoint string) (done func(retry.Health), allowed bool)
 }
 
 // Gate says whether an endpoint may see a mail at all, by who sent it and by

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"postern/retry"
 	"postern/webhook"
 )
 
@@ -52,18 +53,24 @@ func Asked(o webhook.Outcome) bool {
 	return true
 }
 
-// healthy reports whether an outcome speaks for the endpoint's health. A rejection
-// or a wish to defer is an answer of a healthy app, a 413 mostly a proxy's.
-func healthy(o webhook.Outcome) bool {
+// health is what an outcome says of the endpoint. A rejection or a wish to defer is
+// an answer of a healthy app, a 413 mostly a proxy's. Where there was no POST, for
+// a fault of ours, or we cut the attempt short, it says nothing.
+func health(ctx context.Context, d *Delivery, o webhook.Outcome) retry.Health {
 	switch o.Reason {
-	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked, webhook.ReasonRender, webhook.ReasonMemory, webhook.ReasonInsecure:
-		return true
+	case webhook.ReasonDelivered, webhook.ReasonRejected, webhook.ReasonTooLarge, webhook.ReasonAsked:
+		return retry.Healthy
+	case webhook.ReasonRender, webhook.ReasonMemory, webhook.ReasonInsecure:
+		return retry.HealthUnknown
 	}
-	return false
+	if cutShort(ctx, d, o) {
+		return retry.HealthUnknown
+	}
+	return retry.Unhealthy
 }
 
 // cutShort reports whether we ended the attempt ourselves before the endpoint had
-// its time, so that it says nothing about the endpoint.
+// its time to answer.
 func cutShort(ctx context.Context, d *Delivery, o webhook.Outcome) bool {
 	return ctx.Err() != nil && o.Result == webhook.Deferred && (d.Origin == Queued || o.Elapsed < webhook.DefaultTimeout)
 }

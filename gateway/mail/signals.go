@@ -78,14 +78,15 @@ func (s *signals) add(kind SignalKind, detail string) {
 	}
 }
 
-// Bounds of what mailing services hide.
+// Hidden text within these bounds is what mailing services hide in honest mail,
+// and no signal.
 const (
-	preheaderLetters = 300 // before anything visible
-	fewWords         = 5   // ids, labels of icons
-	repeatedShare    = 60  // percent of the words that are visible, too
+	preheaderLetters = 300 // letters of a preheader: hidden text before anything visible
+	fewWords         = 5   // fewer words are an id, or the label of an icon
+	repeatedShare    = 60  // percent of its words that the visible text has too: a repetition for another screen
 )
 
-// hiddenText tells what is hidden and is none of what is usual.
+// hiddenText adds a signal for each hidden text that is beyond these bounds.
 func (s *signals) hiddenText(hidden []htmltext.Hidden, visible string) {
 	var seen map[string]bool
 	for _, h := range hidden {
@@ -106,14 +107,14 @@ func (s *signals) hiddenText(hidden []htmltext.Hidden, visible string) {
 	}
 }
 
-// Bounds of a text and an HTML that are not the same mail.
+// When a text part and the HTML beside it count as different mails.
 const (
-	differTextWords = 40 // fewer say "open this in a browser"
-	differHTMLWords = 20 // fewer are an image's
-	differShare     = 25 // percent of the text's words that the HTML has
+	differTextWords = 40 // a text of fewer words is not compared: "open this in a browser"
+	differHTMLWords = 20 // nor is HTML of fewer words: the mail is an image
+	differShare     = 25 // they differ where the HTML has fewer percent of the text's words
 )
 
-// differ compares what a text says with what the HTML shows.
+// differ compares the words of the text part with those that the HTML shows.
 func (s *signals) differ(plain, html string) {
 	said := wordSet(plain)
 	if len(said) < differTextWords {
@@ -161,7 +162,8 @@ func excerpt(s string) string {
 	return text.Clip(s, 120)
 }
 
-// sender looks for letters of one script among those of another.
+// sender looks in an author's name and domain for letters of one script that look
+// like those of another.
 func (s *signals) sender(a Address) {
 	_, domain, _ := strings.Cut(a.Address, "@")
 	for w := range strings.FieldsFuncSeq(a.Name, func(c rune) bool { return !unicode.IsLetter(c) }) {

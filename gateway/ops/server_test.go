@@ -261,7 +261,7 @@ func TestEndpointsPauseResume(t *testing.T) {
 	breakers := retry.NewBreakers(nil, nil)
 	for range 5 {
 		done, _ := breakers.Begin("crm")
-		done(false)
+		done(retry.Unhealthy)
 	}
 	srv := newTestServer(t, q, func(_ *Config, d *Deps) { d.Breakers = breakers })
 	if status, v := ask(t, srv, "POST", "/api/v1/endpoints/app/pause", `{"for":"2h","why":"deploy"}`); status != 200 {

@@ -45,7 +45,7 @@ func (s *session) refuseChunk(arg []byte, r reply.Reply) reply.Reply {
 	return s.swallow(n, r)
 }
 
-// badChunk: nobody knows how many octets of a message follow.
+// badChunk closes the session: nobody knows how many octets of a message follow.
 func (s *session) badChunk() reply.Reply {
 	s.reset()
 	return s.ended(EndProtocol, replyBadChunk)
@@ -81,7 +81,7 @@ func (s *session) swallow(n int64, r reply.Reply) reply.Reply {
 	return r
 }
 
-// tooFar: so many octets are not worth reading only to refuse them.
+// tooFar reports whether so many octets are not worth reading only to refuse them.
 func (s *session) tooFar(have, n int64) bool {
 	limit := s.srv.cfg.MaxSize
 	return limit > 0 && (n > math.MaxInt64-have || beyond(have+n, limit))

@@ -27,7 +27,7 @@ func (c *connectionCounter) enter() bool {
 
 func (c *connectionCounter) leave() { c.n.Add(-1) }
 
-// crowded: more than 7 of 8 places are taken.
+// crowded reports whether more than 7 of 8 connections are in use.
 func (c *connectionCounter) crowded() bool { return c.total > 0 && c.n.Load() > c.total-c.total/8 }
 
 // enterClient counts a connection of a client network, or says that it has enough.

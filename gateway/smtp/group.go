@@ -22,18 +22,19 @@ type Resolver interface {
 func WithResolver(r Resolver) Option { return func(s *Server) { s.resolver = r } }
 
 const (
-	maxGroup   = 50                    // recipients that are asked about at once
-	flushAfter = 50 * time.Millisecond // replies that are due wait no longer for one that isn't
+	maxGroup   = 50                    // recipients that are looked up at once
+	flushAfter = 50 * time.Millisecond // then the replies that are due are written, though some look-ups still run
 )
 
-// asked is a RCPT of a group that was asked about before its turn.
-type asked struct {
-	arg   string // of the command: who comes with another is not meant
+// lookedUp is a RCPT command of a pipelined group: its recipient was looked up
+// while the command itself still waits in the buffer for its turn.
+type lookedUp struct {
+	arg   string // the command's argument, by which the command finds this again
 	rcpt  *Recipient
-	reply reply.Reply // of what can't be a recipient
+	reply reply.Reply // what the argument is refused with; zero: it is a recipient
 }
 
-// resolved is the recipient that RCPT's argument names, the resolver asked.
+// resolved is the recipient that RCPT's argument names, looked up by the resolver.
 func (s *session) resolved(arg []byte) (*Recipient, reply.Reply) {
 	if s.srv.resolver == nil {
 		return s.parseRecipient(arg)
@@ -47,17 +48,17 @@ func (s *session) resolved(arg []byte) (*Recipient, reply.Reply) {
 	return first.rcpt, first.reply
 }
 
-// lookAhead reads the recipients that are here already: this one, and those of
-// the commands behind it.
-func (s *session) lookAhead(arg []byte) []asked {
+// lookAhead reads the recipients that have arrived: that of this command, and those
+// of the RCPT commands behind it in the buffer.
+func (s *session) lookAhead(arg []byte) []lookedUp {
 	room := maxGroup
 	if limit := s.srv.cfg.MaxRecipients; limit > 0 {
 		room = min(room, limit-len(s.t.Recipients))
 	}
-	var group []asked
+	var group []lookedUp
 	for rest := s.buffered(); ; {
 		rcpt, r := s.parseRecipient(arg)
-		group = append(group, asked{string(arg), rcpt, r})
+		group = append(group, lookedUp{string(arg), rcpt, r})
 		line, behind, ok := bytes.Cut(rest, []byte("\n"))
 		if !ok || len(group) >= room {
 			return group
@@ -70,9 +71,9 @@ func (s *session) lookAhead(arg []byte) []asked {
 	}
 }
 
-// resolve asks about a group at once and waits for all answers; the replies
-// that are due don't wait along.
-func (s *session) resolve(group []asked) {
+// resolve looks the group's recipients up at once and waits for all of them; the
+// replies to earlier commands don't wait with it.
+func (s *session) resolve(group []lookedUp) {
 	var all sync.WaitGroup
 	for i := range group {
 		if !group[i].reply.Zero() {

@@ -12,8 +12,8 @@ import (
 // itself holds a message to: size, header size, hops. After a fault it goes on
 // counting and drops the octets, so that the session stays in step.
 //
-// Short runs are gathered: what the sink is asked follows how many octets
-// there are, not how lines, dots and chunks cut them.
+// Short runs of octets are gathered, so that the number of the sink's Writes
+// follows the size of the message and not how lines, dots and chunks cut it up.
 type intake struct {
 	sink   Sink
 	pool   *buffers
@@ -22,7 +22,7 @@ type intake struct {
 	limit  int64  // 0: none
 	header headerWatch
 	fault  reply.Reply // zero while all is well
-	err    error       // the sink's own, behind a 451 or 452
+	err    error       // the sink's, where the fault is its 451 or 452
 }
 
 // write takes the next octets of content.
@@ -49,7 +49,7 @@ func (in *intake) write(p []byte) {
 	in.run = append(in.run, p...)
 }
 
-// flush hands the gathered runs on; the message's last must be followed by one.
+// flush gives the gathered runs to the sink; it must be called after the last octet.
 func (in *intake) flush() {
 	if len(in.run) > 0 && in.fault.Zero() {
 		in.pass(in.run)

@@ -105,7 +105,7 @@ func (s *session) fillUntil(deadline time.Time) error {
 	}
 }
 
-// busy: in the middle of a message, ours or the peer's.
+// busy reports whether a message is under way, ours or the peer's.
 func (s *session) busy() bool { return s.body != nil || s.turned }
 
 // deadline is d from now, or the session's end.

@@ -1,6 +1,6 @@
 package smtp
 
-// Memory is where a server books what its sessions hold beyond what each
+// Memory is asked for the memory that sessions hold beyond the buffers that each
 // connection has anyway. Without room an envelope grows no further (452 4.3.1),
 // and data are read through a small buffer.
 type Memory interface {

@@ -27,7 +27,7 @@ func (s *session) rcpt(arg []byte) reply.Reply {
 	return r.Or(replyRcpt)
 }
 
-// full: the transaction has as many recipients as it may.
+// full reports whether the transaction has as many recipients as it may.
 func (s *session) full() bool {
 	return s.t != nil && reached(len(s.t.Recipients), s.srv.cfg.MaxRecipients)
 }
@@ -47,7 +47,8 @@ func (s *session) parseRecipient(arg []byte) (*Recipient, reply.Reply) {
 	return rcpt, s.rcptParams(rcpt, params)
 }
 
-// checkRecipient: <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
+// checkRecipient is the reply to a path that can't be a recipient, zero where it can.
+// <postmaster> alone needs no domain (RFC 5321 section 4.5.1).
 func (s *session) checkRecipient(to Address, f address.Fault) reply.Reply {
 	switch {
 	case f != address.FaultNone:

@@ -30,20 +30,20 @@ type session struct {
 	proto      Protocol
 	state      state
 	end        End
-	turned     bool // by TURN: the peer is the server
-	utf8       bool // the command allows UTF-8 in its reply
+	turned     bool // by TURN: the client has become the server, and we send
+	utf8       bool // the command said that its reply may be UTF-8
 	asleep     bool // to be taken up by resume
 	inExchange bool // of AUTH: lines may be long
 	broken     bool // the output is dead: nothing more is written
 	client     Client
-	claims     string // who AUTH's exchange says it is
+	claims     string // the user name of the AUTH exchange under way
 	counts     struct{ errors, junk, refused, auth, messages int }
 	cmd        *command     // the command under way, nil: unknown
 	verb       string       // its name, or what stands for it in counts
-	ends       time.Time    // the session's own clock
+	ends       time.Time    // when the session is over, whatever it does (SessionTimeout)
 	due        time.Time    // of the command that a sleep waits for
-	block      netip.Prefix // counted among the connections under this
-	ahead      []asked      // recipients of the group under way that the resolver was asked about
+	block      netip.Prefix // the client's network, under which the connection is counted
+	ahead      []lookedUp   // recipients of the pipelined group under way, looked up before their turn
 	t          *Transaction // nil outside a transaction
 	body       *intake      // of the message under way, until the handler has it
 }
@@ -97,7 +97,7 @@ func (s *session) step(line []byte, err error) reply.Reply {
 	return s.dispatch(line)
 }
 
-// lost says what a failed read of a command means.
+// lost is the reply to a client whose command could not be read.
 func (s *session) lost(err error) reply.Reply {
 	switch {
 	case errors.Is(err, errLineTooLong):
@@ -112,7 +112,7 @@ func (s *session) lost(err error) reply.Reply {
 	return s.gone()
 }
 
-// ended closes with a reply and notes why.
+// ended is the reply that closes the session; why is for metrics.
 func (s *session) ended(why End, r reply.Reply) reply.Reply {
 	s.end = why
 	return r.Closing()
@@ -167,7 +167,7 @@ func (s *session) say(r reply.Reply) {
 	}
 }
 
-// happened tells of what is no reply.
+// happened counts and logs an event.
 func (s *session) happened(e Event) {
 	s.srv.observer.Happened(&s.client, e)
 	s.srv.log.Debug("smtp event", "client", s.client.Addr, "event", e.String())

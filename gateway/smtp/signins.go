@@ -13,12 +13,12 @@ import (
 // a few at once, the others wait in a short line; a network that failed too
 // often waits for the end of its window without being asked anything.
 type signIns struct {
-	slots chan struct{} // one a check under way
+	slots chan struct{} // holds a value for each check under way
 
 	mu       sync.Mutex
-	waiting  int                        // in the line, or being checked
-	inLine   map[netip.Prefix]int       // of them by network
-	failures map[netip.Prefix]*failures // of late
+	waiting  int                        // sign-ins that wait or are being checked
+	inLine   map[netip.Prefix]int       // of these, by the client's network
+	failures map[netip.Prefix]*failures // recent ones, by the client's network
 }
 
 // failures are a network's within one window.

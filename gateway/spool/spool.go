@@ -115,7 +115,7 @@ const spoolPrefix = "spool-"
 // New opens a spool for a message from the reverse-path, of so many octets as
 // its sender announced (0: nobody knows). ErrFull: there is no room for them.
 func (s *Spooler) New(reversePath string, announced int64) (*Spool, error) {
-	if !s.book(announced, s.max/reserved) {
+	if !s.book(announced, s.max/keptFree) {
 		return nil, ErrFull
 	}
 	p := &Spool{owner: s, announced: announced, booked: announced, sum: sha256.New()}

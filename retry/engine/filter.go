@@ -16,8 +16,8 @@ import (
 // engine's form.
 type Conditions struct{ IDs, Prefix, Recipient string }
 
-// Where turns a filter into a condition and its arguments; ids is how the
-// engine wants a list of strings.
+// Where turns a filter into an SQL condition and its named arguments; ids makes the
+// argument that the engine's driver wants for a list of strings.
 func (c Conditions) Where(f retry.Filter, now time.Time, ids func([]string) any) (string, map[string]any) {
 	cond, args := []string{"1 = 1"}, map[string]any{"now": Millis(now)}
 	add := func(use bool, sql, name string, v any) {
@@ -44,8 +44,8 @@ var states = map[retry.State]string{
 	retry.Dead:   "(d.state = 2 OR (d.state = 1 AND d.leased_from = 2 AND d.lease_until_ms <= @now))",
 }
 
-// Needed is ErrNoFilter where a filter that changes something selects
-// everything without saying so.
+// Needed returns retry.ErrNoFilter for a filter that selects everything and doesn't
+// say so with All: what changes deliveries must not do that by mistake.
 func Needed(f retry.Filter) error {
 	empty := len(f.IDs) == 0 && f.Prefix == "" && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
 	if empty && !f.All {
@@ -54,16 +54,17 @@ func Needed(f retry.Filter) error {
 	return nil
 }
 
-// pageSize is how many a list gives when the page doesn't say.
+// pageSize is how many deliveries a list gives where Page.Size is 0.
 const pageSize = 100
 
-// Place is a page's place in a list ordered by the deliveries' rows.
+// Place is where a page of a list begins: the lists are in the order of the
+// deliveries' row numbers.
 type Place struct {
 	After int64
 	Size  int
 }
 
-// PlaceOf reads what Next made.
+// PlaceOf reads the page that an earlier Place.Page returned as the next.
 func PlaceOf(p retry.Page) (Place, error) {
 	at := Place{Size: p.Size}
 	if at.Size <= 0 {
@@ -80,8 +81,8 @@ func PlaceOf(p retry.Page) (Place, error) {
 	return at, nil
 }
 
-// Page is what a list answers: one row more than the page's size was asked
-// for, to know whether there is a next one.
+// Page turns the rows of a query into a page of a list. The query has a limit of
+// one row more than the page's size: where that row comes, there is a next page.
 func (p Place) Page(rows []Row, now time.Time) (out []retry.Info, next retry.Page) {
 	if len(rows) > p.Size {
 		rows = rows[:p.Size]
@@ -93,7 +94,7 @@ func (p Place) Page(rows []Row, now time.Time) (out []retry.Info, next retry.Pag
 	return out, next
 }
 
-// With are arguments and more of them.
+// With adds arguments to those of a condition.
 func With(args map[string]any, more map[string]any) map[string]any {
 	maps.Copy(args, more)
 	return args

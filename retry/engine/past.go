@@ -8,15 +8,16 @@ import (
 	"postern/retry"
 )
 
-// Past is what a new delivery brings along: its end, and of one that was split
-// what lies behind it.
+// Past is what a delivery that is stored now takes over from before: one that comes
+// from a split goes on with the life and the attempts of the delivery that was split.
 type Past struct {
-	Expires        int64
-	Attempts, Base int
-	History        int64 // the delivery whose attempts are its own too, 0 none
+	Expires  int64 // when its life ends, in milliseconds of Unix time
+	Attempts int   // made so far
+	Base     int   // of these, so many don't count for the backoff: they were before a replay
+	History  int64 // row of the delivery whose recorded attempts are its own too, 0 none
 }
 
-// NewRow is a new delivery's values as they are stored.
+// NewRow is a new delivery's columns.
 type NewRow struct {
 	Recipients           string
 	State, Attempts      int
@@ -25,7 +26,7 @@ type NewRow struct {
 	LastError, DeadCause string
 }
 
-// NewRowOf is the row of a delivery that is stored now.
+// NewRowOf fills in the columns of a delivery that is stored now.
 func NewRowOf(d retry.NewDelivery, p Past, now time.Time) (NewRow, error) {
 	rcpt, err := json.Marshal(d.Recipients)
 	if err != nil {

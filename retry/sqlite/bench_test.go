@@ -177,7 +177,7 @@ func drainRate(t *testing.T, dead int) float64 {
 	breakers := retry.NewBreakers(nil, nil)
 	for breakers.Allowed("dead") && dead > 0 { // it takes a second of nothing but failures to know it
 		if end, ok := breakers.Begin("dead"); ok {
-			end(false)
+			end(retry.Unhealthy)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -192,11 +192,11 @@ func drainRate(t *testing.T, dead int) float64 {
 		}
 		if l.Endpoint == "dead" {
 			time.Sleep(time.Millisecond)
-			end(false)
+			end(retry.Unhealthy)
 			return retry.Outcome{Kind: retry.Later, Attempt: retry.Attempt{Status: 503}}
 		}
 		time.Sleep(5 * time.Millisecond)
-		end(true)
+		end(retry.Healthy)
 		if sent.Add(1) == live {
 			close(all)
 		}

@@ -57,9 +57,9 @@ const (
 	keyRest  = time.Second     // and isn't asked so long after it failed
 )
 
-// storedKeys reads the key that signs urls from the store, which may be away. A
-// stand-in signs nothing that anybody gets: content must be stored before its
-// url is given.
+// storedKeys reads the key that signs urls from the store. While the store is away
+// a random key stands in for it. No url that was signed with that one ever leaves:
+// a url is only given once its content was stored, which fails as well.
 func (a *App) storedKeys() func() [][]byte {
 	var mu sync.Mutex
 	var key []byte

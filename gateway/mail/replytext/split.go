@@ -15,11 +15,11 @@ type Options struct {
 // Span is a stretch of a text.
 type Span struct{ Start, End int }
 
-// Bounds of what a split looks at.
+// Bounds that keep a split cheap, whatever the text.
 const (
-	maxLine      = 500       // octets of a line that may introduce a quote or a signature
-	maxText      = 512 << 10 // octets of text taken apart; what follows is of its last line's kind
-	maxCloseLook = 2000      // lines that look like an attribution or a header block
+	maxLine      = 500       // a longer line (octets) introduces no quote and no signature
+	maxText      = 512 << 10 // octets that are split; what follows goes where the last line of them went
+	maxCloseLook = 2000      // lines that are looked at closely for an attribution or a block of header fields
 )
 
 // Split takes a text apart. It is linear in the text.
