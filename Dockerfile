@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # A static binary in an empty image: no shell, no package, not root.
 # Reproducible: docker build --build-arg VERSION=1.2.3 --build-arg SOURCE_DATE_EPOCH=0 .
+# k8s/README.md has the command that sets all labels.
 # For a release pin the base by digest.
 ARG GO_VERSION=1.26
 
@@ -26,11 +27,15 @@ RUN mkdir -p /out/etc/ssl/certs /out/tmp /out/var/lib /data && chmod 1777 /out/t
 FROM scratch
 ARG VERSION
 ARG REVISION
+ARG SOURCE
+ARG CREATED
 LABEL org.opencontainers.image.title="postern" \
       org.opencontainers.image.description="SMTP-to-HTTP webhook gateway" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.created="$CREATED"
 COPY --from=build /out/ /
 COPY --from=build --chown=65532:65532 /data/ /var/lib/postern/
 USER 65532:65532

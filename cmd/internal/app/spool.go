@@ -14,28 +14,51 @@ import (
 // is a link.
 func (a *App) spooler() (*spool.Spooler, error) {
 	dir := a.cfg.Process.SpoolDir
-	own := false
-	if dir == "" {
-		if folder := a.cfg.Delivery.Store.Folder(); folder != "" {
-			dir, own = filepath.Join(folder, "spool"), true
-		} else {
-			made, err := os.MkdirTemp("", "postern-spool-")
-			if err != nil {
-				return nil, fmt.Errorf("%sSPOOL_DIR is not set and no temporary folder can be made: %w", config.Prefix, err)
-			}
-			dir = made
-			a.onClose("the spool", func() error { return os.RemoveAll(made) })
-		}
+	storeOwn := ""
+	if folder := a.cfg.Delivery.Store.Folder(); folder != "" {
+		storeOwn = filepath.Join(folder, "spool")
 	}
+	if dir == "" {
+		dir = storeOwn
+	}
+	if dir == "" {
+		made, err := os.MkdirTemp("", "postern-spool-")
+		if err != nil {
+			return nil, fmt.Errorf("%sSPOOL_DIR is not set and no temporary folder can be made: %w", config.Prefix, err)
+		}
+		dir = made
+		a.onClose("the spool", func() error { return os.RemoveAll(made) })
+	}
+	a.cfg.Process.SpoolMaxBytes = spoolBound(a.cfg.Process.SpoolMaxBytes, diskSize(dir))
 	s, err := spool.New(dir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes), a.budget)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, whoseFolder(err, dir))
 	}
 	age := strayAge
-	if own {
+	if filepath.Clean(dir) == storeOwn {
 		age = 0 // the store's lock says that nobody else is here
 	}
 	return s, s.Sweep(time.Now().Add(-age))
+}
+
+// The bound on what is under way where none is set: so much, or the disk's
+// share of it where the disk is small.
+const (
+	defaultSpool = 2 << 30
+	spoolShare   = 2
+)
+
+// spoolBound is the bound that is set, else what the disk (its size in octets, 0
+// unknown) has room for.
+func spoolBound(set config.Size, disk int64) config.Size {
+	switch {
+	case set > 0:
+		return set
+	case disk > 0:
+		return config.Size(min(defaultSpool, disk/spoolShare))
+	default:
+		return defaultSpool
+	}
 }
 
 // strayAge is when a spool file in a shared folder is nobody's any more: no

@@ -19,7 +19,7 @@ func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 	}
 	q, err := a.openEngine(ctx, d)
 	if err != nil {
-		return nil, fmt.Errorf("%sRETRY_STORE: %w", config.Prefix, err)
+		return nil, fmt.Errorf("%sRETRY_STORE: %w%s", config.Prefix, err, whoseFolder(err, d.Store.Folder()))
 	}
 	a.deps.Logger.Info("queue open", "store", d.Store.String())
 	a.onClose("the queue", q.Close)

@@ -148,7 +148,7 @@ type Process struct {
 	LogAddresses  string        `env:"LOG_ADDRESSES" oneof:"full domain none" envDefault:"full" doc:"how much of mail addresses is logged"`
 	Grace         time.Duration `env:"GRACE" envDefault:"60s" doc:"time that transactions have to finish at SIGTERM"`
 	SpoolDir      string        `env:"SPOOL_DIR" default:"the store's own" doc:"where messages above 1 MiB, or 256 KiB where memory is short, wait while they are received"`
-	SpoolMaxBytes Size          `env:"SPOOL_MAX_BYTES" envDefault:"2GiB" min:"1" doc:"octets under way at once; then 452"`
+	SpoolMaxBytes Size          `env:"SPOOL_MAX_BYTES" default:"2GiB, or half of its disk where that is less" min:"0" doc:"octets under way at once; then 452"`
 	MemoryLimit   Size          `env:"MEMORY_LIMIT" default:"the container's, else the machine's" doc:"octets that the process may have; half of it is the budget for mail, and Go's heap gets nine tenths unless GOMEMLIMIT is set"`
 }
 
