@@ -107,8 +107,41 @@ func (w *Worker) unreadable(ctx context.Context, l Lease, err error) {
 		w.die(ctx, l, ReasonCorrupt, at)
 		return
 	}
-	w.deps.Logger.Error("a stored message can't be read now", "delivery", l.ID, "message", l.MessageID, "err", err)
-	w.settle(ctx, l, Outcome{Kind: Skip, After: errorPause})
+	w.tellUnread(l, err)
+	wait := unreadWait(w.deps.Now().Sub(l.Received), w.deps.Rand())
+	w.write(ctx, l, "postponed", func(ctx context.Context) error { return w.q.Retry(ctx, l, wait, Attempt{}) })
+}
+
+// How long a message waits that can't be read now: a part of the time that it
+// has waited already, so that many of them keep nobody busy.
+const (
+	unreadFirst = 5 * time.Second
+	unreadMost  = 5 * time.Minute
+	unreadPart  = 8
+)
+
+func unreadWait(age time.Duration, random float64) time.Duration {
+	wait := min(max(age/unreadPart, unreadFirst), unreadMost)
+	return time.Duration(float64(wait) * (0.8 + 0.4*random))
+}
+
+// tellEvery is how often it is told that messages can't be read now.
+const tellEvery = 10 * time.Second
+
+// tellUnread logs one message of many that can't be read now; the next line counts
+// the others.
+func (w *Worker) tellUnread(l Lease, err error) {
+	w.mu.Lock()
+	w.unread++
+	now, count := w.deps.Now(), w.unread
+	told := now.Sub(w.toldUnread) < tellEvery
+	if !told {
+		w.toldUnread, w.unread = now, 0
+	}
+	w.mu.Unlock()
+	if !told {
+		w.deps.Logger.Error("stored messages can't be read now; they wait", "count", count, "delivery", l.ID, "message", l.MessageID, "err", err)
+	}
 }
 
 // settle writes the outcome down. Of an attempt that our shutdown cut short the

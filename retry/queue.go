@@ -94,6 +94,8 @@ type Leases interface {
 	// instead of io.EOF. The reader lives as long as ctx.
 	Open(ctx context.Context, ref BodyRef) (StoredBody, error)
 	Ack(ctx context.Context, l Lease, a Attempt) error
+	// Retry makes the delivery due again after the wait. The zero attempt is none:
+	// it doesn't count.
 	Retry(ctx context.Context, l Lease, wait time.Duration, a Attempt) error
 	Dead(ctx context.Context, l Lease, why string, a Attempt) error
 	// Release gives a lease back unspent, in the state it was leased from; a

@@ -115,6 +115,9 @@ type Worker struct {
 	limit       int                  // while cautious, how many attempts may be under way; 0: it isn't any more
 	rest        map[string]time.Time // until when an endpoint is left alone
 	wg          sync.WaitGroup
+
+	unread     int       // attempts since then whose message couldn't be read
+	toldUnread time.Time // when that was told last
 }
 
 // flight is an attempt under way.

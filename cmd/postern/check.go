@@ -15,8 +15,8 @@ const checkHelp = `[--to ADDRESS]
 
 Tries what a gateway with this environment would use: POSTs two signed test
 mails to each endpoint, a small one and one as large as its INLINE_LIMIT, asks
-the directory, looks at the certificate, the store and the DNS, and says what to
-mend. Exits 1 when something is wrong.
+the directory, looks at the certificate, the store and the DNS, tries the object
+store for bodies, and says what to mend. Exits 1 when something is wrong.
 `
 
 // checks runs one check after the other and reports each.
@@ -49,6 +49,7 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 	k.directory(ctx, c, *to)
 	k.certificate(c)
 	k.store(c)
+	k.bodies(ctx, c)
 	k.dns(ctx, c)
 	if k.failed > 0 {
 		return fmt.Errorf("%d checks failed", k.failed)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"postern/cmd/internal/app"
 	"postern/cmd/internal/config"
+	"postern/retry/s3"
 )
 
 // certificateSoon is when an expiry is worth a word.
@@ -54,6 +57,34 @@ func (k *checks) store(c *config.Config) {
 		return
 	}
 	k.ok("store %s can be written", folder)
+}
+
+// bodiesLimit is for trying the object store.
+const bodiesLimit = 30 * time.Second
+
+// bodies tries the object store for large bodies: an object is stored, read,
+// listed and deleted.
+func (k *checks) bodies(ctx context.Context, c *config.Config) {
+	place := c.Delivery.BodyStore
+	store, err := app.OpenBodies(place)
+	if err != nil || store == nil {
+		if err != nil {
+			k.fail("%v", err)
+		}
+		return
+	}
+	defer store.Close()
+	ctx, cancel := context.WithTimeout(ctx, bodiesLimit)
+	defer cancel()
+	if err := store.Check(ctx); err != nil {
+		mend := s3.Hint(err)
+		if mend != "" {
+			mend = ": " + mend
+		}
+		k.fail("object store %s: %v%s", place, err, mend)
+		return
+	}
+	k.ok("object store %s takes, gives, lists and deletes objects", place)
 }
 
 func writable(folder string) error {

@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
 	"gateway/history":   {},
-	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/page", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/page", "gateway/smtp", "retry", "retry/s3", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"retry/sqlite":      {"retry", "retry/engine"},
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
+	"retry/s3":          {"retry", "retry/engine"},
+	"retry/s3/s3test":   {"retry/s3"},
 
 	"gateway/history/sqlite":      {"gateway/history"},
 	"gateway/history/postgres":    {"gateway/history"},
@@ -66,7 +68,7 @@ var mayImport = map[string][]string{
 
 	"cmd/internal/nearest": {},
 	"cmd/internal/cli":     {"cmd/internal/nearest"},
-	"cmd/internal/config":  {"cmd/internal/nearest", "gateway/auth", "gateway/reload", "webhook", "webhook/payload"},
+	"cmd/internal/config":  {"cmd/internal/nearest", "gateway/auth", "gateway/reload", "retry/s3", "webhook", "webhook/payload"},
 	"cmd/internal/devhook": {"webhook"},
 	"cmd/internal/app":     everything,
 	"cmd/postern":          everything,

@@ -13,6 +13,7 @@ import (
 	"postern/retry"
 	"postern/retry/engine"
 	"postern/retry/queuetest"
+	"postern/retry/s3/s3test"
 )
 
 // folder is a store of bodies.
@@ -72,10 +73,10 @@ func (f folder) count(t *testing.T) int {
 }
 
 func TestSuiteWithObjects(t *testing.T) {
-	dsn := shared.Database(t)
+	dsn, bodies := shared.Database(t), s3test.Start(t).Store(t, "mail")
 	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
 		execute(t, dsn, "DROP SCHEMA IF EXISTS postern CASCADE")
-		return tidied{open(t, dsn, Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Conns: 8, Bodies: folder(t.TempDir())})}
+		return tidied{open(t, dsn, Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Conns: 8, Bodies: bodies})}
 	})
 }
 

@@ -29,7 +29,7 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 
 // Retry implements retry.Queue.
 func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": engine.Millis(q.now().Add(wait))}, &a)
+	return q.settle(ctx, l, "state = 0, due_ms = @due", pgx.NamedArgs{"due": engine.Millis(q.now().Add(wait))}, engine.Made(a))
 }
 
 // Dead implements retry.Queue.

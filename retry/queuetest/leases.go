@@ -57,6 +57,22 @@ func retryKeepsDueAndCount(h *harness) {
 	}
 }
 
+// postponed: what was due again without an attempt has none behind it.
+func postponed(h *harness) {
+	h.start(Bounds{})
+	h.put("m1", "a")
+	due := h.c.Now().Add(15 * time.Second)
+	h.ok(h.q.Retry(h.ctx(), h.one(), 15*time.Second, retry.Attempt{}))
+	if i := h.state("m1/a", retry.Due); !i.DueAt.Equal(due) || i.Attempts != 0 || i.LastStatus != 0 {
+		h.Fatalf("after a Retry without an attempt: %+v", i)
+	}
+	h.leased(1)
+	h.c.Advance(15 * time.Second)
+	if l := h.one(); l.Tries != 0 || l.Attempts != 0 {
+		h.Fatalf("tries %d, attempts %d, want none", l.Tries, l.Attempts)
+	}
+}
+
 func leaseExpires(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")

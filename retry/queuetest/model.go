@@ -113,7 +113,11 @@ func (p *player) anyID() string {
 // put enqueues a message with new, open and dead ids.
 func (p *player) put() {
 	p.serial++
-	m := p.message(fmt.Sprint("m", p.serial), p.r.IntN(3000))
+	size := p.r.IntN(3000)
+	if p.r.IntN(8) == 0 { // too large for the database itself
+		size += 64 << 10
+	}
+	m := p.message(fmt.Sprint("m", p.serial), size)
 	m.Life = time.Duration(1+p.r.IntN(100)) * time.Minute
 	var ds []retry.NewDelivery
 	want := retry.Result{}

@@ -31,6 +31,7 @@ func Run(t *testing.T, open Factory) {
 	}{
 		{"Lifecycle", lifecycle},
 		{"RetryKeepsDueAndCount", retryKeepsDueAndCount},
+		{"Postponed", postponed},
 		{"LeaseExpires", leaseExpires},
 		{"StaleToken", staleToken},
 		{"LateOutcome", lateOutcome},

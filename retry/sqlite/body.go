@@ -45,6 +45,10 @@ func (q *Queue) Stage(ctx context.Context, r retry.Reservation, b retry.Body) (r
 		return retry.BodyRef{}, err
 	}
 	return q.staged.Stage(r, func() (*engine.Reservation, error) { return q.reserve(b.Size()) }, func() (retry.BodyRef, engine.StagedBody, error) {
+		if q.objects.Takes(b.Size()) {
+			ref, err := q.objects.Stage(ctx, b)
+			return ref, engine.StagedBody{}, err
+		}
 		ref, err := q.stage(b)
 		return ref, engine.StagedBody{File: ref.Inline == nil}, err
 	})
@@ -156,7 +160,13 @@ func (q *Queue) Discard(_ context.Context, ref retry.BodyRef) error {
 	b, ok := q.staged.End(ref.ID, false)
 	// After a failed commit nobody knows whether a message names the file: the
 	// next start's sweep does.
-	if !ok || !b.File || q.fatal.get() != nil {
+	if !ok || q.fatal.get() != nil {
+		return nil
+	}
+	if name, ok := engine.ObjectName(ref.ID); ok {
+		q.wg.Go(func() { q.objects.Discard(name) })
+	}
+	if !b.File {
 		return nil
 	}
 	return q.removeBody(ref.ID)
@@ -185,6 +195,9 @@ func syncDir(dir string) error {
 func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error) {
 	if ref.Inline != nil {
 		return engine.MemoryBody(ref.Inline, ref)
+	}
+	if name, ok := engine.ObjectName(ref.ID); ok {
+		return q.objects.Open(ctx, name, ref)
 	}
 	if n, ok := inlineRow(ref.ID); ok {
 		var data []byte

@@ -10,6 +10,9 @@
 // All writes go through one goroutine that puts whatever waits into one
 // transaction (group commit); reads have connections of their own.
 //
+// With Options.Bodies those bodies lie in an object store instead: stored there
+// before the transaction that names them, deleted by a sweep after it is gone.
+//
 // The folder:
 //
 //	queue.lock               flock: one owner

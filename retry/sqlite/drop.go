@@ -30,7 +30,9 @@ func (q *Queue) dropMessage(ctx context.Context, t *tx, n int64) error {
 		if err := t.exec(ctx, "INSERT INTO dropped (file) VALUES (?) ON CONFLICT DO NOTHING", file.String); err != nil {
 			return err
 		}
-		t.onCommit(func() { q.wg.Go(func() { q.unlink(file.String) }) }) // off the writer's path
+		if _, object := engine.ObjectName(file.String); !object { // the sweep deletes that
+			t.onCommit(func() { q.wg.Go(func() { q.unlink(file.String) }) }) // off the writer's path
+		}
 	}
 	return nil
 }

@@ -249,7 +249,13 @@ func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p e
 // settleBody ends the staging once the transaction is durable.
 func (e *enqueue) settleBody(stored bool) {
 	b, ok := e.q.staged.End(e.m.Body.ID, stored) // its account counts it now
-	if ok && b.File && !stored {
+	if stored || !ok {
+		return
+	}
+	if name, ok := engine.ObjectName(e.m.Body.ID); ok {
+		e.q.wg.Go(func() { e.q.objects.Discard(name) })
+	}
+	if b.File {
 		e.q.unlink(e.m.Body.ID)
 	}
 }

@@ -45,6 +45,7 @@ type Queue struct {
 	dedupKeys keySet
 	names     keySet // endpoints that have a row
 	staged    engine.Staged
+	objects   engine.Objects
 
 	unclean bool         // the last owner didn't close
 	damage  *damageFound // by this start
@@ -62,6 +63,7 @@ var _ retry.Queue = (*Queue)(nil)
 // Open opens the queue in dir, creating it where there is none.
 func Open(ctx context.Context, dir string, o Options) (*Queue, error) {
 	q := &Queue{dir: dir, o: o.withDefaults(), notify: make(engine.Hint, 1)}
+	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx); err != nil {
 		_ = q.closeFiles()
 		return nil, fmt.Errorf("opening the queue in %s: %w", dir, err)
@@ -89,6 +91,7 @@ func (q *Queue) open(ctx context.Context) error {
 	}
 	q.wg.Add(1)
 	go func() { defer q.wg.Done(); q.housekeep(run) }()
+	q.sweepObjects(run)
 	return nil
 }
 

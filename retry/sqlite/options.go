@@ -15,6 +15,8 @@ type Options struct {
 	// MinFree is how much of the disk must stay free: 0 takes the larger of
 	// 5 % of the disk and 256 MiB + 2 x MaxMessage, -1 no floor.
 	MinFree int64
+	// Bodies takes bodies over engine.InlineMax instead of the folder; nil: none.
+	Bodies engine.Bodies
 	// Admin opens the queue beside its running owner: no lock, no sweep, no
 	// recovery. The database must exist.
 	Admin   bool

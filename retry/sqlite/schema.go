@@ -8,7 +8,7 @@ import (
 
 // migrations are applied in order, each in one transaction; PRAGMA
 // user_version is how many have been. A released one is never edited.
-var migrations = [...]string{schema1, schema2, schema3, schema4}
+var migrations = [...]string{schema1, schema2, schema3, schema4, schema5}
 
 // Accounting lives in triggers so that every process that writes (the owner,
 // and the operator's commands beside it) keeps the same account. The hot path
@@ -138,6 +138,9 @@ const schema3 = `ALTER TABLE endpoint ADD COLUMN resumes INTEGER NOT NULL DEFAUL
 // schema4 names the body files that go: one that a crash left behind is told
 // from one whose message is missing.
 const schema4 = `CREATE TABLE dropped (file TEXT PRIMARY KEY) WITHOUT ROWID`
+
+// schema5 finds the messages whose bodies are objects: file is then object:name.
+const schema5 = `CREATE INDEX message_object ON message (file) WHERE file >= 'object:'`
 
 // migrate brings the schema up to date, or refuses one from the future. An
 // operator's command leaves that to the owner, which may be running.

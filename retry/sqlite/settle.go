@@ -35,7 +35,7 @@ func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 
 // Retry implements retry.Queue.
 func (q *Queue) Retry(ctx context.Context, l retry.Lease, wait time.Duration, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{engine.Millis(q.now().Add(wait))}, &a)
+	return q.settle(ctx, l, "state = 0, due_ms = ?", []any{engine.Millis(q.now().Add(wait))}, engine.Made(a))
 }
 
 // Dead implements retry.Queue.

@@ -9,6 +9,7 @@ import (
 
 	"postern/retry"
 	"postern/retry/queuetest"
+	"postern/retry/s3/s3test"
 )
 
 func TestMain(m *testing.M) {
@@ -40,4 +41,13 @@ func open(t *testing.T, dir string, o Options) *Queue {
 	}
 	t.Cleanup(func() { _ = q.Close() })
 	return q
+}
+
+// TestSuiteObjects is the suite with large bodies in an object store.
+func TestSuiteObjects(t *testing.T) {
+	server := s3test.Start(t)
+	bodies := server.Store(t, "mail")
+	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
+		return tidied{open(t, t.TempDir(), Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Bodies: bodies})}
+	})
 }

@@ -54,10 +54,10 @@ const intakeLimit = 2 * time.Minute
 // them behind, and sets those aside whose message is missing.
 func (q *Queue) sweepFiles(ctx context.Context, written time.Time) error {
 	named, dropped := keySet{}, keySet{}
-	if err := named.load(ctx, q.w.conn, "SELECT file FROM message WHERE file IS NOT NULL"); err != nil {
+	if err := named.load(ctx, q.w.conn, "SELECT file FROM message WHERE file < 'object:'"); err != nil {
 		return err
 	}
-	if err := dropped.load(ctx, q.w.conn, "SELECT file FROM dropped"); err != nil {
+	if err := dropped.load(ctx, q.w.conn, "SELECT file FROM dropped WHERE file < 'object:'"); err != nil {
 		return err
 	}
 	aside := 0
@@ -87,7 +87,7 @@ func (q *Queue) sweepFiles(ctx context.Context, written time.Time) error {
 	if n := named.size(); n > 0 {
 		q.o.Logger.Error("the stored bodies of messages are missing; they become dead letters when their turn comes", "count", n, "folder", q.path("bodies"))
 	}
-	_, err = q.w.conn.ExecContext(ctx, "DELETE FROM dropped")
+	_, err = q.w.conn.ExecContext(ctx, "DELETE FROM dropped WHERE file < 'object:'")
 	return q.w.classifyFull(err)
 }
 
@@ -132,7 +132,7 @@ func changed(info os.FileInfo) time.Time {
 
 // forgetDropped forgets body files that are gone.
 func (q *Queue) forgetDropped(ctx context.Context, t *tx) error {
-	files, err := t.strings(ctx, "SELECT file FROM dropped LIMIT 10000")
+	files, err := t.strings(ctx, "SELECT file FROM dropped WHERE file < 'object:' LIMIT 10000")
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ import (
 	"postern/gateway/report"
 	"postern/gateway/smtp"
 	"postern/retry"
+	"postern/retry/s3"
 	"postern/webhook/call"
 )
 
@@ -40,7 +41,10 @@ type App struct {
 	clock *retry.Clock // of the whole program
 
 	ballast     []byte               // never read: the garbage collector counts it
+	spoolDir    string               // where mail lies while it is worked on
+	spoolOwn    bool                 // nobody else is there
 	budget      *budget.Budget       // of memory for mail; nil: no bound
+	bodies      *s3.Store            // of large queued mail; nil: they lie in the queue's store
 	queue       retry.Queue          // nil: off
 	dedup       *retry.FallbackDedup // nil without a queue
 	breakers    *retry.Breakers
@@ -113,6 +117,9 @@ func (a *App) setup(ctx context.Context) error {
 	}
 	a.budget = a.memory()
 	a.onClose("webhook connections", func() error { sender.Close(); return nil })
+	if err := a.chooseSpoolDir(); err != nil {
+		return err
+	}
 	if a.queue, err = a.openQueue(ctx); err != nil {
 		return err
 	}

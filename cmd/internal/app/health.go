@@ -29,7 +29,16 @@ func (a *App) degraded(ctx context.Context) error {
 	if a.queue == nil {
 		return short
 	}
-	return errors.Join(a.queue.Health(ctx), short)
+	return errors.Join(a.queue.Health(ctx), a.bodiesAway(), short)
+}
+
+// bodiesAway says that the object store for large bodies fails. Readiness has no
+// say in it: small mail is queued all the same.
+func (a *App) bodiesAway() error {
+	if a.bodies == nil {
+		return nil
+	}
+	return a.bodies.Health()
 }
 
 const (

@@ -36,6 +36,9 @@ func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) {
 	if a.queue != nil {
 		a.registry.MustRegister(ops.NewQueueStats(a.queue, names))
 	}
+	if a.bodies != nil {
+		a.registry.MustRegister(ops.NewBodyStats(a.bodies))
+	}
 }
 
 // links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.

@@ -10,32 +10,37 @@ import (
 	"postern/gateway/spool"
 )
 
-// spooler puts spools into the store's folder, so that queueing a spooled body
-// is a link.
-func (a *App) spooler() (*spool.Spooler, error) {
-	dir := a.cfg.Process.SpoolDir
+// chooseSpoolDir puts spools into the store's folder, so that queueing a spooled
+// body is a link.
+func (a *App) chooseSpoolDir() error {
+	a.spoolDir = a.cfg.Process.SpoolDir
 	storeOwn := ""
 	if folder := a.cfg.Delivery.Store.Folder(); folder != "" {
 		storeOwn = filepath.Join(folder, "spool")
 	}
-	if dir == "" {
-		dir = storeOwn
+	if a.spoolDir == "" {
+		a.spoolDir = storeOwn
 	}
-	if dir == "" {
+	if a.spoolDir == "" {
 		made, err := os.MkdirTemp("", "postern-spool-")
 		if err != nil {
-			return nil, fmt.Errorf("%sSPOOL_DIR is not set and no temporary folder can be made: %w", config.Prefix, err)
+			return fmt.Errorf("%sSPOOL_DIR is not set and no temporary folder can be made: %w", config.Prefix, err)
 		}
-		dir = made
+		a.spoolDir = made
 		a.onClose("the spool", func() error { return os.RemoveAll(made) })
 	}
-	a.cfg.Process.SpoolMaxBytes = spoolBound(a.cfg.Process.SpoolMaxBytes, diskSize(dir))
-	s, err := spool.New(dir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes), a.budget)
+	a.spoolOwn = filepath.Clean(a.spoolDir) == storeOwn
+	a.cfg.Process.SpoolMaxBytes = spoolBound(a.cfg.Process.SpoolMaxBytes, diskSize(a.spoolDir))
+	return nil
+}
+
+func (a *App) spooler() (*spool.Spooler, error) {
+	s, err := spool.New(a.spoolDir, spool.DefaultMemory, int64(a.cfg.Process.SpoolMaxBytes), a.budget)
 	if err != nil {
-		return nil, fmt.Errorf("%w%s", err, whoseFolder(err, dir))
+		return nil, fmt.Errorf("%w%s", err, whoseFolder(err, a.spoolDir))
 	}
 	age := strayAge
-	if filepath.Clean(dir) == storeOwn {
+	if a.spoolOwn {
 		age = 0 // the store's lock says that nobody else is here
 	}
 	return s, s.Sweep(time.Now().Add(-age))

@@ -2,12 +2,16 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"postern/cmd/internal/config"
 	"postern/retry"
+	"postern/retry/engine"
 	"postern/retry/postgres"
+	"postern/retry/s3"
 	"postern/retry/sqlite"
 )
 
@@ -16,6 +20,10 @@ func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 	d := a.cfg.Delivery
 	if d.Store == config.StoreOff {
 		return nil, nil
+	}
+	var err error
+	if a.bodies, err = a.openBodies(d.BodyStore); err != nil {
+		return nil, err
 	}
 	q, err := a.openEngine(ctx, d)
 	if err != nil {
@@ -30,12 +38,12 @@ func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, error) {
 	if d.Store.Postgres() {
 		return postgres.Open(ctx, string(d.Store), postgres.Options{
-			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.deps.Logger,
+			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.deps.Logger, Bodies: bodies(a.bodies),
 		})
 	}
 	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{
 		MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, MaxMessage: int64(a.cfg.SMTP.MaxSize), Logger: a.deps.Logger,
-		Now: a.clock.Now, Fault: a.storeFault(), OnFatal: a.fail,
+		Now: a.clock.Now, Fault: a.storeFault(), OnFatal: a.fail, Bodies: bodies(a.bodies),
 	})
 }
 
@@ -72,10 +80,78 @@ func (a *App) fail(err error) {
 
 // OpenBeside opens the store for an operator's command, beside a running owner.
 func OpenBeside(ctx context.Context, d config.Delivery) (retry.Queue, error) {
-	if d.Store.Postgres() {
-		return postgres.Open(ctx, string(d.Store), postgres.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
+	store, err := OpenBodies(d.BodyStore)
+	if err != nil {
+		return nil, err
 	}
-	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages})
+	q, err := openBeside(ctx, d, bodies(store))
+	if store == nil {
+		return q, err
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return beside{q, store}, nil
+}
+
+func openBeside(ctx context.Context, d config.Delivery, b engine.Bodies) (retry.Queue, error) {
+	if d.Store.Postgres() {
+		return postgres.Open(ctx, string(d.Store), postgres.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Bodies: b})
+	}
+	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{Admin: true, MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Bodies: b})
+}
+
+// beside is a queue that closes its bodies' store, too.
+type beside struct {
+	retry.Queue
+	bodies *s3.Store
+}
+
+func (b beside) Close() error { return errors.Join(b.Queue.Close(), b.bodies.Close()) }
+
+// openBodies opens the object store for large bodies; nil without one.
+func (a *App) openBodies(place config.BodyStore) (*s3.Store, error) {
+	store, err := openBodies(place, a.deps.Logger, a.spoolDir, int64(a.cfg.Process.SpoolMaxBytes)/localShare)
+	if store != nil {
+		a.onClose("the object store", store.Close)
+	}
+	return store, err
+}
+
+// localShare is the part of the spool's bound, as a divisor, that bodies have
+// beside it while they are read.
+const localShare = 4
+
+// OpenBodies opens the object store that POSTERN_BODY_STORE names, for commands;
+// nil where there is none. Bodies are read by way of the system's folder for
+// temporary files.
+func OpenBodies(place config.BodyStore) (*s3.Store, error) { return openBodies(place, nil, "", 0) }
+
+func openBodies(place config.BodyStore, log *slog.Logger, dir string, localBytes int64) (*s3.Store, error) {
+	if place == "" {
+		return nil, nil
+	}
+	cfg, err := s3.ParseAddress(string(place))
+	if err == nil {
+		cfg, err = cfg.Environ()
+	}
+	cfg.Dir, cfg.LocalBytes = dir, localBytes
+	var store *s3.Store
+	if err == nil {
+		store, err = s3.Open(cfg, s3.Deps{Logger: log})
+	}
+	if err != nil {
+		return nil, config.Refuse("BODY_STORE", err)
+	}
+	return store, nil
+}
+
+// bodies is the store as engines take it: a nil one is none.
+func bodies(s *s3.Store) engine.Bodies {
+	if s == nil {
+		return nil
+	}
+	return s
 }
 
 // storeFault passes the store's own steps on.

@@ -161,6 +161,7 @@ func (c *Config) checkStore(k *checker) {
 	d := c.Delivery
 	off := d.Store == StoreOff
 	k.refuse(off && d.Accept == "queue", "ACCEPT", "queue needs a store, and POSTERN_RETRY_STORE is off")
+	k.refuse(off && d.BodyStore != "", "BODY_STORE", "holds bodies of queued mail, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.PublicURL != "", "PUBLIC_URL", "content by url needs a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.DSNRelay != "", "DSN_RELAY", "reports need a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(d.RetryFirst > d.RetryMax, "RETRY_FIRST", "%s is longer than POSTERN_RETRY_MAX_DELAY, %s", d.RetryFirst, d.RetryMax)

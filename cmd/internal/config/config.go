@@ -115,6 +115,7 @@ type Webhook struct {
 type Delivery struct {
 	Accept      string        `env:"ACCEPT" oneof:"webhook queue" envDefault:"webhook" doc:"webhook: ask it while the sender waits; queue: store first, answer 250, deliver then"`
 	Store       Store         `env:"RETRY_STORE" secret:"yes" default:"sqlite:///var/lib/postern, or ./postern-data where that can't be written" doc:"sqlite:// and a folder, postgres://…, or off"`
+	BodyStore   BodyStore     `env:"BODY_STORE" doc:"s3://bucket/prefix: bodies above 64 KiB lie there instead of in the store; address, region and credentials by AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID … as everywhere"`
 	RetryFirst  time.Duration `env:"RETRY_FIRST" envDefault:"5s" doc:"delay before the second attempt; it triples from there"`
 	RetryMax    time.Duration `env:"RETRY_MAX_DELAY" envDefault:"1h" doc:"longest delay"`
 	RetryMaxAge time.Duration `env:"RETRY_MAX_AGE" envDefault:"72h" doc:"then a message becomes a dead letter"`

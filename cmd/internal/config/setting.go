@@ -98,6 +98,8 @@ func (s setting) want() string {
 		return "an http or https URL"
 	case Store:
 		return "sqlite:// and a folder, postgres://user@host/database, or off"
+	case BodyStore:
+		return "s3://bucket or s3://bucket/prefix"
 	case Relay:
 		return "smtp://host:port, with user:password@ where the relay wants it"
 	case Headers:

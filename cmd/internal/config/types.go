@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"postern/retry/s3"
 	"postern/webhook"
 )
 
@@ -220,6 +221,20 @@ func (s Store) String() string {
 		return redactURL(string(s))
 	}
 	return string(s)
+}
+
+// BodyStore is where large bodies of queued mail lie, s3://bucket/prefix; "" is
+// the store itself.
+type BodyStore string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (b *BodyStore) UnmarshalText(text []byte) error {
+	*b = BodyStore(text)
+	if *b == "" {
+		return nil
+	}
+	_, err := s3.ParseAddress(string(text))
+	return err
 }
 
 // Relay is an SMTP server that takes our own reports, smtp:// or smtps://. It

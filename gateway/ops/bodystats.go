@@ -1,0 +1,43 @@
+package ops
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"postern/retry/s3"
+)
+
+// Bodies is what this package asks of the object store for large bodies.
+type Bodies interface {
+	Health() error
+	Counts() map[string]s3.Count
+}
+
+// BodyStats is a prometheus.Collector of the object store for large bodies.
+type BodyStats struct{ bodies Bodies }
+
+// NewBodyStats returns the collector of a store.
+func NewBodyStats(b Bodies) *BodyStats { return &BodyStats{b} }
+
+var (
+	descBodiesUp       = prometheus.NewDesc("postern_body_store_up", "1 while the object store for large bodies answers, 0 while it fails: large mail that must wait is left with its sender, and what waits there goes on waiting.", nil, nil)
+	descBodiesRequests = prometheus.NewDesc("postern_body_store_requests_total", "Requests to the object store by operation (put, get, delete, list, probe) and result (done, failed).", []string{"operation", "result"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (*BodyStats) Describe(ch chan<- *prometheus.Desc) {
+	ch <- descBodiesUp
+	ch <- descBodiesRequests
+}
+
+// Collect implements prometheus.Collector.
+func (s *BodyStats) Collect(ch chan<- prometheus.Metric) {
+	up := 1.0
+	if s.bodies.Health() != nil {
+		up = 0
+	}
+	ch <- prometheus.MustNewConstMetric(descBodiesUp, prometheus.GaugeValue, up)
+	for op, c := range s.bodies.Counts() {
+		ch <- prometheus.MustNewConstMetric(descBodiesRequests, prometheus.CounterValue, float64(c.Done), op, "done")
+		ch <- prometheus.MustNewConstMetric(descBodiesRequests, prometheus.CounterValue, float64(c.Failed), op, "failed")
+	}
+}

@@ -1,0 +1,126 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestParseAddress(t *testing.T) {
+	for address, want := range map[string]Config{
+		"s3://mail":             {Bucket: "mail"},
+		"s3://mail/":            {Bucket: "mail"},
+		"s3://mail/a":           {Bucket: "mail", Prefix: "a/"},
+		"s3://mail.example/a/b": {Bucket: "mail.example", Prefix: "a/b/"},
+	} {
+		if got, err := ParseAddress(address); err != nil || got != want {
+			t.Errorf("%s = %+v, %v", address, got, err)
+		}
+	}
+	for _, address := range []string{"", "mail", "s3:mail", "s3:///a", "http://mail/a", "s3://key:secret@mail", "s3://mail:9000/a", "s3://mail/a?b", "s3://mail/#a"} {
+		if _, err := ParseAddress(address); !errors.Is(err, ErrAddress) {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+}
+
+func TestEnviron(t *testing.T) {
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_CA_BUNDLE"} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_DEFAULT_REGION", "eu-central-1")
+	t.Setenv("AWS_ENDPOINT_URL", "https://all.example")
+	c, err := Config{Bucket: "mail"}.Environ()
+	if err != nil || c.Endpoint.Host != "all.example" || c.Region != "eu-central-1" || c.Bucket != "mail" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	t.Setenv("AWS_REGION", "eu-west-1")
+	t.Setenv("AWS_ENDPOINT_URL_S3", "http://s3.example:9000/")
+	if c, err = (Config{}).Environ(); err != nil || c.Endpoint.Host != "s3.example:9000" || c.Region != "eu-west-1" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, bad := range []string{"s3.example", "ftp://s3.example", "https://s3.example/path"} {
+		t.Setenv("AWS_ENDPOINT_URL_S3", bad)
+		if _, err := (Config{}).Environ(); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// Files are shared, bounded, and closed when nobody has read them for a while.
+func TestLocals(t *testing.T) {
+	dir := t.TempDir()
+	s := newLocals(dir, 100)
+	fetched := 0
+	fill := func(f *os.File) error { fetched++; _, err := f.WriteString("octets"); return err }
+	open := func(name string, size int64) *local {
+		t.Helper()
+		l, err := s.open(t.Context(), name, size, fill)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	a, again, b := open("a", 60), open("a", 60), open("b", 40)
+	if fetched != 2 || a != again || s.used != 100 {
+		t.Errorf("%d fetched, %d used", fetched, s.used)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("files have names: %v", left)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := s.open(ctx, "c", 1, fill); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beyond the bound: %v", err)
+	}
+	s.release(a)
+	s.release(again)
+	s.release(open("a", 60)) // idle, not gone
+	if fetched != 2 {
+		t.Errorf("%d fetched", fetched)
+	}
+	s.release(open("c", 30)) // takes the idle one's room
+	if s.used != 70 || len(s.all) != 2 {
+		t.Errorf("%d used by %d", s.used, len(s.all))
+	}
+	s.release(b)
+	s.release(open("huge", 1000)) // alone it may be larger than the bound
+	failed := errors.New("no")
+	if _, err := s.open(t.Context(), "d", 1, func(*os.File) error { return failed }); !errors.Is(err, failed) || s.all["d"] != nil {
+		t.Errorf("a failed one: %v", err)
+	}
+	s.release(open("d", 1))
+	s.expire(time.Now().Add(2 * idleFor))
+	if s.used != 0 || len(s.all) != 0 {
+		t.Errorf("%d used by %d after a while", s.used, len(s.all))
+	}
+}
+
+// Who waits for room gets it when somebody is done.
+func TestLocalsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLocals(t.TempDir(), 100)
+		fill := func(*os.File) error { return nil }
+		a, err := s.open(t.Context(), "a", 80, fill)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() {
+			b, err := s.open(t.Context(), "b", 80, fill)
+			if err == nil {
+				s.release(b)
+			}
+			done <- err
+		}()
+		synctest.Wait()
+		s.release(a)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = s.close()
+	})
+}

@@ -1,0 +1,180 @@
+package s3
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// How long, and how many, bodies stay that nobody reads: a delivery opens its
+// body twice, and who downloads by ranges comes back.
+const (
+	idleFor = time.Minute
+	idleMax = 64
+)
+
+// locals are bodies in files that are open and have no name: whatever ends the
+// process ends them. Their octets are bounded; who finds no room waits.
+type locals struct {
+	dir string
+	max int64
+
+	mu    sync.Mutex
+	all   map[string]*local
+	idle  *list.List // of *local, who was used last is in front
+	used  int64
+	freed chan struct{} // closed when there may be room
+	ended bool
+}
+
+// local is one of them.
+type local struct {
+	name  string
+	size  int64
+	file  *os.File
+	ready chan struct{} // closed when the file is whole, or err says why not
+	err   error
+
+	readers int
+	place   *list.Element // in idle; nil: somebody reads it
+	since   time.Time     // idle since
+}
+
+func newLocals(dir string, max int64) *locals {
+	return &locals{dir: dir, max: max, all: map[string]*local{}, idle: list.New(), freed: make(chan struct{})}
+}
+
+// open gives the file of a body, filled by fetch unless it is there already.
+func (s *locals) open(ctx context.Context, name string, size int64, fetch func(*os.File) error) (*local, error) {
+	l, mine, err := s.take(ctx, name, size)
+	if err != nil {
+		return nil, err
+	}
+	if mine {
+		s.fill(l, fetch)
+	}
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		s.release(l)
+		return nil, ctx.Err()
+	}
+	if l.err != nil {
+		s.release(l)
+		return nil, l.err
+	}
+	return l, nil
+}
+
+// take finds a body's file, or makes room for it: then it is the caller's to fill.
+func (s *locals) take(ctx context.Context, name string, size int64) (l *local, mine bool, err error) {
+	for {
+		s.mu.Lock()
+		if l := s.all[name]; l != nil {
+			s.use(l)
+			s.mu.Unlock()
+			return l, false, nil
+		}
+		for s.used > 0 && s.used+size > s.max && s.idle.Len() > 0 {
+			s.drop(s.idle.Back().Value.(*local))
+		}
+		if s.used == 0 || s.used+size <= s.max {
+			l := &local{name: name, size: size, readers: 1, ready: make(chan struct{})}
+			s.all[name] = l
+			s.used += size
+			s.mu.Unlock()
+			return l, true, nil
+		}
+		freed := s.freed
+		s.mu.Unlock()
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return nil, false, fmt.Errorf("waiting for room to read a body of %d octets: %w", size, ctx.Err())
+		}
+	}
+}
+
+func (s *locals) fill(l *local, fetch func(*os.File) error) {
+	defer close(l.ready)
+	f, err := os.CreateTemp(s.dir, "postern-body-*")
+	if err != nil {
+		l.err = fmt.Errorf("making a file to read a body from: %w", err)
+		return
+	}
+	l.file = f
+	l.err = errors.Join(os.Remove(f.Name()), fetch(f))
+}
+
+// use counts a reader more; s is locked.
+func (s *locals) use(l *local) {
+	l.readers++
+	if l.place != nil {
+		s.idle.Remove(l.place)
+		l.place = nil
+	}
+}
+
+// release counts a reader less; a file that nobody reads stays a while.
+func (s *locals) release(l *local) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.readers--; l.readers > 0 {
+		return
+	}
+	failed := false
+	select {
+	case <-l.ready:
+		failed = l.err != nil
+	default:
+	}
+	l.place, l.since = s.idle.PushFront(l), time.Now()
+	if failed || s.ended {
+		s.drop(l)
+	}
+	for s.idle.Len() > idleMax {
+		s.drop(s.idle.Back().Value.(*local))
+	}
+	s.give()
+}
+
+// drop closes an idle file; s is locked.
+func (s *locals) drop(l *local) {
+	s.idle.Remove(l.place)
+	delete(s.all, l.name)
+	s.used -= l.size
+	if l.file != nil {
+		_ = l.file.Close()
+	}
+}
+
+// give wakes who waits for room; s is locked.
+func (s *locals) give() {
+	close(s.freed)
+	s.freed = make(chan struct{})
+}
+
+// expire closes what was idle for long.
+func (s *locals) expire(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := s.idle.Back(); e != nil && now.Sub(e.Value.(*local).since) >= idleFor; e = s.idle.Back() {
+		s.drop(e.Value.(*local))
+	}
+	s.give()
+}
+
+// close closes what is idle; what is read is closed with its last reader.
+func (s *locals) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for e := s.idle.Back(); e != nil; e = s.idle.Back() {
+		s.drop(e.Value.(*local))
+	}
+	return nil
+}
