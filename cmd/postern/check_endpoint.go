@@ -45,6 +45,9 @@ func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) err
 
 // try POSTs a small mail and, where that was taken, a large one.
 func (e *endpointCheck) try(ctx context.Context, ep *webhook.Endpoint, w config.Webhook) error {
+	if w.Anonymous() {
+		e.say("warning", "endpoint %s has neither SECRET nor TOKEN nor a user: the app can't tell our POSTs from anybody else's", ep)
+	}
 	small, err := e.render(ep, 0)
 	if err != nil {
 		return err

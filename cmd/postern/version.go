@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"postern/cmd/internal/cli"
 )
@@ -12,14 +14,26 @@ import (
 // version is set by the linker for a release: -X main.version=1.2.3.
 var version string
 
-// versionString is the release, else what the build knows of its commit.
+// versionString is the one version that everything tells: the release, else
+// what the build knows of itself.
 func versionString() string {
-	if version != "" {
-		return version
-	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(version, info)
+}
+
+// pseudoVersion is what the go command makes up for a commit without a tag.
+var pseudoVersion = regexp.MustCompile(`[-.]\d{14}-[0-9a-f]{12}`)
+
+// versionOf prefers the linker's word, then the tag that was installed, then
+// the commit that was built.
+func versionOf(linked string, info *debug.BuildInfo) string {
+	switch {
+	case linked != "":
+		return strings.TrimPrefix(linked, "v")
+	case info == nil:
 		return "unknown"
+	case strings.HasPrefix(info.Main.Version, "v") && !pseudoVersion.MatchString(info.Main.Version):
+		return strings.TrimPrefix(info.Main.Version, "v")
 	}
 	revision, dirty := "devel", ""
 	for _, s := range info.Settings {

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"cmp"
 	"runtime"
 	"slices"
 	"time"
@@ -119,7 +118,7 @@ func (m *Metrics) preset(endpoints []string) {
 func registerProcess(f promauto.Factory, reg prometheus.Registerer, o MetricsOptions) {
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	f.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_build_info", Help: "1, labelled with the versions of this build."},
-		[]string{"version", "goversion"}).WithLabelValues(cmp.Or(o.Version, "dev"), runtime.Version()).Set(1)
+		[]string{"version", "goversion"}).WithLabelValues(o.Version, runtime.Version()).Set(1)
 	if o.SpoolUsed != nil {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "postern_spool_bytes", Help: "Octets of messages under way."},
 			func() float64 { return float64(o.SpoolUsed()) })

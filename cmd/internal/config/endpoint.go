@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"postern/gateway/reload"
@@ -49,6 +50,12 @@ func (w Webhook) Endpoint(deps reload.Deps) (*webhook.Endpoint, error) {
 		Authorities: authorities, Certificate: certificate,
 	})
 	return ep, errors.Join(err, caErr, certErr)
+}
+
+// Anonymous reports whether nothing in our POSTs proves who made them.
+func (w Webhook) Anonymous() bool {
+	u, err := url.Parse(string(w.URL))
+	return w.Secret.Value == "" && w.Token.Value == "" && w.Username == "" && w.CertFile == "" && len(w.Headers) == 0 && (err != nil || u.User == nil)
 }
 
 // authorities are those of CA_FILE, nil for the system's.

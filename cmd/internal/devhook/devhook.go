@@ -1,8 +1,11 @@
 // Package devhook is a webhook for development: it prints what it is sent and
-// answers as it was told, to play an app's faults.
+// answers as it was told, to play an app's faults, or hands it on to the app and
+// its answer back.
 //
 // What it prints never speaks to the terminal, whatever a mail holds. A body
-// above its bound is answered 413 and not printed.
+// above its bound is answered 413 and not printed; with a secret, what that
+// didn't sign is answered 401 and goes no further. An app that can't be asked is
+// a 502.
 package devhook
 
 import (
@@ -28,15 +31,17 @@ type Hook struct {
 	Statuses []int             // one a request; the last holds for the rest
 	Reply    string            // SMTP-Reply to ask for; without Statuses it chooses the status
 	Text     string            // text/plain body
-	Secret   string            // whsec_…: signatures are checked
+	Secret   string            // whsec_…: what it didn't sign is answered 401
 	Delay    time.Duration     // before each answer
 	Full     bool              // long values are not shortened
 	MaxBody  int64             // octets of a body, a larger one is answered 413; 0: 256 MiB
 	Count    int               // Serve ends after so many requests; 0 never
 	Got      func(body []byte) // called with each body, may be nil
+	Forward  *Forwarder        // who answers in our place; nil: nobody
 
 	enough func() // called once Count requests were answered
 	mu     sync.Mutex
+	chosen int // statuses that were given
 	seen   int
 }
 
@@ -48,39 +53,88 @@ func (h *Hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, cmp.Or(h.MaxBody, maxBody)))
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		fmt.Fprintf(h.Out, "\n%s %s  answered 413: %v\n", r.Method, text.Terminal(r.URL.RequestURI()), err)
+		h.say("\n%s %s  answered 413: %v\n", r.Method, r.URL.RequestURI(), err)
 		return
 	}
 	select {
 	case <-time.After(h.Delay):
 	case <-r.Context().Done():
 	}
+	signature, genuine := "", true
+	if h.Secret != "" {
+		signature, genuine = checkSignature(h.Secret, r.Header, body, time.Now())
+	}
+	var a answer
+	switch {
+	case !genuine:
+		a = unsigned(signature)
+	case h.Forward != nil:
+		a = h.Forward.Pass(r, body)
+	default:
+		a = h.own()
+	}
+	h.print(r, body, signature, a)
+	a.write(w)
+	h.answered(body)
+}
+
+// answered counts an answer that was given.
+func (h *Hook) answered(body []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	status := h.next()
-	h.print(r, body, status)
-	if h.Reply != "" {
-		w.Header().Set("SMTP-Reply", h.Reply)
-	}
-	if h.Text != "" {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	}
-	w.WriteHeader(status)
-	io.WriteString(w, h.Text)
 	if h.Got != nil {
 		h.Got(body)
 	}
-	if h.Count > 0 && h.seen == h.Count {
+	if h.seen++; h.Count > 0 && h.seen == h.Count {
 		h.enough()
 	}
 }
 
+// answer is what a request is answered with.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+	how    string // in words, "" for nothing to add
+	err    error  // why there was none to pass back
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	for name, values := range a.header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body)
+}
+
+// unsigned is the answer of an app that insists on signatures.
+func unsigned(signature string) answer {
+	return answer{status: http.StatusUnauthorized, header: plainText(), body: []byte("signature: " + signature + "\n"), how: ": the signature is " + signature}
+}
+
+func plainText() http.Header {
+	return http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+}
+
+// own is the next answer as it was told.
+func (h *Hook) own() answer {
+	a := answer{status: h.next(), header: http.Header{}, body: []byte(h.Text)}
+	if h.Text != "" {
+		a.header = plainText()
+	}
+	if h.Reply != "" {
+		a.header.Set("SMTP-Reply", h.Reply)
+		a.how = " with SMTP-Reply: " + h.Reply
+	}
+	return a
+}
+
 // next is the status for the next request.
 func (h *Hook) next() int {
-	n := h.seen
-	h.seen++
+	h.mu.Lock()
+	n := h.chosen
+	h.chosen++
+	h.mu.Unlock()
 	if len(h.Statuses) > 0 {
 		return h.Statuses[min(n, len(h.Statuses)-1)]
 	}
@@ -93,7 +147,20 @@ func (h *Hook) next() int {
 	return http.StatusOK
 }
 
-func (h *Hook) print(r *http.Request, body []byte, status int) {
+// say prints a line or more; what it says of a mail doesn't speak to the
+// terminal.
+func (h *Hook) say(format string, args ...any) {
+	var b strings.Builder
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		whole := strings.TrimSuffix(line, "\n")
+		b.WriteString(text.Terminal(whole) + line[len(whole):])
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, _ = io.WriteString(h.Out, b.String())
+}
+
+func (h *Hook) print(r *http.Request, body []byte, signature string, a answer) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s %s  %s, %d octets\n", r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), len(body))
 	for _, name := range []string{"Webhook-Id", "Webhook-Attempt", "Postern-Message-Id", "Webhook-Timestamp"} {
@@ -101,16 +168,12 @@ func (h *Hook) print(r *http.Request, body []byte, status int) {
 			fmt.Fprintf(&b, "  %s: %s\n", strings.ToLower(name), v)
 		}
 	}
-	if h.Secret != "" {
-		fmt.Fprintf(&b, "  signature: %s\n", checkSignature(h.Secret, r.Header, body, time.Now()))
+	if signature != "" {
+		fmt.Fprintf(&b, "  signature: %s\n", signature)
 	}
 	b.WriteString(h.pretty(body))
-	fmt.Fprintf(&b, "answered %d", status)
-	if h.Reply != "" {
-		fmt.Fprintf(&b, " with SMTP-Reply: %s", h.Reply)
-	}
-	b.WriteString("\n")
-	io.WriteString(h.Out, b.String())
+	fmt.Fprintf(&b, "answered %d%s\n", a.status, a.how)
+	h.say("%s", b.String())
 }
 
 // The longest line, and the most lines of a body that isn't JSON, that print.
@@ -149,15 +212,16 @@ func (h *Hook) shorten(line string) string {
 // signatureTolerance is how old a request may be (Standard Webhooks).
 const signatureTolerance = 5 * time.Minute
 
-// checkSignature says in words what a Standard Webhooks signature is worth.
-func checkSignature(secret string, h http.Header, body []byte, now time.Time) string {
+// checkSignature says in words what a Standard Webhooks signature is worth, and
+// whether that is anything.
+func checkSignature(secret string, h http.Header, body []byte, now time.Time) (words string, genuine bool) {
 	signatures := h.Get(webhook.HeaderSignature)
 	if signatures == "" {
-		return "missing"
+		return "missing", false
 	}
 	err := webhook.Verify(webhook.Secret(secret), h.Get(webhook.HeaderID), h.Get(webhook.HeaderTimestamp), signatures, body, now, signatureTolerance)
 	if err != nil {
-		return "WRONG: " + err.Error()
+		return "WRONG: " + err.Error(), false
 	}
-	return "verified"
+	return "verified", true
 }

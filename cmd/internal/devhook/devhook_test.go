@@ -74,15 +74,47 @@ func TestCheckSignature(t *testing.T) {
 		{secret, "body", "WRONG", good, now.Add(time.Hour)},
 		{"whsec_%", "body", "WRONG", good, now},
 	} {
-		if got := checkSignature(tc.secret, tc.h, []byte(tc.body), tc.now); !strings.HasPrefix(got, tc.want) {
+		if got, genuine := checkSignature(tc.secret, tc.h, []byte(tc.body), tc.now); !strings.HasPrefix(got, tc.want) || genuine != (tc.want == "verified") {
 			t.Errorf("signature of %q is %q, want %q", tc.body, got, tc.want)
 		}
 	}
 	// The vector of the Standard Webhooks reference libraries.
 	h := http.Header{"Webhook-Id": {"msg_p5jXN8AQM9LWM0D4loKWxJek"}, "Webhook-Timestamp": {"1614265330"},
 		"Webhook-Signature": {"v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="}}
-	if got := checkSignature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", h, []byte(`{"test": 2432232314}`), time.Unix(1614265330, 0)); got != "verified" {
+	if got, _ := checkSignature("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", h, []byte(`{"test": 2432232314}`), time.Unix(1614265330, 0)); got != "verified" {
 		t.Errorf("the reference vector is %q", got)
+	}
+}
+
+// With a secret, what it didn't sign is answered 401, whatever else was asked for.
+func TestUnsigned(t *testing.T) {
+	out := new(bytes.Buffer)
+	h := &Hook{Out: out, Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Statuses: []int{202, 503}}
+	post := func(header http.Header) int {
+		r := httptest.NewRequest("POST", "/", strings.NewReader("{}"))
+		r.Header = header
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	signed := Request{Header: http.Header{"Webhook-Id": {"msg_1"}}, Body: []byte("{}")}
+	if err := resign(&signed, h.Secret, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	wrong := signed.Header.Clone()
+	wrong.Set("Webhook-Id", "msg_2")
+	for i, c := range []struct {
+		header http.Header
+		want   int
+	}{{http.Header{}, 401}, {wrong, 401}, {signed.Header, 202}, {http.Header{}, 401}, {signed.Header, 503}} {
+		if got := post(c.header); got != c.want {
+			t.Errorf("%d: answered %d, want %d", i, got, c.want)
+		}
+	}
+	for _, want := range []string{"answered 401: the signature is missing", "answered 401: the signature is WRONG", "  signature: verified\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
 	}
 }
 
