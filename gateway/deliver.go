@@ -51,6 +51,9 @@ func (g *Gateway) deliverFresh(ctx context.Context, m *message, reserved retry.R
 	m.deliveries = ds
 	g.rememberReached(ctx, m, ds, groups)
 	g.dropContent(ctx, m, ds)
+	if g.deps.Keeper != nil && m.accepted && slices.ContainsFunc(slices.Concat(ds, m.terminals), delivered) {
+		g.deps.Keeper.Keep(m.env, m.mail.Head, m.data)
+	}
 	g.reportDelivered(m, ds, groups)
 	return groups
 }

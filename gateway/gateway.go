@@ -94,6 +94,14 @@ type History interface {
 	Attempt(a history.Attempt)
 }
 
+// Keeper keeps delivered mail for a while; *kept.Keeper is the real one.
+type Keeper interface {
+	// Keep takes a message without waiting.
+	Keep(env *mail.Envelope, head *mail.Message, data mail.Source)
+	// KeepNow is for one whose octets are gone when it returns.
+	KeepNow(ctx context.Context, env *mail.Envelope, head *mail.Message, data mail.Source)
+}
+
 type noReporter struct{}
 
 func (noReporter) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
@@ -130,7 +138,8 @@ type Deps struct {
 	Turn      smtp.Collector // nil: nobody collects what waits
 	Observer  Observer       // nil: nobody watches
 	Reporter  Reporter       // nil: nobody is told
-	History   History        // nil: nothing is kept
+	History   History        // nil: nothing is told
+	Keeper    Keeper         // nil: delivered mail isn't kept
 	Logger    *slog.Logger
 	Now       func() time.Time
 	Rand      func() float64     // in [0,1), for jitter

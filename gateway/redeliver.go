@@ -39,6 +39,9 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	g.reportRedelivered(m, d)
 	o := outcomeOf(d, at, ctx.Err() != nil)
 	g.recordQueued(m, d, at, o)
+	if g.deps.Keeper != nil && (o.Kind == retry.Done || o.Kind == retry.Divided) {
+		g.deps.Keeper.KeepNow(ctx, m.env, m.mail.Head, m.data) // the queue lets go of it now
+	}
 	return o
 }
 

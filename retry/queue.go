@@ -18,6 +18,8 @@ var (
 	ErrNotFound = errors.New("retry: no such delivery")
 	// ErrNoFilter is returned when Replay or Delete would take everything and All isn't set.
 	ErrNoFilter = errors.New("retry: the filter is empty: name ids, a state, an endpoint, or set all")
+	// ErrPage is returned for a place in a list that no list gave.
+	ErrPage = errors.New("retry: no list gave this place")
 	// ErrUnhealthy is returned after an fsync or commit failed: nothing more is accepted, answer 451.
 	ErrUnhealthy = errors.New("retry: the store can't write")
 )

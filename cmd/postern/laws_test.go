@@ -19,13 +19,15 @@ var mayImport = map[string][]string{
 	"gateway/directory": {"gateway/smtp/reply", "webhook/call"},
 	"gateway/reload":    {},
 	"gateway/archive":   {"gateway/mail", "retry"},
+	"gateway/again":     {"gateway/archive", "gateway/dispatch", "gateway/history", "gateway/mail", "retry", "webhook"},
+	"gateway/kept":      {"gateway/mail", "retry"},
 	"gateway/preview":   {"gateway/archive", "gateway/mail", "webhook", "webhook/payload"},
 	"gateway/report":    {"gateway/archive", "gateway/mail", "gateway/smtp/client", "retry", "webhook", "webhook/call"},
 	"gateway/content":   {"gateway/archive", "gateway/budget", "gateway/mail"},
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
 	"gateway/history":   {},
-	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/page", "gateway/smtp", "retry", "retry/s3", "webhook", "webhook/payload"},
+	"gateway/ops":       {"gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/page", "gateway/again", "gateway/smtp", "retry", "retry/s3", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
@@ -42,7 +44,12 @@ var mayImport = map[string][]string{
 	"gateway/history/postgres":    {"gateway/history"},
 	"gateway/history/historytest": {"gateway/history"},
 
-	"gateway/ops/page": {"gateway/archive", "gateway/history", "gateway/mail", "retry"},
+	"gateway/kept/files":    {"gateway/kept", "retry", "retry/engine"},
+	"gateway/kept/postgres": {"gateway/kept", "retry", "retry/engine"},
+	"gateway/kept/kepttest": {"gateway/kept", "gateway/mail"},
+
+	"gateway/ops/audit": {},
+	"gateway/ops/page":  {"gateway/archive", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/again", "retry", "webhook"},
 
 	"retry/postgres/pgtest": {},
 

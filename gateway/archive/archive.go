@@ -37,6 +37,31 @@ type Messages interface {
 	OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error)
 }
 
+// Anywhere opens a message where the first of several can give it; those that
+// are nil have none.
+func Anywhere(of ...Messages) Messages { return anywhere(of) }
+
+type anywhere []Messages
+
+// OpenMessage implements Messages. One that is damaged in one place, or just
+// leaves it, may be whole in the next.
+func (a anywhere) OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error) {
+	failed := error(ErrNotFound)
+	for _, from := range a {
+		if from == nil {
+			continue
+		}
+		m, body, err := from.OpenMessage(ctx, messageID)
+		if err == nil {
+			return m, body, nil
+		}
+		if errors.Is(failed, ErrNotFound) {
+			failed = err
+		}
+	}
+	return retry.Message{}, nil, failed
+}
+
 // Bodies opens stored octets by what a lease says of them.
 type Bodies interface {
 	Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error)

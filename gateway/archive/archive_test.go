@@ -160,3 +160,27 @@ func (h halfEnvelope) OpenMessage(ctx context.Context, id string) (retry.Message
 	m.Envelope = m.Envelope[:len(m.Envelope)/2]
 	return m, b, err
 }
+
+// one says the same of every message.
+type one struct{ err error }
+
+func (o one) OpenMessage(context.Context, string) (retry.Message, retry.StoredBody, error) {
+	return retry.Message{ID: "m1"}, nil, o.err
+}
+
+// The first place that can give a message does; where none can, the error that
+// says most is the answer.
+func TestAnywhere(t *testing.T) {
+	down, gone, torn := errors.New("down"), archive.ErrNotFound, retry.ErrCorrupt
+	for _, c := range []struct {
+		of   []archive.Messages
+		want error
+	}{
+		{nil, gone}, {[]archive.Messages{nil}, gone}, {[]archive.Messages{one{gone}, one{gone}}, gone}, {[]archive.Messages{one{gone}, nil, one{}}, nil},
+		{[]archive.Messages{one{torn}, one{}}, nil}, {[]archive.Messages{one{torn}, one{gone}}, torn}, {[]archive.Messages{one{gone}, one{down}}, down}, {[]archive.Messages{one{down}, one{torn}}, down},
+	} {
+		if m, _, err := archive.Anywhere(c.of...).OpenMessage(t.Context(), "m1"); !errors.Is(err, c.want) || c.want == nil && m.ID != "m1" {
+			t.Errorf("%v: %v, want %v", c.of, err, c.want)
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/gateway/again"
 	"postern/gateway/history"
 	"postern/gateway/text"
 	"postern/retry"
@@ -45,6 +46,8 @@ func (s *Server) apiRoutes() []route {
 		{"GET /api/v1/messages", s.messages, theHistory, []string{"q", "address", "state", "since", "until", "after", "limit"}},
 		{"GET /api/v1/messages/{id}", s.story, theHistory, nil},
 		{"GET /api/v1/messages/{id}/raw", s.exportMessage, theQueue, []string{"damaged"}},
+		{"POST /api/v1/messages/{id}/send", s.sendAgain, theQueue, nil},
+		{"POST /api/v1/forget", s.forget, nothing, []string{"dry_run"}},
 		{"GET /api/v1/stats", s.stats, theQueue, nil},
 		{"GET /api/v1/deliveries", s.list, theQueue, deliveryFilter},
 		{"GET /api/v1/deliveries/{id}", s.show, theQueue, nil},
@@ -52,9 +55,9 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/deliveries/{id}/replay", s.replayOne, theQueue, nil},
 		{"POST /api/v1/deliveries/{id}/retry", s.retryOne, theQueue, nil},
 		{"GET /api/v1/deliveries/{id}/message", s.exportDelivery, theQueue, []string{"damaged"}},
-		{"POST /api/v1/replay", s.replay, theQueue, nil},
-		{"POST /api/v1/retry", s.retry, theQueue, nil},
-		{"POST /api/v1/delete", s.delete, theQueue, nil},
+		{"POST /api/v1/replay", s.replay, theQueue, []string{"dry_run"}},
+		{"POST /api/v1/retry", s.retry, theQueue, []string{"dry_run"}},
+		{"POST /api/v1/delete", s.delete, theQueue, []string{"dry_run"}},
 		{"POST /api/v1/endpoints/{name}/pause", s.pause, theQueue, nil},
 		{"POST /api/v1/endpoints/{name}/resume", s.resume, theQueue, nil},
 	}
@@ -148,9 +151,9 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, retry.ErrNotFound), errors.Is(err, history.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, retry.ErrNoFilter), errors.Is(err, history.ErrQuery):
+	case errors.Is(err, retry.ErrNoFilter), errors.Is(err, retry.ErrPage), errors.Is(err, history.ErrQuery), errors.Is(err, again.ErrRequest):
 		status = http.StatusBadRequest
-	case errors.Is(err, retry.ErrLeaseLost), errors.Is(err, history.ErrAmbiguous):
+	case errors.Is(err, retry.ErrLeaseLost), errors.Is(err, history.ErrAmbiguous), errors.Is(err, again.ErrWaits):
 		status = http.StatusConflict
 	case errors.Is(err, retry.ErrFull):
 		status = http.StatusInsufficientStorage

@@ -3,10 +3,13 @@ package ops
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
+	"postern/gateway/ops/audit"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -130,7 +133,7 @@ func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	s.deps.Logger.Info("endpoint paused", "endpoint", r.PathValue("name"), "until", until)
+	s.audit(r, audit.Paused, 1, slog.String("endpoint", r.PathValue("name")), timeIn(until), slog.String("why", text.OneLine(req.Why)))
 	answer(w, http.StatusOK, map[string]any{"paused": true, "until": timeOrNil(until)})
 }
 
@@ -146,7 +149,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request) {
 	if is == retry.BreakerOpen { // its worker hears of it within a second
 		is = retry.BreakerHalfOpen
 	}
-	s.deps.Logger.Info("endpoint resumed", "endpoint", r.PathValue("name"), "breaker", is)
+	s.audit(r, audit.Resumed, 1, slog.String("endpoint", r.PathValue("name")), slog.String("breaker", string(is)))
 	answer(w, http.StatusOK, map[string]any{"paused": false, "breaker": is})
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"postern/gateway/archive"
 	"postern/gateway/content"
+	"postern/gateway/history"
 	"postern/retry"
 )
 
@@ -21,7 +22,25 @@ func (s *Server) exportDelivery(w http.ResponseWriter, r *http.Request) {
 
 // exportMessage is the same by the message's id.
 func (s *Server) exportMessage(w http.ResponseWriter, r *http.Request) {
-	s.export(w, r, r.PathValue("id"))
+	id, err := s.messageID(r)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.export(w, r, id)
+}
+
+// messageID is the whole id of the message that the path begins to name.
+func (s *Server) messageID(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	if s.deps.History == nil {
+		return id, nil
+	}
+	record, err := s.deps.History.Get(r.Context(), id)
+	if errors.Is(err, history.ErrNotFound) {
+		return id, nil // the store may know it still
+	}
+	return record.ID, err
 }
 
 // export sends the octets as they were received, with our trace lines before
@@ -31,7 +50,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string
 	if r.URL.Query().Get("damaged") == "true" {
 		open = archive.Salvage
 	}
-	m, err := open(r.Context(), s.deps.Queue, messageID)
+	m, err := open(r.Context(), s.deps.Messages, messageID)
 	if errors.Is(err, retry.ErrCorrupt) {
 		s.deps.Logger.Error("a stored message is damaged", "message", messageID, "err", err)
 		fail(w, http.StatusInternalServerError, retry.ErrCorrupt.Error()+"; add ?damaged=true to get what is left")

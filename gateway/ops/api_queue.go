@@ -1,9 +1,11 @@
 package ops
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 
+	"postern/gateway/ops/audit"
 	"postern/retry"
 )
 
@@ -99,12 +101,15 @@ func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequ
 	if !req.Due.IsZero() {
 		wait = max(req.Due.Sub(s.deps.Now()), 0)
 	}
+	if s.dry(w, r, f, retry.Dead) {
+		return
+	}
 	n, err := s.deps.Queue.Replay(r.Context(), f, req.To, wait)
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.deps.Logger.Info("dead letters replayed", "count", n, "to", req.To)
+	s.audit(r, audit.Replayed, n, append(selected(req.filter), slog.String("to", req.To))...)
 	answer(w, http.StatusOK, map[string]int{"replayed": n})
 }
 
@@ -148,12 +153,15 @@ func (s *Server) doRetry(w http.ResponseWriter, r *http.Request, req retryReques
 			return
 		}
 	}
+	if s.dry(w, r, f, retry.Due) {
+		return
+	}
 	n, err := s.deps.Queue.RetryNow(r.Context(), f, spread)
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.deps.Logger.Info("waiting deliveries made due", "count", n, "spread", spread)
+	s.audit(r, audit.Retried, n, append(selected(req.filter), slog.Duration("spread", spread))...)
 	answer(w, http.StatusOK, map[string]int{"due": n})
 }
 
@@ -192,12 +200,15 @@ func (s *Server) doDelete(w http.ResponseWriter, r *http.Request, req filter) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	if s.dry(w, r, f, f.State) {
+		return
+	}
 	n, err := s.deps.Queue.Delete(r.Context(), f)
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.deps.Logger.Info("deliveries deleted", "count", n)
+	s.audit(r, audit.Deleted, n, selected(req)...)
 	answer(w, http.StatusOK, map[string]int{"deleted": n})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"postern/gateway/archive"
 	"postern/gateway/content"
 	"postern/gateway/ops/page"
 	"postern/retry"
@@ -48,7 +49,11 @@ type Config struct {
 
 // Deps are the parts that the server shows.
 type Deps struct {
-	Queue     Queue // nil: there is no queue
+	Queue Queue // nil: there is no queue
+	// Messages is where stored messages are; nil: in the queue alone.
+	Messages  archive.Messages
+	Again     AgainSender // nil without a queue
+	Forgetter Forgetter   // nil: there is nothing to forget
 	Endpoints []Endpoint
 	Breakers  interface{ Snapshot() []retry.BreakerInfo } // nil: none
 	// Ready is nil while mail can be taken.
@@ -82,6 +87,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	if deps.Degraded == nil {
 		deps.Degraded = func(context.Context) error { return nil }
+	}
+	if deps.Messages == nil && deps.Queue != nil {
+		deps.Messages = deps.Queue
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)

@@ -75,7 +75,7 @@ func PlaceOf(p retry.Page) (Place, error) {
 	}
 	n, err := strconv.ParseInt(p.After, 10, 64)
 	if err != nil {
-		return at, fmt.Errorf("the place %q in the list isn't one that a list gave", p.After)
+		return at, fmt.Errorf("%w: after=%q", retry.ErrPage, p.After)
 	}
 	at.After = n
 	return at, nil

@@ -20,10 +20,12 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway"
+	"postern/gateway/again"
 	"postern/gateway/auth"
 	"postern/gateway/budget"
 	"postern/gateway/dispatch"
 	"postern/gateway/history"
+	"postern/gateway/kept"
 	"postern/gateway/ops"
 	"postern/gateway/ops/page"
 	"postern/gateway/reload"
@@ -59,6 +61,9 @@ type App struct {
 	registry    *prometheus.Registry
 	metrics     *ops.Metrics
 
+	again    *again.Sender     // nil without a queue
+	kept     kept.Store        // nil: delivered mail isn't kept
+	keeper   *kept.Keeper      // writes it
 	history  history.Store     // nil: off
 	recorder *history.Recorder // writes it
 	live     *page.Live        // for the page
@@ -134,6 +139,9 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.openHistory(ctx); err != nil {
 		return err
 	}
+	if err := a.openKept(ctx); err != nil {
+		return err
+	}
 	if err := a.restoreBreakers(ctx); err != nil {
 		return err
 	}
@@ -159,6 +167,7 @@ func (a *App) setup(ctx context.Context) error {
 		return err
 	}
 	if a.queue != nil {
+		a.again = a.newSendAgain(router)
 		a.worker = a.newWorker()
 	}
 	if err := a.smtpServer(); err != nil {

@@ -92,10 +92,10 @@ func (a *App) storedKeys() func() [][]byte {
 func (a *App) opsServer(router *webhook.Router, links *content.Links) error {
 	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Live: a.live, Logger: a.deps.Logger}
 	if a.queue != nil {
-		deps.Queue = a.queue
+		deps.Queue, deps.Messages, deps.Again = a.queue, a.messages(), a.again
 	}
 	if a.history != nil {
-		deps.History = a.history
+		deps.History, deps.Forgetter = a.history, Forgetter{a.history, a.kept}
 	}
 	for i, w := range a.cfg.Endpoints() {
 		ep := router.Endpoints()[i]

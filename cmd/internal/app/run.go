@@ -41,6 +41,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.recorder != nil {
 		run(func(ctx context.Context) error { a.recorder.Run(ctx); return nil })
 	}
+	if a.keeper != nil {
+		run(func(ctx context.Context) error { a.keeper.Run(ctx); return nil })
+	}
 	if a.worker != nil {
 		run(func(context.Context) error { return a.worker.Run(working) })
 	}

@@ -57,6 +57,9 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
 	}
 	deps.History = journal{a.recorder, a.live}
+	if a.keeper != nil {
+		deps.Keeper = a.keeper
+	}
 	if a.auth != nil {
 		deps.Auth = a.auth
 	}

@@ -163,6 +163,7 @@ func (c *Config) checkStore(k *checker) {
 	k.refuse(off && d.Accept == "queue", "ACCEPT", "queue needs a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.BodyStore != "", "BODY_STORE", "holds bodies of queued mail, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.PublicURL != "", "PUBLIC_URL", "content by url needs a store, and POSTERN_RETRY_STORE is off")
+	k.refuse(off && d.Keep > 0, "KEEP", "delivered mail is kept beside a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(off && d.DSNRelay != "", "DSN_RELAY", "reports need a store, and POSTERN_RETRY_STORE is off")
 	k.refuse(d.RetryFirst > d.RetryMax, "RETRY_FIRST", "%s is longer than POSTERN_RETRY_MAX_DELAY, %s", d.RetryFirst, d.RetryMax)
 }

@@ -124,6 +124,7 @@ type Delivery struct {
 	PublicURL   URL           `env:"PUBLIC_URL" doc:"how the world reaches HTTP_ADDR; sets up content by url"`
 	Retain      time.Duration `env:"RETAIN" envDefault:"168h" doc:"how long content by url is kept after its delivery"`
 	URLSecret   Secret        `env:"URL_SECRET" secret:"yes" default:"made by the store" doc:"signs those urls"`
+	Keep        time.Duration `env:"KEEP" envDefault:"0s" min:"0" doc:"how long delivered mail is kept, to be sent again on request, in a quarter of RETRY_MAX_BYTES beside the queue; the oldest goes first; 0: not at all"`
 	History     time.Duration `env:"HISTORY" envDefault:"72h" min:"0" doc:"how long it is kept what became of each message; 0: not at all"`
 	DeadRetain  time.Duration `env:"DEAD_RETAIN" min:"0" default:"for ever" doc:"how long dead letters are kept"`
 	DSNRelay    Relay         `env:"DSN_RELAY" secret:"yes" doc:"smtp://user:password@host:port that carries delivery reports; turns DSN and DELIVERBY on"`

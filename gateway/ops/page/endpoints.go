@@ -1,11 +1,13 @@
 package page
 
 import (
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"postern/gateway/ops/audit"
 	"postern/gateway/text"
 	"postern/retry"
 )
@@ -62,9 +64,9 @@ func (p *Page) endpointAct(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		why := text.Clip(text.OneLine(r.PostFormValue("why")), maxWhy)
-		did, err = "paused", p.deps.Queue.Pause(r.Context(), name, d, orElse(why, "by an operator"))
+		did, err = audit.Paused, p.deps.Queue.Pause(r.Context(), name, d, orElse(why, "by an operator"))
 	case "resume":
-		did, err = "resumed", p.deps.Queue.Resume(r.Context(), name)
+		did, err = audit.Resumed, p.deps.Queue.Resume(r.Context(), name)
 	case "try": // the store wakes the breaker of whoever delivers there
 		did, err = "probed", p.deps.Queue.Resume(r.Context(), name)
 	default:
@@ -73,7 +75,7 @@ func (p *Page) endpointAct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.deps.Logger.Info("endpoint changed", "did", did, "endpoint", name, "by", "page", "client", clientIP(r))
+	audit.Log(p.deps.Logger, p.who(r), did, 1, slog.String("endpoint", name))
 	http.Redirect(w, r, "/endpoints?done="+did, http.StatusSeeOther)
 	return nil
 }

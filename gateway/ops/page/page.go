@@ -166,7 +166,7 @@ func (p *Page) try(h func(http.ResponseWriter, *http.Request) error) http.Handle
 		case errors.As(err, &known):
 		case errors.Is(err, history.ErrNotFound), errors.Is(err, retry.ErrNotFound):
 			known = problem{http.StatusNotFound, "Nothing is known of this message. It may be older than the history, or have left the queue."}
-		case errors.Is(err, history.ErrAmbiguous), errors.Is(err, history.ErrQuery), errors.Is(err, retry.ErrNoFilter):
+		case errors.Is(err, history.ErrAmbiguous), errors.Is(err, history.ErrQuery), errors.Is(err, retry.ErrNoFilter), errors.Is(err, retry.ErrPage):
 			known = problem{http.StatusBadRequest, err.Error()}
 		default:
 			p.deps.Logger.Error("a page can't be shown", "path", r.URL.Path, "err", err)

@@ -1,12 +1,15 @@
 package page
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"time"
 
+	"postern/gateway/ops/audit"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -78,6 +81,9 @@ func (p *Page) queue(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// maxAudited is how much of a filter the audit's line has, in octets.
+const maxAudited = 500
+
 // action is what can be done with deliveries.
 type action struct {
 	Word, Title, Warning string
@@ -135,7 +141,7 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.deps.Logger.Info("deliveries changed", "did", did, "count", n, "by", "page", "client", clientIP(r), "filter", fields.Encode())
+	audit.Log(p.deps.Logger, p.who(r), did, n, slog.String("filter", text.Shorten(fields.Encode(), maxAudited)))
 	http.Redirect(w, r, withDone(back, did, n), http.StatusSeeOther)
 	return nil
 }
@@ -148,13 +154,13 @@ func (p *Page) do(r *http.Request, name string, f retry.Filter) (n int, did stri
 			spread = 0
 		}
 		n, err = p.deps.Queue.RetryNow(r.Context(), f, spread)
-		return n, "retried", err
+		return n, audit.Retried, err
 	case "replay":
 		n, err = p.deps.Queue.Replay(r.Context(), f, "", 0)
-		return n, "replayed", err
+		return n, audit.Replayed, err
 	default:
 		n, err = p.deps.Queue.Delete(r.Context(), f)
-		return n, "deleted", err
+		return n, audit.Deleted, err
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"postern/gateway/ops/audit"
 )
 
 const (
@@ -94,8 +96,9 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 		p.show(w, r, http.StatusForbidden, "signin", "Sign in", signInView{next, "The token is wrong."})
 		return
 	}
-	p.setCookie(w, r, session(token, p.deps.Now().Add(sessionLife)), sessionLife)
-	p.deps.Logger.Info("signed in", "client", clientIP(r))
+	cookie := session(token, p.deps.Now().Add(sessionLife))
+	p.setCookie(w, r, cookie, sessionLife)
+	p.deps.Logger.Info("signed in", "by", audit.Fingerprint("session", cookie), "token", audit.Fingerprint("token", token), "client", clientIP(r))
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
@@ -123,6 +126,15 @@ func local(next string) string {
 		return "/"
 	}
 	return u.RequestURI()
+}
+
+// who is the operator of a request: the session that it has.
+func (p *Page) who(r *http.Request) audit.Who {
+	w := audit.Who{Via: audit.Page, By: "nobody", Client: clientIP(r)}
+	if c, err := r.Cookie(cookieName); err == nil {
+		w.By = audit.Fingerprint("session", c.Value)
+	}
+	return w
 }
 
 func clientIP(r *http.Request) string {

@@ -1,0 +1,124 @@
+package files
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"postern/gateway/kept"
+	"postern/gateway/kept/kepttest"
+	"postern/retry"
+)
+
+func open(t *testing.T, dir string, o Options) *Store {
+	t.Helper()
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestStore(t *testing.T) {
+	kepttest.Run(t, func(t *testing.T, maxBytes int64, c *kepttest.Clock) kept.Store {
+		return open(t, t.TempDir(), Options{MaxBytes: maxBytes, Now: c.Now})
+	})
+}
+
+func put(t *testing.T, s *Store, n, size int) error {
+	t.Helper()
+	r, body := kepttest.Record(n, size)
+	return s.Put(t.Context(), r, bytes.NewReader(body))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a process left is counted by the next one: its bound holds for both. What
+// it had half written goes.
+func TestNextProcess(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, Options{})
+	for n := range 10 {
+		must(t, put(t, first, n, 4<<10))
+	}
+	half := filepath.Join(dir, folder, "tmp", "0half")
+	must(t, os.WriteFile(half, []byte("{"), 0o600))
+	next := open(t, dir, Options{MaxBytes: 20 << 10})
+	must(t, next.Prune(t.Context(), time.Time{}))
+	if next.total > 20<<10 || next.total < 10<<10 {
+		t.Errorf("%d octets are left", next.total)
+	}
+	if _, err := os.Stat(half); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half a file: %v", err)
+	}
+}
+
+// Kept mail gives way to whoever needs the disk, all of it if need be, and is
+// dropped then.
+func TestGivesWay(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	for n := range 4 {
+		must(t, put(t, s, n, 4<<10))
+	}
+	s.o.MinFree = s.free() * 2
+	must(t, s.Prune(t.Context(), time.Time{}))
+	if s.total != 0 || len(s.folders()) != 0 {
+		t.Errorf("%d octets are left in %v", s.total, s.folders())
+	}
+	if err := put(t, s, 5, 10); !errors.Is(err, errNoRoom) {
+		t.Errorf("on a full disk: %v", err)
+	}
+	s.o.MinFree = 1
+	must(t, put(t, s, 5, 10))
+}
+
+// A file that was cut short isn't there, one that was changed is never whole.
+func TestDamage(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	must(t, put(t, s, 1, 5000))
+	r, _ := kepttest.Record(1, 0)
+	path := s.path(s.folders()[0], r.ID)
+	whole, err := os.ReadFile(path)
+	must(t, err)
+	for _, cut := range []int{0, 10, 100, len(whole) - 5020, len(whole) - 1} {
+		must(t, os.WriteFile(path, whole[:cut], 0o600))
+		if _, _, err := s.OpenMessage(t.Context(), r.ID); !errors.Is(err, kept.ErrNotFound) {
+			t.Errorf("cut at %d: %v", cut, err)
+		}
+	}
+	whole[len(whole)-100] ^= 1
+	must(t, os.WriteFile(path, whole, 0o600))
+	_, body, err := s.OpenMessage(t.Context(), r.ID)
+	must(t, err)
+	defer body.Close()
+	if err := body.Verify(); !errors.Is(err, retry.ErrCorrupt) {
+		t.Errorf("a changed octet: %v", err)
+	}
+}
+
+// An operator's command finds what a gateway keeps, and makes nothing.
+func TestBeside(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := OpenBeside(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("nothing is there: %v", err)
+	}
+	owner := open(t, dir, Options{})
+	must(t, put(t, owner, 1, 10))
+	s, err := OpenBeside(dir)
+	must(t, err)
+	if n, err := s.Forget(t.Context(), "sales@in.example"); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	owner.o.MaxBytes = 10
+	if err := put(t, owner, 2, 10); err != nil && !errors.Is(err, errNoRoom) {
+		t.Errorf("after another process removed files: %v", err)
+	}
+}

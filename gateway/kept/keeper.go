@@ -1,0 +1,219 @@
+package kept
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postern/gateway/mail"
+	"postern/gateway/text"
+)
+
+// What waits to be written is bounded; more is dropped.
+const (
+	pendingOctets = 4 << 20          // in memory
+	pendingFiles  = 64               // open files of large messages
+	recordOctets  = 2 << 10          // about what a record takes besides its body
+	putTimeout    = 10 * time.Second // of one message
+	pruneEvery    = 2 * time.Second
+	maxSubject    = 200
+)
+
+// Deps are the parts that a keeper works with.
+type Deps struct {
+	Store  Store
+	Logger *slog.Logger
+	Now    func() time.Time
+}
+
+// Keeper takes delivered mail and writes it. A nil *Keeper takes everything and
+// keeps nothing.
+type Keeper struct {
+	keep time.Duration
+	deps Deps
+
+	mu      sync.Mutex
+	pending []waiting
+	octets  int
+	files   int
+	wake    chan struct{}
+
+	kept, dropped atomic.Int64
+}
+
+// waiting is a message that isn't written yet.
+type waiting struct {
+	env    *mail.Envelope
+	record Record
+	body   io.ReadCloser
+	octets int // in memory
+	files  int // open
+}
+
+// NewKeeper keeps messages for so long; Run writes what it takes.
+func NewKeeper(keep time.Duration, deps Deps) *Keeper {
+	return &Keeper{keep: keep, deps: deps, wake: make(chan struct{}, 1)}
+}
+
+// Kept is how many messages were written since the start.
+func (k *Keeper) Kept() int64 { return k.kept.Load() }
+
+// Dropped is how many were not.
+func (k *Keeper) Dropped() int64 { return k.dropped.Load() }
+
+// Keep takes a message that a webhook took, and the envelope for good. It
+// doesn't wait: small octets are copied, a large message's file is held open.
+func (k *Keeper) Keep(env *mail.Envelope, head *mail.Message, data mail.Source) {
+	if k == nil {
+		return
+	}
+	w, ok := k.open(env, head, data)
+	if !ok {
+		return
+	}
+	k.mu.Lock()
+	k.pending = append(k.pending, w)
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// KeepNow is Keep for octets that are gone when it returns. It waits for the
+// store, so nobody may be waiting for the caller.
+func (k *Keeper) KeepNow(ctx context.Context, env *mail.Envelope, head *mail.Message, data mail.Source) {
+	if _, small := data.(mail.Bytes); k == nil || small {
+		k.Keep(env, head, data)
+		return
+	}
+	if w, ok := k.open(env, head, data); ok {
+		k.done(w, k.put(ctx, w))
+	}
+}
+
+// open takes hold of a message, if there is room for it among what waits.
+func (k *Keeper) open(env *mail.Envelope, head *mail.Message, data mail.Source) (w waiting, ok bool) {
+	w = waiting{env: env, record: Record{ID: env.ID, Key: env.Key, Received: env.Received, From: env.From, Names: names(env, head), Size: data.Size()}, octets: recordOctets}
+	if head != nil {
+		w.record.Subject = strings.Clone(text.Clip(head.Subject, maxSubject)) // else all of the message stays
+	}
+	small, inMemory := data.(mail.Bytes)
+	if inMemory {
+		w.octets += len(small)
+	} else {
+		w.files = 1
+	}
+	if !k.book(w.octets, w.files) {
+		k.dropped.Add(1)
+		return w, false
+	}
+	if inMemory {
+		w.body = io.NopCloser(bytes.NewReader(bytes.Clone(small)))
+		return w, true
+	}
+	f, err := data.Open()
+	if err != nil {
+		k.done(w, fmt.Errorf("kept: %w", err))
+		return w, false
+	}
+	w.body = f
+	return w, true
+}
+
+// book takes room for what waits, where there is some.
+func (k *Keeper) book(octets, files int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.octets+octets > pendingOctets || k.files+files > pendingFiles {
+		return false
+	}
+	k.octets, k.files = k.octets+octets, k.files+files
+	return true
+}
+
+// Run writes and prunes until ctx ends, then writes once more, and closes
+// nothing.
+func (k *Keeper) Run(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	var last string
+	for {
+		select {
+		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
+			defer cancel()
+			k.write(ctx, &last)
+			return
+		case <-k.wake:
+			k.write(ctx, &last)
+		case <-tick.C:
+			k.tell(k.prune(ctx), &last)
+		}
+	}
+}
+
+// write puts all that waits into the store.
+func (k *Keeper) write(ctx context.Context, last *string) {
+	k.mu.Lock()
+	batch := k.pending
+	k.pending = nil
+	k.mu.Unlock()
+	for _, w := range batch {
+		err := k.put(ctx, w)
+		k.done(w, err)
+		k.tell(err, last)
+	}
+}
+
+func (k *Keeper) put(ctx context.Context, w waiting) error {
+	frozen, err := json.Marshal(w.env)
+	if err != nil {
+		return fmt.Errorf("kept: %w", err)
+	}
+	w.record.Envelope = frozen
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	return k.deps.Store.Put(ctx, w.record, w.body)
+}
+
+// done lets go of a message that was written, or can't be.
+func (k *Keeper) done(w waiting, err error) {
+	if w.body != nil {
+		err = errors.Join(err, w.body.Close())
+	}
+	if err == nil {
+		k.kept.Add(1)
+	} else {
+		k.dropped.Add(1)
+	}
+	k.mu.Lock()
+	k.octets, k.files = k.octets-w.octets, k.files-w.files
+	k.mu.Unlock()
+}
+
+// tell logs a fault once for each kind, not for each message.
+func (k *Keeper) tell(err error, last *string) {
+	if err == nil {
+		*last = ""
+		return
+	}
+	if err.Error() != *last {
+		*last = err.Error()
+		k.deps.Logger.Warn("delivered mail can't be kept; mail goes on", "err", err)
+	}
+}
+
+func (k *Keeper) prune(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	return k.deps.Store.Prune(ctx, k.deps.Now().Add(-k.keep))
+}

@@ -1,0 +1,93 @@
+package ops
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"postern/gateway/again"
+	"postern/gateway/ops/audit"
+)
+
+// AgainSender has stored messages sent again; *again.Sender is the real one.
+type AgainSender interface {
+	Send(ctx context.Context, r again.Request) ([]again.Delivery, error)
+}
+
+// sendRequest says where a message goes once more.
+type sendRequest struct {
+	To         string   `json:"to"`         // an endpoint; "" where its recipients' mail goes today
+	Recipients []string `json:"recipients"` // absent: all
+	SameID     bool     `json:"same_id"`    // with the first webhook-id: an app that has it ignores it
+}
+
+// sendAgain queues a message once more that the store still has.
+func (s *Server) sendAgain(w http.ResponseWriter, r *http.Request) {
+	var req sendRequest
+	if !body(w, r, &req) {
+		return
+	}
+	id, err := s.messageID(r)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	sent, err := s.deps.Again.Send(r.Context(), again.Request{Message: id, Endpoint: req.To, Recipients: req.Recipients, SameID: req.SameID, By: s.who(r).String()})
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.audit(r, audit.Sent, len(sent), slog.String("message", id), slog.String("to", req.To), slog.Bool("same_id", req.SameID))
+	answer(w, http.StatusOK, struct {
+		Sent       int              `json:"sent"`
+		Deliveries []again.Delivery `json:"deliveries"`
+	}{len(sent), sent})
+}
+
+// Forgetter erases a person; what it can't is an error.
+type Forgetter interface {
+	// Names counts what names the address in the history.
+	Names(ctx context.Context, address string) (int, error)
+	// Forget erases every record and every kept message that names it.
+	Forget(ctx context.Context, address string) (records, messages int, err error)
+}
+
+// forget erases a person from the history and from delivered mail that is kept.
+func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
+	var req struct {
+		Address string `json:"address"`
+	}
+	if !body(w, r, &req) {
+		return
+	}
+	if !strings.Contains(req.Address, "@") {
+		fail(w, http.StatusBadRequest, "address is a person's, such as ann@example.com")
+		return
+	}
+	if s.deps.Forgetter == nil {
+		fail(w, http.StatusNotFound, "there is nothing to forget: neither history nor delivered mail is kept")
+		return
+	}
+	switch r.URL.Query().Get("dry_run") {
+	case "true":
+		n, err := s.deps.Forgetter.Names(r.Context(), req.Address)
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		answer(w, http.StatusOK, dryAnswer{true, n})
+		return
+	case "", "false":
+	default:
+		fail(w, http.StatusBadRequest, "dry_run is true or false")
+		return
+	}
+	records, messages, err := s.deps.Forgetter.Forget(r.Context(), req.Address)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	s.audit(r, audit.Forgot, records+messages) // the line must not name whom it is about
+	answer(w, http.StatusOK, map[string]int{"records": records, "messages": messages})
+}

@@ -1,0 +1,93 @@
+package ops
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"postern/gateway/ops/audit"
+	"postern/gateway/text"
+	"postern/retry"
+)
+
+// who is the operator of an API request.
+func (s *Server) who(r *http.Request) audit.Who {
+	client, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		client = r.RemoteAddr
+	}
+	return audit.Who{Via: audit.API, By: audit.Fingerprint("token", s.token()), Client: client}
+}
+
+// audit tells what a request changed.
+func (s *Server) audit(r *http.Request, did string, count int, what ...slog.Attr) {
+	audit.Log(s.deps.Logger, s.who(r), did, count, what...)
+}
+
+// maxAudited is how much of a list of ids a line has, in octets.
+const maxAudited = 500
+
+// selected is a filter in an audit's line; what it leaves open isn't there.
+func selected(f filter) []slog.Attr {
+	var attrs []slog.Attr
+	for _, a := range []struct{ name, value string }{{"ids", strings.Join(f.IDs, " ")}, {"message", f.MessageID}, {"state", f.State}, {"endpoint", f.Endpoint},
+		{"recipient", f.Recipient}, {"reason", f.Reason}} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.name, text.Shorten(a.value, maxAudited)))
+		}
+	}
+	if !f.Before.IsZero() {
+		attrs = append(attrs, slog.Time("before", f.Before))
+	}
+	return append(attrs, slog.Bool("all", f.All))
+}
+
+// dry answers a request that only asks how many deliveries it would change, and
+// reports whether it was one.
+func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, state retry.State) bool {
+	switch r.URL.Query().Get("dry_run") {
+	case "", "false":
+		return false
+	case "true":
+	default:
+		fail(w, http.StatusBadRequest, "dry_run is true or false")
+		return true
+	}
+	switch {
+	case selectsAll(f) && !f.All:
+		s.failed(w, r, retry.ErrNoFilter)
+		return true
+	case f.State != "" && f.State != state:
+		answer(w, http.StatusOK, dryAnswer{true, 0})
+		return true
+	}
+	f.State = state
+	n, err := retry.Count(r.Context(), s.deps.Queue, f, 0)
+	if err != nil {
+		s.failed(w, r, err)
+		return true
+	}
+	answer(w, http.StatusOK, dryAnswer{true, n})
+	return true
+}
+
+// selectsAll reports whether a filter leaves everything open.
+func selectsAll(f retry.Filter) bool {
+	return len(f.IDs) == 0 && f.MessageID+string(f.State)+f.Endpoint+f.Recipient+f.Reason == "" && f.Before.IsZero()
+}
+
+// dryAnswer says what a request would have done.
+type dryAnswer struct {
+	DryRun bool `json:"dry_run"`
+	Count  int  `json:"count"`
+}
+
+// timeIn is a point in time that a request may leave out.
+func timeIn(t time.Time) slog.Attr {
+	if t.IsZero() {
+		return slog.String("until", "")
+	}
+	return slog.Time("until", t)
+}
