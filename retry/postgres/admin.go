@@ -75,7 +75,9 @@ func (q *Queue) Delete(ctx context.Context, f retry.Filter) (int, error) {
 // each does something to every delivery that the filter selects and nobody
 // has leased, a few hundred to a transaction, in the order of their numbers.
 func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(pgx.Tx, int64) error) (int, error) {
-	if err := q.endLeases(ctx); err != nil {
+	p := q.begin(relaxed)
+	q.endLeases(p)
+	if err := q.send(ctx, p); err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}
 	total, last := 0, int64(0)
@@ -143,30 +145,10 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 		return q.touch(ctx, tx)
 	})
 	if err == nil {
+		q.endpoints.forget()
 		q.hint()
 	}
 	return err
-}
-
-// Endpoints implements retry.Queue.
-func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
-	rows, err := q.pool.Query(ctx, "SELECT "+engine.EndpointColumns+" FROM postern.endpoint ORDER BY name")
-	if err != nil {
-		return nil, fmt.Errorf("listing endpoints: %w", err)
-	}
-	now := q.now()
-	out, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (retry.EndpointState, error) {
-		var r engine.EndpointRow
-		err := row.Scan(r.Dest()...)
-		return r.State(now), err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing endpoints: %w", err)
-	}
-	for _, e := range out {
-		q.names.Store(e.Endpoint, true) // committed, so safe to skip from now on
-	}
-	return out, nil
 }
 
 // Stats implements retry.Queue.

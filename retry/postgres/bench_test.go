@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -151,3 +152,58 @@ func enqueueTo(q *Queue, id, endpoint string, octets []byte) error {
 
 // envelope is as large as a real one.
 var envelope = noise(600)
+
+// TestDrain measures how fast a worker gets rid of what waits, with a webhook
+// that answers at once: each delivery is leased, read and acknowledged.
+func TestDrain(t *testing.T) {
+	if !*measure {
+		t.Skip("asked for by -measure")
+	}
+	const each = 80
+	for _, size := range []int{2600, 27 << 10} {
+		octets := noise(size)
+		for round := range 2 {
+			q := open(t, shared.Database(t), Options{})
+			rate(t, 64, each, func(w, i int) error {
+				return enqueueTo(q, fmt.Sprintf("m%d-%d-%d", round, w, i), fmt.Sprint("e", w%4), octets)
+			})
+			per, cost := drain(t, q, 64*each)
+			t.Logf("of %d octets: drained %.0f/s (%v)", size, per, cost)
+			if err := q.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// drain has a worker deliver so many.
+func drain(t *testing.T, q *Queue, n int64) (perSecond float64, c cost) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	var sent atomic.Int64
+	w := retry.NewWorker(q, deliver(func(l retry.Lease) {
+		b, err := q.Open(ctx, l.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer b.Close()
+		_, _ = io.Copy(io.Discard, b)
+		sent.Add(1)
+	}), retry.WorkerConfig{}, retry.WorkerDeps{})
+	before, began := used(t), time.Now()
+	done := make(chan error, 1)
+	go func() { done <- w.Run(ctx) }()
+	for sent.Load() < n {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	if err := <-done; err != nil { // after the last acknowledgement
+		t.Fatal(err)
+	}
+	took, after := time.Since(began), used(t)
+	if err := q.readUsage(context.Background()); err != nil || q.usage.Get().Messages != 0 {
+		t.Errorf("left: %+v, %v", q.usage.Get(), err)
+	}
+	return float64(n) / took.Seconds(), cost{(after.server - before.server) / time.Duration(n), (after.client - before.client) / time.Duration(n)}
+}

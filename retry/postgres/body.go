@@ -137,15 +137,46 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	if err != nil {
 		return nil, fmt.Errorf("%w: no stored body has the name %q", retry.ErrNotFound, ref.ID)
 	}
-	c := &chunks{q: q, ctx: ctx, message: n, at: -1}
 	if ref.Size > chunkSize {
-		return engine.ReaderBody(c, closer{}, ref, ref.ID), nil
+		return engine.ReaderBody(&chunks{q: q, ctx: ctx, message: n, at: -1}, closer{}, ref, ref.ID), nil
 	}
-	piece, err := c.piece(0)
-	if err != nil {
+	r := &reading{message: n}
+	if err := q.reads.do(ctx, r, ref.Size); err != nil {
 		return nil, err
 	}
-	return engine.MemoryBody(piece, ref)
+	return engine.MemoryBody(r.bytes, ref)
+}
+
+// reading is a body of one piece that is wanted.
+type reading struct {
+	message int64
+	bytes   []byte
+}
+
+// readTogether reads bodies in one round trip.
+func (q *Queue) readTogether(ctx context.Context, batch []*op[*reading]) {
+	wanted := make([]int64, len(batch))
+	for i, o := range batch {
+		wanted[i] = o.it.message
+	}
+	found := map[int64][]byte{}
+	p := q.begin(relaxed)
+	p.query(func(rows pgx.Rows) error {
+		var n int64
+		var bytes []byte
+		_, err := pgx.ForEachRow(rows, []any{&n, &bytes}, func() error { found[n] = bytes; return nil })
+		return err
+	}, "SELECT message, bytes FROM postern.chunk WHERE message = ANY($1) AND i = 0", wanted)
+	err := q.send(ctx, p)
+	for _, o := range batch {
+		bytes, ok := found[o.it.message]
+		switch o.it.bytes = bytes; {
+		case err != nil:
+			o.err = err
+		case !ok:
+			o.err = fmt.Errorf("%w: its bytes are gone", retry.ErrCorrupt)
+		}
+	}
 }
 
 // rowPrefix begins the name of a body in the database, before its message's

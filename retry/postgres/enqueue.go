@@ -19,6 +19,11 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 	if err := e.store(ctx); err != nil {
 		return retry.Result{}, fmt.Errorf("queueing %s: %w", m.ID, err)
 	}
+	for _, d := range ds {
+		if _, ok := q.names.Load(d.Endpoint); !ok {
+			q.endpoints.forget()
+		}
+	}
 	q.hint()
 	return e.res, nil
 }

@@ -64,6 +64,9 @@ func (q *Queue) look(ctx context.Context, last []byte) []byte {
 	if err != nil {
 		return last
 	}
+	if !bytes.Equal(now, last) {
+		q.endpoints.forget()
+	}
 	if !bytes.Equal(now, last) || wasIdle && !q.idle() {
 		q.hint()
 	}

@@ -12,75 +12,70 @@ import (
 	"postern/retry/engine"
 )
 
-// take leases the rows that the query picks and locks.
-const take = `WITH picked AS (%s)
+// take leases the rows that the query picks and locks, as far as their bodies'
+// octets go, the first one aside; 0 is no bound.
+const take = `WITH picked AS MATERIALIZED (%s), chosen AS MATERIALIZED (
+	SELECT n FROM (SELECT p.n, sum(m.size) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - m.size AS before
+		FROM picked p JOIN postern.message m ON m.n = p.message) x WHERE before < @octets OR @octets <= 0
+)
 	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
-	FROM picked, postern.message m WHERE d.n = picked.n AND m.n = d.message
+	FROM chosen c, postern.message m WHERE d.n = c.n AND m.n = d.message
 	RETURNING ` + engine.LeaseColumns + `, m.body`
 
 const (
-	pickDue = `SELECT x.n FROM unnest(@names::text[], @limits::int[]) AS e (name, lim), LATERAL (
-		SELECT n FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
-		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x LIMIT @limit`
-	pickExpired = `SELECT n FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
+	pickDue = `SELECT x.n, x.message, e.place FROM unnest(@names::text[], @limits::int[]) WITH ORDINALITY AS e (name, lim, place), LATERAL (
+		SELECT n, message FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
+		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x`
+	pickExpired = `SELECT n, message, 1 AS place FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
 		AND endpoint = ANY(@held) ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED`
-	pickID = `SELECT n FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
+	pickID = `SELECT n, message, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
-// Lease implements retry.Queue.
+// Lease implements retry.Queue: in two round trips, one to see who has how much
+// and one to take it.
 func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
 	if q.idle() {
 		return nil, nil
 	}
-	if err := q.endLeases(ctx); err != nil {
-		return nil, err
-	}
-	now := q.now()
-	args := pgx.NamedArgs{"now": engine.Millis(now), "until": engine.Millis(engine.LeaseEnd(now, req.TTL)), "limit": req.Max}
+	now := engine.Millis(q.now())
+	args := pgx.NamedArgs{"now": now, "until": engine.Millis(engine.LeaseEnd(q.now(), req.TTL)), "octets": req.Octets}
 	if req.Expired {
-		held, err := q.held(ctx, req)
-		if err != nil || len(held) == 0 {
-			return nil, err
-		}
-		args["held"], args["since"] = held, q.since(req)
-		return q.take(ctx, pickExpired, args, 0)
+		return q.leaseExpired(ctx, req, args)
 	}
-	names, rooms, err := q.ready(ctx, req)
-	if err != nil || len(names) == 0 {
+	p := q.begin(relaxed)
+	q.endLeases(p)
+	var due []dueCount
+	p.query(func(r pgx.Rows) (err error) {
+		due, err = pgx.CollectRows(r, pgx.RowToStructByPos[dueCount])
+		return err
+	}, countDue, now, req.Max)
+	if err := q.send(ctx, p); err != nil {
 		return nil, err
 	}
-	var out []retry.Lease
-	left := req.Octets
-	// First an even share for each, then what is left to those that have more.
-	for share := (req.Max + len(names) - 1) / len(names); len(out) < req.Max && len(names) > 0; share = req.Max {
-		limits := make([]int, len(names))
-		for i := range names {
-			limits[i] = min(share, rooms[i], req.Max-len(out))
-		}
-		args["names"], args["limits"], args["limit"] = names, limits, req.Max-len(out)
-		ls, err := q.take(ctx, pickDue, args, left)
-		if err != nil {
-			return out, err
-		}
-		out = append(out, ls...)
-		if left > 0 {
-			left -= octets(ls)
-		}
-		if share == req.Max || req.Octets > 0 && left <= 0 {
-			break
-		}
-		names, rooms = hungry(names, rooms, limits, ls)
+	names, limits := q.shares(due, req)
+	if len(names) == 0 {
+		return nil, nil
 	}
-	return out, nil
+	args["names"], args["limits"] = names, limits
+	return q.take(ctx, pickDue, args)
 }
 
-// held lists the endpoints that nobody can ask now.
-func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
-	states, err := q.Endpoints(ctx)
+func (q *Queue) leaseExpired(ctx context.Context, req retry.LeaseRequest, args pgx.NamedArgs) ([]retry.Lease, error) {
+	states, err := q.knownEndpoints(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return engine.Held(states, req), nil
+	held := engine.Held(states, req)
+	if len(held) == 0 {
+		return nil, nil
+	}
+	p := q.begin(relaxed)
+	q.endLeases(p)
+	if err := q.send(ctx, p); err != nil {
+		return nil, err
+	}
+	args["held"], args["since"], args["limit"], args["octets"] = held, q.since(req), req.Max, 0
+	return q.take(ctx, pickExpired, args)
 }
 
 // since is when what the request leaves out had passed its end at the latest.
@@ -91,92 +86,66 @@ func (q *Queue) since(req retry.LeaseRequest) int64 {
 	return engine.Millis(q.now().Add(-req.Since))
 }
 
-// hungry keeps the endpoints that used their whole share and have room.
-func hungry(names []string, rooms, limits []int, got []retry.Lease) ([]string, []int) {
-	count := map[string]int{}
-	for _, l := range got {
-		count[l.Endpoint]++
-	}
-	var n []string
-	var r []int
-	for i, name := range names {
-		if count[name] == limits[i] && rooms[i] > limits[i] {
-			n, r = append(n, name), append(r, rooms[i]-limits[i])
-		}
-	}
-	return n, r
+// countDue counts what is due for each endpoint that isn't paused, as far as
+// one lease may want.
+const countDue = `SELECT e.name, x.n FROM postern.endpoint e, LATERAL (SELECT count(*) AS n FROM (
+	SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 LIMIT $2) y) x
+	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND x.n > 0 ORDER BY e.name`
+
+type dueCount struct {
+	Name string
+	N    int64
 }
 
-// ready lists endpoints with something due that aren't paused and have room,
-// a different one first each time.
-func (q *Queue) ready(ctx context.Context, req retry.LeaseRequest) (names []string, rooms []int, err error) {
-	rows, err := q.pool.Query(ctx, `SELECT name FROM postern.endpoint e WHERE (NOT paused OR (until_ms > 0 AND until_ms <= $1))
-		AND EXISTS (SELECT 1 FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1) ORDER BY name`, engine.Millis(q.now()))
-	if err != nil {
-		return nil, nil, err
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, nil, err
-	}
+// shares says how much to take of each endpoint: even shares, and what one
+// doesn't need goes to the others. Who comes first changes with each call.
+func (q *Queue) shares(due []dueCount, req retry.LeaseRequest) (names []string, limits []int) {
 	turn := int(q.turn.Add(1))
-	for i := range all {
-		name := all[(i+turn)%len(all)]
-		room := req.Max
+	want := make([]int, 0, len(due))
+	for i := range due {
+		d := due[(i+turn)%len(due)]
+		n := min(int(d.N), req.Max)
 		if req.Room != nil {
-			room = req.Room(name)
+			n = min(n, req.Room(d.Name))
 		}
-		if room > 0 {
-			names, rooms = append(names, name), append(rooms, room)
+		if n > 0 {
+			names, want = append(names, d.Name), append(want, n)
 		}
 	}
-	return names, rooms, nil
+	return fill(names, want, req.Max)
 }
 
-// octets is what the bodies of leases have.
-func octets(ls []retry.Lease) (n int64) {
-	for _, l := range ls {
-		n += l.Size
+// fill shares room out evenly among those who want so much each; who gets
+// nothing is left out.
+func fill(names []string, want []int, room int) (who []string, limits []int) {
+	got := make([]int, len(want))
+	for some := true; some && room > 0; {
+		some = false
+		for i := range want {
+			if got[i] < want[i] && room > 0 {
+				got[i], room, some = got[i]+1, room-1, true
+			}
+		}
 	}
-	return n
+	for i, n := range got {
+		if n > 0 {
+			who, limits = append(who, names[i]), append(limits, n)
+		}
+	}
+	return who, limits
 }
 
-// take leases what the query picks, as far as the bodies' octets go, the first
-// one aside; 0 is no bound.
-func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs, limit int64) (out []retry.Lease, err error) {
-	err = q.relaxed(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, fmt.Sprintf(take, pick), args)
-		if err != nil {
-			return err
-		}
-		if out, err = pgx.CollectRows(rows, q.scanLease); err != nil || limit <= 0 {
-			return err
-		}
-		n := 0
-		for sum := int64(0); n < len(out) && sum < limit; n++ {
-			sum += out[n].Size
-		}
-		back := out[n:]
-		out = out[:n]
-		return giveBack(ctx, tx, back)
-	})
-	if err != nil {
+// take leases what the query picks.
+func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out []retry.Lease, err error) {
+	p := q.begin(relaxed)
+	p.query(func(r pgx.Rows) (err error) {
+		out, err = pgx.CollectRows(r, q.scanLease)
+		return err
+	}, fmt.Sprintf(take, pick), args)
+	if err := q.send(ctx, p); err != nil {
 		return nil, err
 	}
 	return out, nil
-}
-
-// giveBack undoes leases that nobody was given.
-func giveBack(ctx context.Context, tx pgx.Tx, ls []retry.Lease) error {
-	if len(ls) == 0 {
-		return nil
-	}
-	ids := make([]string, len(ls))
-	for i, l := range ls {
-		ids[i] = l.ID
-	}
-	_, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE id = ANY($1)", ids)
-	return err
 }
 
 func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
@@ -195,24 +164,22 @@ func (q *Queue) idle() bool { return q.usage.Get().Idle() }
 
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
-func (q *Queue) endLeases(ctx context.Context) error {
+func (q *Queue) endLeases(p *pipeline) {
 	now := q.now()
-	_, err := q.pool.Exec(ctx, `UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
+	p.exec(`UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now))
-	if err != nil {
-		return err
-	}
-	_, err = q.pool.Exec(ctx, `UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
+	p.exec(`UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now.Add(retry.MaxLease)))
-	return err
 }
 
 // LeaseID implements retry.Queue.
 func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retry.Lease, error) {
-	if err := q.endLeases(ctx); err != nil {
+	p := q.begin(relaxed)
+	q.endLeases(p)
+	if err := q.send(ctx, p); err != nil {
 		return retry.Lease{}, err
 	}
-	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl))}, 0)
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl)), "octets": 0})
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -227,13 +194,19 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 
 // Extend implements retry.Queue.
 func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) error {
-	return q.relaxed(ctx, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2", l.ID, l.Token, engine.Millis(engine.LeaseEnd(q.now(), ttl)))
-		if err == nil && tag.RowsAffected() == 0 {
-			return retry.ErrLeaseLost
-		}
+	p := q.begin(relaxed)
+	held := false
+	p.query(func(r pgx.Rows) error {
+		held = r.Next()
+		return nil
+	}, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2 RETURNING n", l.ID, l.Token, engine.Millis(engine.LeaseEnd(q.now(), ttl)))
+	if err := q.send(ctx, p); err != nil {
 		return err
-	})
+	}
+	if !held {
+		return retry.ErrLeaseLost
+	}
+	return nil
 }
 
 // NextDue implements retry.Leases.
@@ -241,7 +214,7 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 	if q.idle() {
 		return 0, false, nil
 	}
-	states, err := q.Endpoints(ctx)
+	states, err := q.knownEndpoints(ctx)
 	if err != nil {
 		return 0, false, err
 	}

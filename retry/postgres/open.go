@@ -75,9 +75,13 @@ type Queue struct {
 	usage   engine.Usage
 	staged  engine.Staged
 	stores  *batcher[*enqueue]
+	endings *batcher[*ending]
+	reads   *batcher[*reading]
 	objects engine.Objects
 	names   sync.Map // endpoints that have a row
 	turn    atomic.Int64
+
+	endpoints endpointCache
 
 	commitMode atomic.Pointer[string] // synchronous_commit of what must be durable
 
@@ -97,7 +101,7 @@ const firstTry = 5 * time.Second
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1)}
-	q.stores = newBatcher(q.storeTogether)
+	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.setCommitMode("on")
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
@@ -116,6 +120,8 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	run, stop := context.WithCancel(context.Background())
 	q.stop = stop
 	q.stores.start(run, lanes)
+	q.endings.start(run, 1) // two would wait for one another's messages
+	q.reads.start(run, lanes)
 	if !q.o.Admin {
 		q.wg.Add(1)
 		go func() { defer q.wg.Done(); q.housekeep(run) }()
@@ -215,6 +221,8 @@ func (q *Queue) Close() error {
 		q.stop()
 		q.wg.Wait()
 		<-q.stores.end
+		<-q.endings.end
+		<-q.reads.end
 		q.pool.Close()
 	})
 	return nil
@@ -227,10 +235,8 @@ func (q *Queue) hint() { q.notify.Give() }
 
 // tx runs f in a durable transaction; errInDoubt where nobody knows whether it
 // is committed.
-func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error { return q.txIn(ctx, durable, f) }
-
-func (q *Queue) txIn(ctx context.Context, d durability, f func(pgx.Tx) error) error {
-	tx, err := q.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = " + q.mode(d)})
+func (q *Queue) tx(ctx context.Context, f func(pgx.Tx) error) error {
+	tx, err := q.pool.BeginTx(ctx, pgx.TxOptions{BeginQuery: "BEGIN; SET LOCAL synchronous_commit = " + q.mode(durable)})
 	if err != nil {
 		return classify(err)
 	}
@@ -240,11 +246,6 @@ func (q *Queue) txIn(ctx context.Context, d durability, f func(pgx.Tx) error) er
 		return classify(err)
 	}
 	return doubt(tx.Commit(ctx))
-}
-
-// relaxed is tx for what nobody misses who survives the server's crash.
-func (q *Queue) relaxed(ctx context.Context, f func(pgx.Tx) error) error {
-	return q.txIn(ctx, relaxed, f)
 }
 
 // classify turns the server's lack of space into ErrFull.

@@ -186,13 +186,13 @@ CREATE FUNCTION postern.delivery_changed() RETURNS trigger LANGUAGE plpgsql AS $
 BEGIN
 	UPDATE postern.message m SET live = m.live - c.died, dead = m.dead + c.died
 		FROM (SELECT f.message, sum((f.state = 2)::int - (o.state = 2)::int) died FROM stale o JOIN fresh f USING (n)
-			WHERE (o.state = 2) <> (f.state = 2) GROUP BY f.message) c WHERE m.n = c.message;
+			WHERE (o.state = 2) <> (f.state = 2) GROUP BY f.message ORDER BY f.message) c WHERE m.n = c.message;
 	RETURN NULL;
 END $$;
 CREATE FUNCTION postern.delivery_out() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
 	UPDATE postern.message m SET live = m.live - c.live, dead = m.dead - c.dead
-		FROM (SELECT message, count(*) FILTER (WHERE state <> 2) live, count(*) FILTER (WHERE state = 2) dead FROM stale GROUP BY message) c WHERE m.n = c.message;
+		FROM (SELECT message, count(*) FILTER (WHERE state <> 2) live, count(*) FILTER (WHERE state = 2) dead FROM stale GROUP BY message ORDER BY message) c WHERE m.n = c.message;
 	DELETE FROM postern.attempt a USING stale o WHERE a.delivery = o.n;
 	RETURN NULL;
 END $$;

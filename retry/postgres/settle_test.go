@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"postern/retry"
+)
+
+// TestSettledInDoubt cuts the connection around the commit that ends a lease:
+// the caller is told what became of it, and it is done once.
+func TestSettledInDoubt(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	direct := open(t, dsn, Options{})
+	p := newProxy(t, dsn)
+	through := open(t, p.dsn, Options{Conns: 2})
+	tried := retry.Attempt{At: time.Now(), Status: 503}
+	for name, c := range map[string]struct {
+		settle func(retry.Lease) error
+		want   retry.State // "": it is gone
+	}{
+		"ack":     {func(l retry.Lease) error { return through.Ack(ctx, l, tried) }, ""},
+		"retry":   {func(l retry.Lease) error { return through.Retry(ctx, l, time.Hour, tried) }, retry.Due},
+		"dead":    {func(l retry.Lease) error { return through.Dead(ctx, l, "rejected", tried) }, retry.Dead},
+		"release": {func(l retry.Lease) error { return through.Release(ctx, l, tried) }, retry.Due},
+	} {
+		for when, cut := range map[string]int32{"answer": cutAnswer, "request": cutRequest} {
+			id := fmt.Sprint(name, "-", when, "-1")
+			if _, err := enqueue1(ctx, direct, id); err != nil {
+				t.Fatal(err)
+			}
+			l, err := direct.LeaseID(ctx, id, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.arm(id, cut)
+			if err := c.settle(l); err != nil || p.cut.Load() != cutNothing {
+				t.Errorf("%s: %v", id, err)
+			}
+			info, past, err := direct.Get(ctx, id)
+			switch {
+			case c.want == "" && !errors.Is(err, retry.ErrNotFound):
+				t.Errorf("%s is still there: %v", id, err)
+			case c.want != "" && (info.State != c.want || info.Attempts != 1 || len(past) != 1):
+				t.Errorf("%s: %+v with %d attempts, %v", id, info, len(past), err)
+			}
+			if err := c.settle(l); !errors.Is(err, retry.ErrLeaseLost) {
+				t.Errorf("%s once more: %v", id, err)
+			}
+		}
+	}
+}
+
+// TestEndingsTogether ends leases of all kinds in one batch; one that is lost, and
+// one that comes twice, changes nothing.
+func TestEndingsTogether(t *testing.T) {
+	q, ctx := open(t, shared.Database(t), Options{}), t.Context()
+	ids := []string{"gone", "again", "dead", "back", "lost"}
+	m := retry.Message{ID: "m", Received: time.Now(), Life: time.Hour}
+	var err error
+	if m.Body, err = q.Stage(ctx, nil, body("m")); err != nil {
+		t.Fatal(err)
+	}
+	var ds []retry.NewDelivery
+	for _, id := range ids {
+		ds = append(ds, retry.NewDelivery{ID: id, Endpoint: "e"})
+	}
+	if _, err := q.Enqueue(ctx, m, ds); err != nil {
+		t.Fatal(err)
+	}
+	ls, err := q.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute})
+	if err != nil || len(ls) != len(ids) {
+		t.Fatal(len(ls), err)
+	}
+	lease := func(id string) retry.Lease {
+		return ls[slices.IndexFunc(ls, func(l retry.Lease) bool { return l.ID == id })]
+	}
+	lost := lease("lost")
+	lost.Token--
+	batch := []*op[*ending]{
+		{it: &ending{l: lease("gone"), state: stateGone}},
+		{it: &ending{l: lease("again"), state: 0, due: 7, attempt: &retry.Attempt{Status: 503}}},
+		{it: &ending{l: lease("dead"), state: 2, why: "rejected"}},
+		{it: &ending{l: lease("back"), state: stateWas}},
+		{it: &ending{l: lost, state: stateGone}},
+		{it: &ending{l: lease("back"), state: stateGone}},
+	}
+	q.settleTogether(ctx, batch)
+	for i, want := range []error{nil, nil, nil, nil, retry.ErrLeaseLost, errAlone} {
+		if !errors.Is(batch[i].err, want) {
+			t.Errorf("%d: %v, want %v", i, batch[i].err, want)
+		}
+	}
+	var live, dead int
+	if err := q.pool.QueryRow(ctx, "SELECT live, dead FROM postern.message").Scan(&live, &dead); err != nil || live != 3 || dead != 1 {
+		t.Errorf("the message counts %d and %d, %v", live, dead, err)
+	}
+	s, err := q.Stats(ctx)
+	if err != nil || s.Endpoints["e"] != (retry.Counts{Due: 2, Leased: 1, Dead: 1}) {
+		t.Errorf("%+v, %v", s.Endpoints, err)
+	}
+}
+
+func TestFill(t *testing.T) {
+	for _, c := range []struct {
+		want  []int
+		room  int
+		who   []string
+		limit []int
+	}{
+		{nil, 5, nil, nil},
+		{[]int{3, 3}, 10, []string{"a", "b"}, []int{3, 3}},
+		{[]int{100, 1, 100}, 10, []string{"a", "b", "c"}, []int{5, 1, 4}},
+		{[]int{2, 2, 2}, 2, []string{"a", "b"}, []int{1, 1}},
+		{[]int{2}, 0, nil, nil},
+	} {
+		who, limit := fill([]string{"a", "b", "c"}[:len(c.want)], c.want, c.room)
+		if !slices.Equal(who, c.who) || !slices.Equal(limit, c.limit) {
+			t.Errorf("%v in %d: %v %v", c.want, c.room, who, limit)
+		}
+	}
+}
+
+// TestEndsOfOneMessageAtOnce has two replicas end the leases of the same messages'
+// deliveries at once: whoever the server gives up does it again.
+func TestEndsOfOneMessageAtOnce(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	a, b := open(t, dsn, Options{}), open(t, dsn, Options{})
+	const messages = 40
+	for i := range messages {
+		m := retry.Message{ID: fmt.Sprint("m", i), Received: time.Now(), Life: time.Hour}
+		var err error
+		if m.Body, err = a.Stage(ctx, nil, body("m")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Enqueue(ctx, m, []retry.NewDelivery{{ID: fmt.Sprint(i, "/a"), Endpoint: "a"}, {ID: fmt.Sprint(i, "/b"), Endpoint: "b"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ls, err := a.Lease(ctx, retry.LeaseRequest{Max: 2 * messages, TTL: time.Minute})
+	if err != nil || len(ls) != 2*messages {
+		t.Fatal(len(ls), err)
+	}
+	errs := make(chan error, len(ls))
+	for _, l := range ls {
+		q := map[string]*Queue{"a": a, "b": b}[l.Endpoint]
+		go func() { errs <- q.Ack(context.Background(), l, retry.Attempt{}) }()
+	}
+	for range ls {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	var left int
+	if err := a.pool.QueryRow(ctx, "SELECT count(*) FROM postern.message").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d messages left, %v", left, err)
+	}
+}
