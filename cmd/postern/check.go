@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
+	"postern/gateway/text"
 )
 
 const checkHelp = `[--to ADDRESS]
@@ -22,7 +24,15 @@ store for bodies, and says what to mend. Exits 1 when something is wrong.
 // checks runs one check after the other and reports each.
 type checks struct {
 	out    io.Writer
+	err    io.Writer // how far they are
 	failed int
+	doing  atomic.Pointer[string] // what is tried now
+}
+
+// try says what comes next, for those who wait for it.
+func (k *checks) try(format string, args ...any) {
+	what := fmt.Sprintf(format, args...)
+	k.doing.Store(&what)
 }
 
 // cmdCheck tries the configuration against the world.
@@ -39,7 +49,10 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 	if *to == "" {
 		*to = "postmaster@" + c.Listen.Domain
 	}
-	k := &checks{out: s.Out}
+	k := &checks{out: s.Out, err: s.Err}
+	k.try("the configuration")
+	stop := cli.Watch(s.Err, func() string { return "trying " + text.Terminal(*k.doing.Load()) + " …" })
+	defer stop()
 	for _, w := range c.Warnings() {
 		k.say("warning", "%s", w)
 	}
@@ -51,14 +64,16 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 	k.store(c)
 	k.bodies(ctx, c)
 	k.dns(ctx, c)
+	stop()
 	if k.failed > 0 {
-		return fmt.Errorf("%d checks failed", k.failed)
+		return fmt.Errorf("%d of the checks failed", k.failed)
 	}
 	return nil
 }
 
 func (k *checks) say(what, format string, args ...any) {
-	fmt.Fprintf(k.out, "%-8s %s\n", what, fmt.Sprintf(format, args...))
+	cli.Line(k.err)
+	fmt.Fprintf(k.out, "%-8s %s\n", what, cli.Hang(k.out, 9, fmt.Sprintf(format, args...)))
 }
 
 func (k *checks) ok(format string, args ...any) { k.say("ok", format, args...) }
@@ -74,6 +89,7 @@ func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 	if c.Directory.URL == "" {
 		return
 	}
+	k.try("the directory %s", c.Directory.URL)
 	remote, err := app.NewRemote(c.Directory, app.Deps{Version: versionString()})
 	if err != nil {
 		k.fail("directory: %v", err)

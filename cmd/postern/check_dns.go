@@ -30,8 +30,10 @@ func (k *checks) dns(ctx context.Context, c *config.Config) {
 		domains = append(domains, c.Listen.Domain)
 	}
 	for _, domain := range domains {
+		k.try("the MX records of %s", domain)
 		k.mx(ctx, r, domain, c.Listen.Domain)
 	}
+	k.try("the addresses of %s", c.Listen.Domain)
 	k.host(ctx, r, c.Listen.Domain)
 }
 

@@ -36,15 +36,16 @@ func (k *checks) endpoints(ctx context.Context, c *config.Config, to string) err
 	defer sender.Close()
 	e := endpointCheck{checks: k, sender: sender, queue: c.Delivery.Store != config.StoreOff, domain: c.Listen.Domain, to: to}
 	for i, ep := range router.Endpoints() {
-		if err := e.try(ctx, ep, c.Endpoints()[i]); err != nil {
+		if err := e.endpoint(ctx, ep, c.Endpoints()[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// try POSTs a small mail and, where that was taken, a large one.
-func (e *endpointCheck) try(ctx context.Context, ep *webhook.Endpoint, w config.Webhook) error {
+// endpoint POSTs a small mail and, where that was taken, a large one.
+func (e *endpointCheck) endpoint(ctx context.Context, ep *webhook.Endpoint, w config.Webhook) error {
+	e.try("endpoint %s", ep)
 	if w.Anonymous() {
 		e.say("warning", "endpoint %s has neither SECRET nor TOKEN nor a user: the app can't tell our POSTs from anybody else's", ep)
 	}
@@ -62,6 +63,7 @@ func (e *endpointCheck) try(ctx context.Context, ep *webhook.Endpoint, w config.
 	if w.Attachments != string(payload.Inline) && w.Raw != string(payload.Inline) {
 		return nil // large content stays out of its bodies
 	}
+	e.try("endpoint %s with a large body", ep)
 	large, err := e.large(ep, int64(w.InlineLimit), small.Size())
 	if err != nil {
 		return err

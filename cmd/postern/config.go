@@ -23,7 +23,7 @@ func cmdConfig(_ context.Context, s *stdio, args []string) error {
 		return err
 	}
 	for _, w := range c.Warnings() {
-		fmt.Fprintln(s.Err, "warning:", w)
+		fmt.Fprintln(s.Err, "warning:", cli.Hang(s.Err, 9, w))
 	}
 	return config.Write(s.Out, c)
 }

@@ -50,7 +50,9 @@ func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 		fmt.Fprintf(s.Out, "%s%d records name %s; postern forget --yes %s erases them\n", more, n, text.Terminal(f.Arg(0)), text.Terminal(f.Arg(0)))
 		return nil
 	}
+	stop := cli.Watch(s.Err, func() string { return "erasing …" })
 	n, err := h.Forget(ctx, f.Arg(0))
+	stop()
 	if err != nil {
 		return err
 	}

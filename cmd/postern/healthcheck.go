@@ -9,6 +9,7 @@ import (
 
 	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
+	"postern/gateway/text"
 	"postern/webhook/call"
 )
 
@@ -33,7 +34,9 @@ func cmdHealthcheck(ctx context.Context, s *stdio, args []string) error {
 	if err != nil {
 		return cli.Misuse("--url: %v", err)
 	}
+	stop := cli.Watch(s.Err, func() string { return "asking " + text.RedactURL(*url) + " …" })
 	a, err := client.Get(ctx)
+	stop()
 	if err != nil {
 		return fmt.Errorf("%w: is postern serve running?", err)
 	}

@@ -73,12 +73,13 @@ var mayImport = map[string][]string{
 	"gateway/mail/tnef":         {"gateway/mail/charset"},
 	"gateway/mail/transfer":     {},
 
-	"cmd/internal/nearest": {},
-	"cmd/internal/cli":     {"cmd/internal/nearest"},
-	"cmd/internal/config":  {"cmd/internal/nearest", "gateway/auth", "gateway/reload", "retry/s3", "webhook", "webhook/payload"},
-	"cmd/internal/devhook": {"webhook"},
-	"cmd/internal/app":     everything,
-	"cmd/postern":          everything,
+	"cmd/internal/nearest":  {},
+	"cmd/internal/cli":      {"cmd/internal/nearest"},
+	"cmd/internal/config":   {"cmd/internal/nearest", "gateway/auth", "gateway/reload", "retry/s3", "webhook", "webhook/payload"},
+	"cmd/internal/devhook":  {"webhook"},
+	"cmd/internal/testmail": {},
+	"cmd/internal/app":      everything,
+	"cmd/postern":           everything,
 }
 
 // everything is what the wiring may import.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
+	"postern/cmd/internal/testmail"
 	"postern/gateway/smtp/client"
 	"postern/gateway/smtp/reply"
 )
@@ -21,7 +23,18 @@ const sendHelp = `[flags] HOST:PORT [FILE|FOLDER ...]
 Sends mails to an SMTP server: files, folders of .eml files, or without any a
 sample mail. The envelope comes from --from and --to, else from each mail's
 own From, To, Cc and Bcc.
+
+In place of files, --template sends a mail as apps meet them:
 `
+
+// templatesHelp lists the templates.
+func templatesHelp() string {
+	var rows [][2]string
+	for _, t := range testmail.Templates() {
+		rows = append(rows, [2]string{t.Name, t.About})
+	}
+	return cli.Columns(append(rows, [2]string{"all", "one of each"}))
+}
 
 // sendOptions are the flags of send.
 type sendOptions struct {
@@ -34,6 +47,7 @@ type sendOptions struct {
 	retries     int
 	retryDelay  time.Duration
 	dialogue    bool
+	template    string // "": none
 }
 
 // cmdSend sends mails to any SMTP server and tells what it answered.
@@ -50,10 +64,11 @@ func cmdSend(ctx context.Context, s *stdio, args []string) error {
 }
 
 func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error) {
-	fs := cli.NewFlags("send", sendHelp)
+	fs := cli.NewFlags("send", sendHelp+templatesHelp())
 	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
 	fs.Func("to", "recipient `address`es, separated by commas", func(v string) error { return o.to.UnmarshalText([]byte(v)) })
 	fs.StringVar(&o.client.Hello, "helo", config.HostName(), "`name` to say in EHLO")
+	fs.Word(&o.template, "template", "`name` of a mail to send, as above", append(testmail.Names(), "all")...)
 	startTLS := fs.Bool("starttls", false, "insist on STARTTLS")
 	fs.BoolVar(&o.client.Implicit, "tls", false, "TLS from the first octet")
 	fs.BoolVar(&o.insecure, "insecure", false, "accept any certificate")
@@ -69,6 +84,9 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 	}
 	if o.connections < 1 || o.retries < 0 {
 		return o, nil, cli.Misuse("--connections is at least 1, and --retries 0")
+	}
+	if o.template != "" && fs.NArg() > 1 {
+		return o, nil, cli.Misuse("--template stands in place of files, and there is %q", fs.Arg(1))
 	}
 	o.client.Addr = fs.Arg(0)
 	if *startTLS {
@@ -93,6 +111,9 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 // sendMails prepares what is to be sent before the first connection, so that a
 // mistake in one mail doesn't end a run in its middle.
 func sendMails(o sendOptions, args []string) ([]*outgoing, error) {
+	if o.template != "" {
+		return templateMails(o)
+	}
 	if len(args) == 0 {
 		m, err := sampleOutgoing(o.from, o.to)
 		return []*outgoing{m}, err
@@ -113,9 +134,38 @@ func sendMails(o sendOptions, args []string) ([]*outgoing, error) {
 	return mails, errors.Join(errs...)
 }
 
+// templateTo is who gets what a template makes, where nobody is named.
+const templateTo = "you@in.example.com"
+
+// templateMails makes the mails of the template.
+func templateMails(o sendOptions) ([]*outgoing, error) {
+	names, to := []string{o.template}, templateTo
+	if o.template == "all" {
+		names = testmail.Names()
+	}
+	if len(o.to) > 0 {
+		to = o.to[0]
+	}
+	var mails []*outgoing
+	for _, name := range names {
+		t, err := testmail.Make(name, to, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		m, err := bytesMail(name, t.Content, cmp.Or(o.from, t.From), o.to)
+		if err != nil {
+			return nil, err
+		}
+		mails = append(mails, m)
+	}
+	return mails, nil
+}
+
 // sendAll sends over o.connections connections and reports.
 func sendAll(ctx context.Context, s *stdio, o sendOptions, mails []*outgoing) error {
 	p := &progress{s: s, total: len(mails), began: time.Now()}
+	stop := cli.Watch(s.Err, p.line)
+	defer stop()
 	work := make(chan *outgoing)
 	var workers sync.WaitGroup
 	for range min(o.connections, len(mails)) {
@@ -136,6 +186,7 @@ func sendAll(ctx context.Context, s *stdio, o sendOptions, mails []*outgoing) er
 	}
 	close(work)
 	workers.Wait()
+	stop()
 	return p.finish(ctx)
 }
 
@@ -198,7 +249,13 @@ type progress struct {
 
 	mu         sync.Mutex
 	sent, lost int
-	told       time.Time
+}
+
+// line is how far the sending is.
+func (p *progress) line() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprintf("%d of %d sent, %d failed, %.0f a second", p.sent, p.total, p.lost, float64(p.sent)/time.Since(p.began).Seconds())
 }
 
 // progressFew is up to how many mails each gets its own line.
@@ -209,16 +266,14 @@ func (p *progress) done(m *outgoing, a reply.Reply, err error) {
 	defer p.mu.Unlock()
 	if err != nil {
 		p.lost++
+		cli.Line(p.s.Err)
 		fmt.Fprintf(p.s.Err, "%s: %s\n", m.name, strings.ReplaceAll(err.Error(), "\n", "; "))
 	} else {
 		p.sent++
 		if p.total <= progressFew {
+			cli.Line(p.s.Err)
 			fmt.Fprintf(p.s.Out, "%s: %s\n", m.name, a)
 		}
-	}
-	if p.total > progressFew && time.Since(p.told) > time.Second {
-		p.told = time.Now()
-		fmt.Fprintf(p.s.Err, "%d of %d sent, %d failed, %.0f a second\n", p.sent, p.total, p.lost, float64(p.sent)/time.Since(p.began).Seconds())
 	}
 }
 

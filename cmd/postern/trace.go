@@ -58,7 +58,9 @@ func cmdTrace(ctx context.Context, s *stdio, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	stop := cli.Watch(s.Err, func() string { return "looking …" })
 	found, more, err := look(ctx, h, q)
+	stop()
 	if err != nil {
 		return err
 	}

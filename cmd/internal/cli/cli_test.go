@@ -133,6 +133,9 @@ func TestFit(t *testing.T) {
 	if want := "12345\n1234…\nсчёт…\n\n12\n"; out.String() != want || err != nil || n != 33 {
 		t.Errorf("%q, want %q (%d, %v)", &out, want, n, err)
 	}
+	if got := Hang(&out, 9, "some words"); got != "some words" {
+		t.Errorf("%q", got)
+	}
 	if Terminal(&out) || Fit(&out) != &out {
 		t.Error("a buffer is taken for a terminal")
 	}

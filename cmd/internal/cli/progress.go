@@ -24,6 +24,13 @@ func Watch(w io.Writer, line func() string) (stop func()) {
 	return watchAs(w, Terminal(w), line)
 }
 
+// Line makes room for a line on a terminal that something is watched on.
+func Line(w io.Writer) {
+	if Terminal(w) {
+		_, _ = io.WriteString(w, emptyLine)
+	}
+}
+
 func watchAs(w io.Writer, terminal bool, line func() string) (stop func()) {
 	over, ended := make(chan struct{}), make(chan struct{})
 	before, after, every := "", "\n", plainEvery

@@ -28,6 +28,16 @@ func Width(stream any) (columns int, terminal bool) {
 	return int(size.Col), true
 }
 
+// Hang breaks a text for a terminal into lines that begin under its first word,
+// so many columns from the left; what is no terminal gets it in one line.
+func Hang(w io.Writer, indent int, s string) string {
+	columns, terminal := Width(w)
+	if !terminal || columns < indent+20 {
+		return s
+	}
+	return strings.Join(wrap(s, columns-indent), "\n"+strings.Repeat(" ", indent))
+}
+
 // Fit cuts lines to a terminal's width; what is no terminal gets them whole.
 func Fit(w io.Writer) io.Writer {
 	columns, terminal := Width(w)
