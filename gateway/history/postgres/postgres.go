@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -235,45 +234,11 @@ func (s *Store) Forget(ctx context.Context, address string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("history: %w", err)
 	}
-	all, err := pgx.CollectRows(rows, scan)
+	defer rows.Close()
+	named, err := history.Naming(rows, address)
 	if err != nil {
-		return 0, fmt.Errorf("history: %w", err)
+		return 0, err
 	}
-	var named []string
-	for i := range all {
-		if all[i].Names(address) {
-			named = append(named, all[i].ID)
-		}
-	}
-	return s.remove(ctx, "SELECT unnest($1::text[]) AS id", named)
-}
-
-// numbered is a record and its place in the order of arrival.
-type numbered struct {
-	n int64
-	history.Record
-}
-
-func scan(row pgx.CollectableRow) (numbered, error) {
-	var r numbered
-	var data []byte
-	var waiting, dead int
-	if err := row.Scan(&r.n, &data, &waiting, &dead); err != nil {
-		return r, err
-	}
-	err := json.Unmarshal(data, &r.Record)
-	r.Waiting, r.Dead = waiting, dead
-	return r, err
-}
-
-// cursor reads what Find gave.
-func cursor(after string) (int64, error) {
-	if after == "" {
-		return 1 << 62, nil
-	}
-	n, err := strconv.ParseInt(after, 10, 64)
-	if err != nil || n < 1 {
-		return 0, history.ErrCursor
-	}
-	return n, nil
+	rows.Close() // before the next statement
+	return s.remove(ctx, "SELECT id FROM postern.history WHERE n = ANY($1)", named)
 }

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
@@ -194,16 +193,4 @@ func (s *Store) Close() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// cursor reads what Find gave.
-func cursor(after string) (int64, error) {
-	if after == "" {
-		return 1 << 62, nil
-	}
-	n, err := strconv.ParseInt(after, 10, 64)
-	if err != nil || n < 1 {
-		return 0, history.ErrCursor
-	}
-	return n, nil
 }

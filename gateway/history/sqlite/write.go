@@ -118,23 +118,14 @@ func (s *Store) Forget(ctx context.Context, address string) (int, error) {
 	if len(terms) == 0 {
 		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
 	}
-	rows, err := s.read.QueryContext(ctx, "SELECT n, data FROM records WHERE n IN (SELECT rowid FROM words WHERE words MATCH ?)", match(terms, ""))
+	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead FROM records WHERE n IN (SELECT rowid FROM words WHERE words MATCH ?)", match(terms, ""))
 	if err != nil {
 		return 0, fmt.Errorf("history: %w", err)
 	}
 	defer rows.Close()
-	var named []int64
-	for rows.Next() {
-		n, r, err := scan(rows)
-		if err != nil {
-			return 0, err
-		}
-		if r.Names(address) {
-			named = append(named, n)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return 0, fmt.Errorf("history: %w", err)
+	named, err := history.Naming(rows, address)
+	if err != nil {
+		return 0, err
 	}
 	for _, n := range named {
 		if _, err := s.remove(ctx, "SELECT n FROM records WHERE n = ?", n); err != nil {
