@@ -12,6 +12,7 @@ import (
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 	"postern/webhook"
 )
 
@@ -138,10 +139,10 @@ func query(c *smtp.Client, from, address string) directory.Query {
 
 // tag is what follows the first "+" of the local part.
 func tag(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
+	local, _, found := text.CutAddress(address)
+	if !found {
 		return ""
 	}
-	_, tag, _ := strings.Cut(address[:at], "+")
+	_, tag, _ := strings.Cut(local, "+")
 	return tag
 }

@@ -8,11 +8,11 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
+	"postern/gateway/text"
 	"postern/webhook/payload"
 )
 
@@ -237,11 +237,7 @@ func (e *Endpoint) Concurrency() int { return e.cfg.Concurrency }
 // URL is the address to show: without userinfo, and without the query's
 // values, which hold secrets often enough.
 func (e *Endpoint) URL() string {
-	u := *e.url
-	if u.RawQuery != "" {
-		u.RawQuery = "…"
-	}
-	return strings.Replace(u.String(), "%E2%80%A6", "…", 1)
+	return text.RedactURL(e.url.String())
 }
 
 // String implements fmt.Stringer.

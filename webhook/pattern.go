@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"postern/gateway/text"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -29,7 +30,7 @@ func ParsePattern(s string) (Pattern, error) {
 	if s == "*" {
 		return everyone, nil
 	}
-	local, domain, at := cutAddress(s)
+	local, domain, at := cutUnquoted(s)
 	if !at {
 		if !strings.ContainsAny(s, ".:[") {
 			return Pattern{}, fmt.Errorf("pattern %q: write %q for a mailbox at any domain, or %q for a whole domain", s, s+"@*", "*@"+s)
@@ -91,22 +92,20 @@ func (p Pattern) match(a folded) bool {
 type folded struct{ local, domain string }
 
 func fold(address string) folded {
-	local, domain, _ := cutAddress(address)
+	local, domain, _ := cutUnquoted(address)
 	return folded{strings.ToLower(local), foldDomain(domain)}
 }
 
-// cutAddress splits at the last "@" and takes a quoted local part out of its
-// quotes. Without an "@" all of it is the local part, as in <postmaster>.
-func cutAddress(s string) (local, domain string, at bool) {
-	i := strings.LastIndexByte(s, '@')
-	if i < 0 {
-		return s, "", false
+// cutUnquoted is text.CutAddress with a quoted local part taken out of its quotes.
+func cutUnquoted(address string) (local, domain string, at bool) {
+	local, domain, at = text.CutAddress(address)
+	if !at {
+		return local, domain, at
 	}
-	local, domain = s[:i], s[i+1:]
 	if n := len(local); n >= 2 && local[0] == '"' && local[n-1] == '"' {
 		local = unquote(local[1 : n-1])
 	}
-	return local, domain, true
+	return local, domain, at
 }
 
 // unquote takes the backslashes out of a quoted-string's inside (RFC 5321, 4.1.2).

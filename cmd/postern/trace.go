@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -149,7 +150,7 @@ func printRecord(w io.Writer, r history.Record) {
 	if client == "" {
 		client = "a unix socket"
 	}
-	line("client", "%s, helo %s, %s", client, r.Client.Hello, orElse(r.TLS, "in the clear"))
+	line("client", "%s, helo %s, %s", client, r.Client.Hello, cmp.Or(r.TLS, "in the clear"))
 	line("signed in", "%s", r.Auth)
 	if r.Sender != nil {
 		line("sender", "verified %v: %s", r.Sender.Verified, r.Sender.Reason)
@@ -195,14 +196,7 @@ func step(line func(name, format string, args ...any), r *history.Record, e hist
 	}
 }
 
-func orNull(s string) string { return orElse(s, "<>") }
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
+func orNull(s string) string { return cmp.Or(s, "<>") }
 
 // openHistory opens the configured store's history.
 func openHistory(ctx context.Context, s *stdio) (history.Store, error) {

@@ -10,7 +10,6 @@ package content
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -57,12 +56,12 @@ func NewHandler(d Deps) *Handler { return &Handler{d} }
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
-		plain(w, http.StatusMethodNotAllowed, "only GET and HEAD")
+		http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)
 		return
 	}
 	e := strings.Split(strings.TrimPrefix(r.URL.Path, Path), "/")
 	if len(e) != 5 || !h.deps.Links.valid(h.deps.Now(), e[0], e[1], e[2], e[3]) {
-		plain(w, http.StatusForbidden, "the url is not ours, was changed, or has expired")
+		http.Error(w, "the url is not ours, was changed, or has expired", http.StatusForbidden)
 		return
 	}
 	m, err := archive.Open(r.Context(), h.deps.Messages, e[0])
@@ -78,12 +77,12 @@ func (h *Handler) failed(w http.ResponseWriter, id string, err error) {
 	case err == nil, errors.Is(err, context.Canceled):
 	case errors.Is(err, budget.ErrShort):
 		w.Header().Set("Retry-After", "10")
-		plain(w, http.StatusServiceUnavailable, "there is no memory to read the message now, try again")
+		http.Error(w, "there is no memory to read the message now, try again", http.StatusServiceUnavailable)
 	case errors.Is(err, archive.ErrNotFound):
-		plain(w, http.StatusGone, "the content is not kept any more")
+		http.Error(w, "the content is not kept any more", http.StatusGone)
 	default:
 		h.deps.Logger.Error("content by url can't be served", "message", id, "err", err)
-		plain(w, http.StatusInternalServerError, "the stored message can't be read")
+		http.Error(w, "the stored message can't be read", http.StatusInternalServerError)
 	}
 }
 
@@ -144,10 +143,4 @@ func typeOf(a mail.Attachment) string {
 		return t
 	}
 	return "application/octet-stream"
-}
-
-func plain(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	io.WriteString(w, text+"\n")
 }

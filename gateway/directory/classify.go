@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // classify is the total function from a directory's answer to ours
@@ -15,7 +16,7 @@ func classify(r response, asked string) Answer {
 	if r.status/100 == 2 {
 		a := known(asked)
 		a.Name, a.Members, a.Endpoint = r.Name, r.Members, r.Endpoint
-		if plain(r.Address) {
+		if safe(r.Address) {
 			a.Address = r.Address
 		}
 		return a
@@ -71,12 +72,12 @@ func mailto(location string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return to, plain(to)
+	return to, safe(to)
 }
 
-// plain reports whether an address is complete and safe to write on the wire.
-func plain(address string) bool {
-	local, domain, found := cutAddress(address)
+// safe reports whether an address is complete and safe to write on the wire.
+func safe(address string) bool {
+	local, domain, found := text.CutAddress(address)
 	bad := func(r rune) bool { return r <= ' ' || r == 0x7f || r == '<' || r == '>' }
 	return found && local != "" && domain != "" && strings.IndexFunc(address, bad) < 0
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 // Config says who is a recipient.
@@ -68,7 +69,7 @@ func (d *Directory) Expand(ctx context.Context, q Query) Answer {
 }
 
 func (d *Directory) postmaster(address string) bool {
-	local, domain, found := cutAddress(address)
+	local, domain, found := text.CutAddress(address)
 	return strings.EqualFold(local, "postmaster") && (!found || strings.EqualFold(domain, d.cfg.Domain) || d.cfg.Accepted(domain))
 }
 
@@ -94,13 +95,4 @@ func unknown(address string) Answer {
 // cannot is the answer where nothing can be said.
 func cannot(text string) Answer {
 	return Answer{Reply: reply.New(252, reply.Enhanced{2, 5, 2}, text)}
-}
-
-// cutAddress splits at the last "@"; found is false for a bare local part.
-func cutAddress(address string) (local, domain string, found bool) {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 {
-		return address, "", false
-	}
-	return address[:at], address[at+1:], true
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/gateway/text"
 	"postern/webhook/call"
 )
 
@@ -66,7 +67,7 @@ func TestRecipient(t *testing.T) {
 			t.Errorf("the question %+v, %v", q, err)
 		}
 		same := map[string]any{"address": q.Address}
-		switch local, _, _ := cutAddress(q.Address); local {
+		switch local, _, _ := text.CutAddress(q.Address); local {
 		case "known":
 			answer(w, 200, "", map[string]any{})
 		case "tenant":

@@ -104,9 +104,19 @@ func RedactURL(address string) string {
 	}
 	u.User = nil
 	if u.RawQuery != "" {
-		u.RawQuery = "..."
+		u.RawQuery = "…"
 	}
 	return u.String()
+}
+
+// CutAddress splits a mail address at its last "@"; without one all of it is the
+// local part, as in <postmaster>.
+func CutAddress(address string) (local, domain string, found bool) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address, "", false
+	}
+	return address[:at], address[at+1:], true
 }
 
 // IsWord reports whether b is a protocol's word, given in upper case, in any

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"postern/gateway/text"
 	"reflect"
 	"slices"
 	"strconv"
@@ -72,7 +73,7 @@ func (s setting) refuse(value string) error {
 	case s.secret():
 		value = ""
 	case s.value.Type() == reflect.TypeFor[URL]():
-		value = redactURL(value)
+		value = text.RedactURL(value)
 	}
 	return &variableError{variable: s.key, value: value, why: "must be " + s.want()}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"postern/gateway/text"
 	"postern/retry/s3"
 	"postern/webhook"
 )
@@ -170,21 +171,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (u URL) String() string { return redactURL(string(u)) }
-
-// redactURL hides what may be a secret in an address: password and query.
-func redactURL(s string) string {
-	p, err := url.Parse(s)
-	if err != nil {
-		return webhook.Secret(s).String()
-	}
-	out := p.Redacted()
-	if p.RawQuery != "" {
-		head, _, _ := strings.Cut(out, "?")
-		out = head + "?" + webhook.Secret(p.RawQuery).String()
-	}
-	return out
-}
+func (u URL) String() string { return text.RedactURL(string(u)) }
 
 // Store is where the retry queue lives: sqlite:// and a folder, a postgres
 // URL, or off. It prints without its password.
@@ -218,7 +205,7 @@ func (s Store) Postgres() bool {
 
 func (s Store) String() string {
 	if s.Postgres() {
-		return redactURL(string(s))
+		return text.RedactURL(string(s))
 	}
 	return string(s)
 }
@@ -255,7 +242,7 @@ func (r *Relay) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (r Relay) String() string { return redactURL(string(r)) }
+func (r Relay) String() string { return text.RedactURL(string(r)) }
 
 // Headers are request headers; their values never print.
 type Headers http.Header

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -64,7 +65,7 @@ func (p *Page) endpointAct(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		why := text.Clip(text.OneLine(r.PostFormValue("why")), maxWhy)
-		did, err = audit.Paused, p.deps.Queue.Pause(r.Context(), name, d, orElse(why, "by an operator"))
+		did, err = audit.Paused, p.deps.Queue.Pause(r.Context(), name, d, cmp.Or(why, "by an operator"))
 	case "resume":
 		did, err = audit.Resumed, p.deps.Queue.Resume(r.Context(), name)
 	case "try": // the store wakes the breaker of whoever delivers there

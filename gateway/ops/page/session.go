@@ -43,11 +43,11 @@ func sign(token, text string) string {
 func valid(token, cookie string, now time.Time) bool {
 	at, signature, ok := strings.Cut(cookie, ".")
 	ends, err := strconv.ParseInt(at, 10, 64)
-	return ok && err == nil && now.Before(time.Unix(ends, 0)) && same(signature, sign(token, at))
+	return ok && err == nil && now.Before(time.Unix(ends, 0)) && SameSecret(signature, sign(token, at))
 }
 
-// same compares in a time that tells neither content nor length.
-func same(a, b string) bool {
+// SameSecret compares in a time that tells neither content nor length.
+func SameSecret(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
@@ -86,7 +86,7 @@ func (p *Page) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	token := p.deps.Token()
-	if token == "" || !same(strings.TrimSpace(r.PostFormValue("token")), token) {
+	if token == "" || !SameSecret(strings.TrimSpace(r.PostFormValue("token")), token) {
 		p.deps.Logger.Warn("sign-in failed", "client", clientIP(r))
 		select {
 		case <-time.After(failPause):

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -100,8 +101,8 @@ var words = template.FuncMap{
 	"ms":      func(ms int64) string { return span(time.Duration(ms) * time.Millisecond) },
 	"class":   class,
 	"state":   stateWords,
-	"orNull":  func(s string) string { return orElse(s, "<>") },
-	"or0":     func(s, other string) string { return orElse(s, other) },
+	"orNull":  func(s string) string { return cmp.Or(s, "<>") },
+	"or0":     func(s, other string) string { return cmp.Or(s, other) },
 	"join":    strings.Join,
 	"first": func(s []string) string {
 		if len(s) == 0 {
@@ -110,13 +111,6 @@ var words = template.FuncMap{
 		return s[0]
 	},
 	"reason": reasonWords,
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // until is when something is due, in words; what is past is due now.

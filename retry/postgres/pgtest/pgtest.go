@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 )
 
 // Server is a PostgreSQL server of the test's own, on a unix socket and a
@@ -46,6 +47,18 @@ func (s *Shared) Stop() {
 	if s.s != nil {
 		s.s.Remove()
 	}
+}
+
+// Main runs a package's tests and ends the process: with the server stopped, and
+// a failure where a goroutine is left.
+func (s *Shared) Main(m *testing.M) {
+	code := m.Run()
+	s.Stop()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // Database makes an empty database on the shared server and returns its
