@@ -5,39 +5,39 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"postern/gateway/smtp/reply"
 	"sync"
+	"time"
 
 	"postern/gateway/auth"
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
+	"postern/gateway/smtp/reply"
 )
 
 // check makes a message of what came in: its envelope frozen, its sender
 // authenticated, its octets parsed. A non-zero reply refuses it before any
-// webhook is asked.
-func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink) (*message, reply.Reply) {
-	m := &message{env: g.envelope(t, in.Spool), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
+// webhook is asked. came is when the last octet did.
+func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink, came time.Time) (*message, reply.Reply) {
+	m := &message{env: g.envelope(t, in.Spool, came), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
 	for i := range m.to {
 		m.env.To = append(m.env.To, m.to[i].Recipient)
 	}
 	removed, err := g.authenticate(ctx, m)
 	if err != nil {
 		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
-		return nil, replyLocalError
+		return m, replyLocalError
 	}
 	if refusal := g.refusal(m.env); !refusal.Zero() {
-		g.deps.Observer.Received(m.env, refusal.Code)
-		return nil, refusal
+		return m, refusal
 	}
 	switch err := g.parse(ctx, m, in, removed); {
 	case errors.Is(err, dispatch.ErrNoMemory):
 		g.log.Warn("a message was left with its sender for want of memory", "message", m.env.ID, "size", m.env.Size, "err", err)
-		return nil, replyNoMemory
+		return m, replyNoMemory
 	case err != nil:
 		g.log.Error("the spool can't be read", "message", m.env.ID, "err", err)
-		return nil, replyLocalError
+		return m, replyLocalError
 	}
 	m.env.Keyed = m.mail.Head.MessageID != ""
 	if !m.env.Keyed {

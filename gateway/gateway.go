@@ -67,16 +67,17 @@ type Filter interface {
 // Observer hears what becomes of messages, for metrics. Its methods must
 // return quickly.
 type Observer interface {
-	// Received is called for each reply to a message.
-	Received(e *mail.Envelope, code int)
+	// Received is called for each reply to a message; took is the time since its
+	// last octet.
+	Received(e *mail.Envelope, code int, took time.Duration)
 	// Queued is called for each delivery that was stored.
 	Queued(endpoint string, dead bool)
 }
 
 type noObserver struct{}
 
-func (noObserver) Received(*mail.Envelope, int) {}
-func (noObserver) Queued(string, bool)          {}
+func (noObserver) Received(*mail.Envelope, int, time.Duration) {}
+func (noObserver) Queued(string, bool)                         {}
 
 // Reporter tells operators and senders; its methods return at once.
 type Reporter interface {

@@ -44,12 +44,11 @@ func (m *message) raw() mail.Source {
 }
 
 // envelope freezes what the transaction said, but for the recipients.
-func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool) *mail.Envelope {
-	now := g.deps.Now()
+func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool, came time.Time) *mail.Envelope {
 	sum := p.Sum()
 	c := t.Client
 	e := &mail.Envelope{
-		ID: newID(now), Key: hex.EncodeToString(sum[:]), Received: now.UTC().Truncate(time.Millisecond),
+		ID: newID(came), Key: hex.EncodeToString(sum[:]), Received: came.UTC().Truncate(time.Millisecond),
 		Client: c.Addr, Hello: c.Hello, Auth: c.Auth,
 		Protocol: protocol(c.LMTP, c.Extended, t.UTF8, c.TLS != nil, c.Auth != ""),
 		Verb:     mail.Verb(t.Verb), From: t.From.String(), UTF8: t.UTF8, Body: t.Body, Size: p.Size(), RequireTLS: t.RequireTLS,

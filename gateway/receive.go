@@ -71,21 +71,23 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	defer g.deps.Fault(FaultDecided)
 	g.deps.Fault(FaultSpooled)
 	in.Done()
+	came := g.deps.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.AskFor, errAskFor)
 	defer cancel()
 	if in.reserved != nil && in.Size() > t.Size {
 		in.reserved.Release() // the client announced less, or nothing: what it sent is reserved anew
 		in.reserved = nil
 	}
-	m, refusal := g.check(ctx, t, in)
+	m, refusal := g.check(ctx, t, in, came)
 	if !refusal.Zero() {
+		g.deps.Observer.Received(m.env, refusal.Code, g.deps.Now().Sub(came))
 		return []reply.Reply{refusal}
 	}
 	t.Data = m
 	defer m.mail.Release()
 	g.deps.Fault(FaultParsed)
 	decided := g.deliverFresh(ctx, m, in.reserved)
-	g.deps.Observer.Received(m.env, m.reply(decided[0]).Code)
+	g.deps.Observer.Received(m.env, m.reply(decided[0]).Code, g.deps.Now().Sub(came))
 	if !m.lmtp {
 		return []reply.Reply{m.reply(decided[0])}
 	}

@@ -256,7 +256,9 @@ type counter struct {
 	seen []string
 }
 
-func (c *counter) Received(_ *mail.Envelope, code int) { c.note(fmt.Sprint("reply ", code)) }
+func (c *counter) Received(_ *mail.Envelope, code int, _ time.Duration) {
+	c.note(fmt.Sprint("reply ", code))
+}
 func (c *counter) Queued(endpoint string, dead bool) {
 	c.note(endpoint + map[bool]string{true: " dead", false: " waits"}[dead])
 }

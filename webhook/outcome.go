@@ -47,6 +47,16 @@ const (
 	ReasonUnsure        Reason = "unsure"       // not asked: the gate can't verify the sender now
 )
 
+// Posted reports whether the webhook may have seen a request: what was paused,
+// gated or couldn't be rendered it never saw.
+func (r Reason) Posted() bool {
+	switch r {
+	case ReasonBreaker, ReasonNoSlot, ReasonPaused, ReasonMemory, ReasonRender, ReasonInsecure, ReasonSender, ReasonUnsure:
+		return false
+	}
+	return true
+}
+
 // Outcome is the end of one delivery attempt.
 type Outcome struct {
 	Endpoint   string

@@ -90,7 +90,7 @@ func (k *checks) directory(ctx context.Context, c *config.Config, to string) {
 		return
 	}
 	k.try("the directory %s", c.Directory.URL)
-	remote, err := app.NewRemote(c.Directory, app.Deps{Version: versionString()})
+	remote, err := app.NewRemote(c.Directory, app.Deps{Version: versionString()}, nil)
 	if err != nil {
 		k.fail("directory: %v", err)
 		return

@@ -35,16 +35,17 @@ const (
 // answers cached under every field that was sent. One that doesn't answer in
 // time rests: for a while nobody waits for it.
 type Remote struct {
-	client *call.Client
-	now    func() time.Time
-	cache  *cache
-	flight singleflight.Group
-	rests  atomic.Int64 // until then it isn't asked, Unix nanoseconds
+	client   *call.Client
+	observer Observer
+	now      func() time.Time
+	cache    *cache
+	flight   singleflight.Group
+	rests    atomic.Int64 // until then it isn't asked, Unix nanoseconds
 }
 
 // NewRemote returns the directory at the URL; its sizes are ours, and its time
-// where none is given.
-func NewRemote(c call.Config, deps call.Deps) (*Remote, error) {
+// where none is given. A nil observer watches nothing.
+func NewRemote(c call.Config, deps call.Deps, o Observer) (*Remote, error) {
 	c.Timeout = cmp.Or(c.Timeout, askTimeout)
 	c.MaxAnswer, c.Connections = maxAnswer, keepConnections
 	client, err := call.New(c, deps)
@@ -54,7 +55,10 @@ func NewRemote(c call.Config, deps call.Deps) (*Remote, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
-	return &Remote{client: client, now: deps.Now, cache: newCache(maxCached)}, nil
+	if o == nil {
+		o = nobody{}
+	}
+	return &Remote{client: client, observer: o, now: deps.Now, cache: newCache(maxCached)}, nil
 }
 
 // Close drops the idle connections.
@@ -83,14 +87,13 @@ type response struct {
 // a further redirect; where no endpoint serves it the client is told to go
 // there itself (551).
 func (r *Remote) Recipient(ctx context.Context, q Query, serves func(string) bool) Answer {
-	first := r.ask(ctx, "rcpt", q)
-	a := classify(first, q.Address)
+	a := r.answer(ctx, "rcpt", q)
 	if !a.Forwarded() {
 		return a
 	}
 	again := q
 	again.Address = a.Address
-	second := classify(r.ask(ctx, "rcpt", again), a.Address)
+	second := r.answer(ctx, "rcpt", again)
 	switch {
 	case second.Code/100 == 4:
 		return second
@@ -105,7 +108,7 @@ func (r *Remote) Recipient(ctx context.Context, q Query, serves func(string) boo
 
 // Verify answers VRFY.
 func (r *Remote) Verify(ctx context.Context, q Query, serves func(string) bool) Answer {
-	a := classify(r.ask(ctx, "vrfy", q), q.Address)
+	a := r.answer(ctx, "vrfy", q)
 	switch {
 	case a.Code == 450:
 		return cannot("Cannot verify now, the directory is unavailable")
@@ -119,7 +122,7 @@ func (r *Remote) Verify(ctx context.Context, q Query, serves func(string) bool) 
 
 // Expand answers EXPN.
 func (r *Remote) Expand(ctx context.Context, q Query) Answer {
-	a := classify(r.ask(ctx, "expn", q), q.Address)
+	a := r.answer(ctx, "expn", q)
 	switch {
 	case a.Code == 450, a.Code == 250 && len(a.Members) == 0:
 		return cannot("Cannot expand this list")
@@ -129,15 +132,24 @@ func (r *Remote) Expand(ctx context.Context, q Query) Answer {
 	return a
 }
 
+// answer asks, and tells the observer.
+func (r *Remote) answer(ctx context.Context, op string, q Query) Answer {
+	began := r.now()
+	got, from := r.ask(ctx, op, q)
+	a := classify(got, q.Address)
+	r.observer.LookedUp(from, resultOf(a), r.now().Sub(began))
+	return a
+}
+
 // ask answers from the cache or by one request that all who ask the same
 // question meanwhile share.
-func (r *Remote) ask(ctx context.Context, op string, q Query) response {
+func (r *Remote) ask(ctx context.Context, op string, q Query) (response, Source) {
 	key := strings.Join([]string{op, q.Address, q.MailFrom, q.Client, q.Hello}, "\x00")
 	if got, ok := r.cache.get(key, r.now()); ok {
-		return got
+		return got, Cached
 	}
 	if r.now().UnixNano() < r.rests.Load() {
-		return response{}
+		return response{}, Rested
 	}
 	done := r.flight.DoChan(key, func() (any, error) {
 		got, keep := r.post(context.WithoutCancel(ctx), op, q)
@@ -146,9 +158,9 @@ func (r *Remote) ask(ctx context.Context, op string, q Query) response {
 	})
 	select {
 	case res := <-done:
-		return res.Val.(response)
+		return res.Val.(response), Asked
 	case <-ctx.Done():
-		return response{}
+		return response{}, Asked
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/gateway/smtp/reply"
 	"postern/gateway/text"
 	"postern/webhook/call"
 )
@@ -21,7 +22,7 @@ func serve(t *testing.T, h http.HandlerFunc) (*Remote, *time.Time) {
 	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r, err := NewRemote(call.Config{URL: srv.URL}, call.Deps{Now: func() time.Time { return now }})
+	r, err := NewRemote(call.Config{URL: srv.URL}, call.Deps{Now: func() time.Time { return now }}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +162,7 @@ func TestCache(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	r, err := NewRemote(call.Config{URL: "http://127.0.0.1:1/"}, call.Deps{})
+	r, err := NewRemote(call.Config{URL: "http://127.0.0.1:1/"}, call.Deps{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,6 +250,7 @@ func TestPatternsAlone(t *testing.T) {
 func TestSilentDirectoryRests(t *testing.T) {
 	var asked atomic.Int64
 	var silent atomic.Bool
+	var heard lookUps
 	done := make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		asked.Add(1)
@@ -260,7 +262,7 @@ func TestSilentDirectoryRests(t *testing.T) {
 	defer srv.Close()
 	defer close(done)
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r, err := NewRemote(call.Config{URL: srv.URL, Timeout: 50 * time.Millisecond}, call.Deps{Now: func() time.Time { return now }})
+	r, err := NewRemote(call.Config{URL: srv.URL, Timeout: 50 * time.Millisecond}, call.Deps{Now: func() time.Time { return now }}, &heard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,4 +283,25 @@ func TestSilentDirectoryRests(t *testing.T) {
 	silent.Store(false)
 	now = now.Add(restAfterTimeout)
 	rcpt("b@x.example", 250, 1)
+	if got, want := heard.String(), "webhook:accepted webhook:unavailable rest:unavailable cache:accepted webhook:accepted"; got != want {
+		t.Errorf("the observer heard %s, want %s", got, want)
+	}
+}
+
+// lookUps notes what an observer hears.
+type lookUps []string
+
+func (l *lookUps) LookedUp(from Source, r Result, _ time.Duration) {
+	*l = append(*l, string(from)+":"+string(r))
+}
+
+func (l *lookUps) String() string { return strings.Join(*l, " ") }
+
+// Every answer has its result.
+func TestResults(t *testing.T) {
+	for code, want := range map[int]Result{250: Accepted, 252: Accepted, 251: Forwarded, 551: Forwarded, 450: Unavailable, 452: Unavailable, 550: Refused, 552: Refused, 553: Refused} {
+		if got := resultOf(Answer{Reply: reply.Reply{Code: code}}); got != want {
+			t.Errorf("%d: %s, want %s", code, got, want)
+		}
+	}
 }

@@ -191,10 +191,11 @@ func TestGate(t *testing.T) {
 type watcher struct {
 	seen   []webhook.Outcome
 	queued []bool
+	ages   []time.Duration
 }
 
-func (w *watcher) Delivered(o webhook.Outcome, queued bool) {
-	w.seen, w.queued = append(w.seen, o), append(w.queued, queued)
+func (w *watcher) Delivered(o webhook.Outcome, queued bool, age time.Duration) {
+	w.seen, w.queued, w.ages = append(w.seen, o), append(w.queued, queued), append(w.ages, age)
 }
 
 // Each origin has its own time for the answer.

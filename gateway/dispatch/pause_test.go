@@ -111,8 +111,8 @@ func TestObserve(t *testing.T) {
 			t.Errorf("%s is missing in %s", want, line)
 		}
 	}
-	if len(watch.seen) != 1 || watch.seen[0].Status != 503 || watch.seen[0].Endpoint != "main" || !watch.queued[0] {
-		t.Errorf("observed %+v %v", watch.seen, watch.queued)
+	if len(watch.seen) != 1 || watch.seen[0].Status != 503 || watch.seen[0].Endpoint != "main" || !watch.queued[0] || watch.ages[0] <= 0 || watch.ages[0] > time.Minute {
+		t.Errorf("observed %+v %v %v", watch.seen, watch.queued, watch.ages)
 	}
 	out.Reset()
 	ok := newBench(t, nil, Deps{Logger: slog.New(slog.NewTextHandler(&out, nil)), Observer: watch})

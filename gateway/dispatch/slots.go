@@ -140,6 +140,26 @@ func (s *slots) share() int {
 	return max(min(s.pace.slots-1, s.pace.slots-s.busy[Fresh]-s.waiting[Fresh].Len()), 1)
 }
 
+// Load is how busy an endpoint is.
+type Load struct {
+	Endpoint string
+	Slots    int    // POSTs that may be under way at once
+	Busy     [2]int // POSTs under way, by Origin
+	Waiting  [2]int // deliveries that wait for a slot, by Origin
+}
+
+// Loads says how busy the endpoints are.
+func (x *Dispatcher) Loads() []Load {
+	list := make([]Load, 0, len(x.slots))
+	for _, ep := range x.deps.Router.Endpoints() {
+		s := x.slots[ep]
+		s.mu.Lock()
+		list = append(list, Load{ep.Name(), s.pace.slots, s.busy, [2]int{s.waiting[Fresh].Len(), s.waiting[Queued].Len()}})
+		s.mu.Unlock()
+	}
+	return list
+}
+
 // Share is how many queued attempts an endpoint can take now in all, at least
 // one: the rest of its slots is fresh mail's.
 func (x *Dispatcher) Share(endpoint string) int {

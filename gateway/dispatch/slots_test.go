@@ -2,8 +2,11 @@ package dispatch
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
+
+	"postern/webhook"
 )
 
 // taker waits for a slot on a goroutine of its own.
@@ -108,4 +111,28 @@ func TestSlotsGiveUp(t *testing.T) {
 			t.Errorf("busy %v at the end", s.busy)
 		}
 	})
+}
+
+// What a scrape reads is what the slots have.
+func TestLoads(t *testing.T) {
+	b := newBench(t, nil, Deps{}, webhook.Config{Name: "main", Concurrency: 2})
+	s := b.slots[b.deps.Router.Endpoints()[0]]
+	if err := errors.Join(s.acquire(t.Context(), Fresh, nil), s.acquire(t.Context(), Queued, nil)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waits, ended := make(chan struct{}), make(chan error)
+	go func() { ended <- s.acquire(ctx, Queued, func() { close(waits) }) }()
+	<-waits
+	want := Load{Endpoint: "main", Slots: 2, Busy: [2]int{1, 1}, Waiting: [2]int{0, 1}}
+	if got := b.Loads(); len(got) != 1 || got[0] != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	cancel()
+	<-ended
+	s.release(Fresh)
+	s.release(Queued)
+	if got := b.Loads()[0]; got.Busy != [2]int{} || got.Waiting != [2]int{} {
+		t.Errorf("at rest: %+v", got)
+	}
 }

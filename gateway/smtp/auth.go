@@ -122,26 +122,26 @@ type lostError struct{ error }
 // authenticate runs an exchange (RFC 4954 section 4), and tells the handler of
 // one that somebody failed.
 func (s *session) authenticate(arg []byte) reply.Reply {
+	if s.client.Auth != "" {
+		return replyOrder
+	}
 	s.claims = ""
-	r := s.exchange(arg)
+	how, r := s.exchange(arg)
+	s.srv.observer.SignedIn(&s.client, how)
 	if r.Code >= 400 && s.claims != "" {
 		s.srv.handler.Refused(&s.client, s.verb, s.claims, r)
 	}
 	return r
 }
 
-func (s *session) exchange(arg []byte) reply.Reply {
-	if s.client.Auth != "" {
-		return replyOrder
-	}
+func (s *session) exchange(arg []byte) (SignIn, reply.Reply) {
 	if s.srv.signIns.barred(s.signInBlock(), time.Now()) {
-		s.happened(EventAuthRefused)
-		return replyAuthBarred
+		return SignInBarred, replyAuthBarred
 	}
 	name, initial, hasInitial := bytes.Cut(arg, []byte(" "))
 	m, r := s.mechanism(name)
 	if !r.Zero() {
-		return r
+		return SignInRefused, r
 	}
 	first, err := decodeInitial(bytes.TrimLeft(initial, " "))
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *session) exchange(arg []byte) reply.Reply {
 		return s.authFailed(err)
 	}
 	s.client.Auth, s.client.Collect = id.Name, id.Collect
-	return replyAuthed
+	return SignInOK, replyAuthed
 }
 
 // mechanism finds the one that the client named, or says why it can't have it.
@@ -207,31 +207,29 @@ func (s *session) challenge(text []byte) ([]byte, error) {
 
 // authFailed answers an exchange that led nowhere; wrong credentials cost time
 // and, a few times over, the connection.
-func (s *session) authFailed(err error) reply.Reply {
+func (s *session) authFailed(err error) (SignIn, reply.Reply) {
 	var lost lostError
 	switch {
 	case errors.As(err, &lost):
-		return s.lost(lost.error)
+		return SignInCancelled, s.lost(lost.error)
 	case errors.Is(err, errCancelled):
-		return reply.New(501, reply.Enhanced{5, 7, 0}, "Authentication cancelled")
+		return SignInCancelled, reply.New(501, reply.Enhanced{5, 7, 0}, "Authentication cancelled")
 	case errors.Is(err, errEncoding):
-		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not base64")
+		return SignInMalformed, reply.New(501, reply.Enhanced{5, 5, 2}, "Not base64")
 	case errors.Is(err, errExchange), errors.Is(err, scram.ErrSyntax):
-		return reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
+		return SignInMalformed, reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
 	case errors.Is(err, errLineTooLong):
-		return replyAuthTooLong
+		return SignInMalformed, replyAuthTooLong
 	case errors.Is(err, errSignInLine):
-		s.happened(EventAuthRefused)
-		return replyAuthBusy
+		return SignInBusy, replyAuthBusy
 	case errors.Is(err, ErrBadCredentials), errors.Is(err, scram.ErrProof):
-		return s.badCredentials()
+		return SignInWrong, s.badCredentials()
 	}
 	s.srv.log.Error("authentication is not available", "client", s.client.Addr, "err", err)
-	return reply.New(454, reply.Enhanced{4, 7, 0}, "Temporary authentication failure")
+	return SignInUnavailable, reply.New(454, reply.Enhanced{4, 7, 0}, "Temporary authentication failure")
 }
 
 func (s *session) badCredentials() reply.Reply {
-	s.happened(EventAuthFailed)
 	s.srv.signIns.failed(s.signInBlock(), time.Now())
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {

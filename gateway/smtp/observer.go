@@ -11,6 +11,8 @@ type Observer interface {
 	Replied(c *Client, verb string, code int)
 	// Happened is called for what happens beside the replies.
 	Happened(c *Client, e Event)
+	// SignedIn is called for each attempt to sign in (AUTH).
+	SignedIn(c *Client, how SignIn)
 	// SessionEnded is called after the connection was closed.
 	SessionEnded(c *Client, end End)
 }
@@ -26,20 +28,38 @@ const (
 	EventBehindDATA                  // octets came behind DATA before the 354
 	EventCrossProtocol               // HTTP, TLS or PROXY where SMTP was due
 	EventTLSFailed                   // a handshake failed
-	EventAuthFailed                  // somebody failed to sign in
-	EventAuthRefused                 // somebody was not asked for a password: too many failures, or too many wait
 	EventPanic                       // a handler panicked
-	numEvents
 )
 
 // String is the event's label.
 func (e Event) String() string {
-	return label([]string{"bare-lf-command", "bare-lf-message", "early-talk", "behind-starttls", "behind-data",
-		"cross-protocol", "tls-failed", "auth-failed", "auth-refused", "panic"}, int(e))
+	return label([]string{"bare-lf-command", "bare-lf-message", "early-talk", "behind-starttls", "behind-data", "cross-protocol", "tls-failed", "panic"}, int(e))
 }
 
 // Events lists all of them, so that their series exist from the start.
-func Events() []Event { return all[Event](int(numEvents)) }
+func Events() []Event { return all[Event](int(EventPanic) + 1) }
+
+// SignIn is how an attempt to sign in ended.
+type SignIn uint8
+
+const (
+	SignInOK          SignIn = iota // signed in
+	SignInWrong                     // user or password is wrong
+	SignInBarred                    // not asked: the network failed too often of late
+	SignInBusy                      // not asked: too many wait for a check
+	SignInCancelled                 // the client gave up, or hung up
+	SignInMalformed                 // not what the mechanism wants
+	SignInRefused                   // no such mechanism, or not without TLS
+	SignInUnavailable               // nobody could say
+)
+
+// String is the end's label.
+func (i SignIn) String() string {
+	return label([]string{"ok", "wrong", "barred", "busy", "cancelled", "malformed", "refused", "unavailable"}, int(i))
+}
+
+// SignIns lists all of them, so that their series exist from the start.
+func SignIns() []SignIn { return all[SignIn](int(SignInUnavailable) + 1) }
 
 // End is why a session ended.
 type End uint8
@@ -56,17 +76,15 @@ const (
 	EndShutdown            // the server closes
 	EndHandler             // a reply of the handler closed it
 	EndFault               // a panic
-	numEnds
 )
 
 // String is the reason's label.
 func (e End) String() string {
-	return label([]string{"quit", "gone", "refused", "crowded", "timeout", "limit", "protocol", "tls", "shutdown",
-		"handler", "fault"}, int(e))
+	return label([]string{"quit", "gone", "refused", "crowded", "timeout", "limit", "protocol", "tls", "shutdown", "handler", "fault"}, int(e))
 }
 
 // Ends lists all of them, so that their series exist from the start.
-func Ends() []End { return all[End](int(numEnds)) }
+func Ends() []End { return all[End](int(EndFault) + 1) }
 
 func label(names []string, i int) string {
 	if i < len(names) {
@@ -89,4 +107,5 @@ type nobody struct{}
 func (nobody) SessionStarted(*Client)       {}
 func (nobody) Replied(*Client, string, int) {}
 func (nobody) Happened(*Client, Event)      {}
+func (nobody) SignedIn(*Client, SignIn)     {}
 func (nobody) SessionEnded(*Client, End)    {}

@@ -258,6 +258,25 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// TestSignInsAreTold: each way in which an attempt to sign in can end has its name.
+func TestSignInsAreTold(t *testing.T) {
+	f := &fixture{cfg: smtp.DefaultConfig("mx.here.example"), rec: &recorder{}, hello: "EHLO", vars: map[string]string{}}
+	f.cfg.ErrorDelay = 0
+	o := &ending{}
+	f.opts = []smtp.Option{smtp.WithObserver(o), smtp.WithAuthenticator(users{})}
+	f.start(t)
+	talk(t, f).must("E", "> AUTH PLAIN AGFubgBzZWNyZXQ=", "< 534", "> AUTH X-NONE", "< 504", "> QUIT", "< 221")
+	f.cfg.AuthInsecure = true
+	f.start(t)
+	talk(t, f).must("E", "> AUTH PLAIN AGFubgB3cm9uZw==", "< 535", "> AUTH PLAIN ?", "< 501", "> AUTH LOGIN", "< 334", "> *", "< 501",
+		"> AUTH PLAIN AGRvd24AeA==", "< 454", "> AUTH PLAIN AGFubgBzZWNyZXQ=", "< 235", "> AUTH PLAIN x", "< 503", "> QUIT", "< 221")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if got, want := strings.Join(o.signIns, " "), "refused refused wrong malformed cancelled unavailable ok"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // countingListener counts the writes of its connections.
 type countingListener struct {
 	net.Listener
@@ -334,10 +353,11 @@ func TestSlowReader(t *testing.T) {
 
 // ending is an Observer that reports ends.
 type ending struct {
-	mu     sync.Mutex
-	ends   chan smtp.End
-	codes  map[string]int
-	events []smtp.Event
+	mu      sync.Mutex
+	ends    chan smtp.End
+	codes   map[string]int
+	events  []smtp.Event
+	signIns []string
 }
 
 func (e *ending) SessionStarted(*smtp.Client) {}
@@ -353,6 +373,11 @@ func (e *ending) Happened(_ *smtp.Client, ev smtp.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.events = append(e.events, ev)
+}
+func (e *ending) SignedIn(_ *smtp.Client, how smtp.SignIn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.signIns = append(e.signIns, how.String())
 }
 func (e *ending) SessionEnded(_ *smtp.Client, end smtp.End) {
 	if e.ends != nil {
@@ -410,7 +435,10 @@ func TestNamesOfEventsAndEnds(t *testing.T) {
 	for _, e := range smtp.Ends() {
 		seen["end-"+e.String()] = true
 	}
-	if seen["unknown"] || seen["end-unknown"] || len(seen) != len(smtp.Events())+len(smtp.Ends()) {
+	for _, e := range smtp.SignIns() {
+		seen["sign-in-"+e.String()] = true
+	}
+	if seen["unknown"] || seen["end-unknown"] || seen["sign-in-unknown"] || len(seen) != len(smtp.Events())+len(smtp.Ends())+len(smtp.SignIns()) {
 		t.Error(seen)
 	}
 }

@@ -81,6 +81,9 @@ func New(dir string, memory, maxBytes int64, room *budget.Budget) (*Spooler, err
 	return s, nil
 }
 
+// Dir is the folder of what memory is too small for.
+func (s *Spooler) Dir() string { return s.dir }
+
 func newPool(size int64) *pool {
 	p := &pool{size: size}
 	p.New = func() any { b := make([]byte, headRoom, p.whole()); return &b }

@@ -26,6 +26,7 @@ import (
 	"postern/gateway/dispatch"
 	"postern/gateway/history"
 	"postern/gateway/kept"
+	"postern/gateway/metrics"
 	"postern/gateway/ops"
 	"postern/gateway/ops/page"
 	"postern/gateway/reload"
@@ -57,9 +58,9 @@ type App struct {
 	certificate *reload.File[*tls.Certificate] // nil: no TLS
 	worker      *retry.Worker                  // nil without a queue
 	ops         *ops.Server
-	reporter    *report.Reporter // nil: nobody is told of dead letters
-	registry    *prometheus.Registry
-	metrics     *ops.Metrics
+	reporter    *report.Reporter     // nil: nobody is told of dead letters
+	registry    *prometheus.Registry // of metrics; who makes a part registers its own
+	metrics     *metrics.Metrics
 
 	again    *again.Sender     // nil without a queue
 	kept     kept.Store        // nil: delivered mail isn't kept
@@ -102,7 +103,7 @@ func New(ctx context.Context, cfg *config.Config, deps Deps) (*App, error) {
 	if deps.Fault == nil {
 		deps.Fault = faults()
 	}
-	a := &App{cfg: cfg, deps: deps, fatal: make(chan error, 1)}
+	a := &App{cfg: cfg, deps: deps, registry: prometheus.NewRegistry(), fatal: make(chan error, 1)}
 	a.clock = retry.NewClock(wall(), a.clockParted)
 	if err := a.setup(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())

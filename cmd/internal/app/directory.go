@@ -5,6 +5,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
+	"postern/gateway/metrics"
 	"postern/webhook"
 	"postern/webhook/call"
 )
@@ -37,7 +38,7 @@ func (a *App) newDirectory(router *webhook.Router) (*directory.Directory, error)
 	if c.Directory.URL == "" {
 		return directory.New(cfg), nil
 	}
-	remote, err := NewRemote(c.Directory, a.deps)
+	remote, err := NewRemote(c.Directory, a.deps, metrics.WatchDirectory(a.registry))
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +47,10 @@ func (a *App) newDirectory(router *webhook.Router) (*directory.Directory, error)
 	return directory.New(cfg), nil
 }
 
-// NewRemote asks the directory webhook, for serve and for check.
-func NewRemote(c config.Directory, deps Deps) (*directory.Remote, error) {
-	r, err := directory.NewRemote(call.Config{URL: string(c.URL), Secret: c.Secret.Source(deps.reload())}, deps.call())
+// NewRemote asks the directory webhook, for serve and, without an observer, for
+// check.
+func NewRemote(c config.Directory, deps Deps, o directory.Observer) (*directory.Remote, error) {
+	r, err := directory.NewRemote(call.Config{URL: string(c.URL), Secret: c.Secret.Source(deps.reload())}, deps.call(), o)
 	if err != nil {
 		return nil, config.Refuse("DIRECTORY_URL", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"postern/cmd/internal/config"
 	"postern/gateway/directory"
 	"postern/webhook"
@@ -37,7 +39,7 @@ func TestPostmaster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, err := (&App{cfg: conf}).newDirectory(webhook.NewRouter([]*webhook.Endpoint{ep}))
+		d, err := (&App{cfg: conf, registry: prometheus.NewRegistry()}).newDirectory(webhook.NewRouter([]*webhook.Endpoint{ep}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"postern/gateway/history"
 	historypostgres "postern/gateway/history/postgres"
 	historysqlite "postern/gateway/history/sqlite"
+	"postern/gateway/metrics"
 	"postern/gateway/ops/page"
 )
 
@@ -48,7 +49,7 @@ func (a *App) openHistory(ctx context.Context) error {
 	a.onClose("the history", a.history.Close)
 	show := dispatch.AddressLog(a.cfg.Process.LogAddresses).Show
 	a.recorder = history.NewRecorder(history.Config{Keep: keep, Show: show}, history.Deps{Store: a.history, Logger: a.deps.Logger, Now: time.Now})
-	a.metrics.WatchHistory(a.registry, a.recorder)
+	metrics.WatchHistory(a.registry, a.recorder)
 	return nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"postern/gateway/kept"
 	keptfiles "postern/gateway/kept/files"
 	keptpostgres "postern/gateway/kept/postgres"
+	"postern/gateway/metrics"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -41,7 +42,7 @@ func (a *App) openKept(ctx context.Context) error {
 	}
 	a.onClose("delivered mail", a.kept.Close)
 	a.keeper = kept.NewKeeper(d.Keep, kept.Deps{Store: a.kept, Logger: a.deps.Logger, Now: time.Now})
-	a.metrics.WatchKept(a.registry, a.keeper)
+	metrics.WatchKept(a.registry, a.keeper)
 	return nil
 }
 

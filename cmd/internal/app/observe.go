@@ -7,37 +7,35 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"postern/gateway"
 	"postern/gateway/content"
 	"postern/gateway/dispatch"
+	"postern/gateway/metrics"
 	"postern/gateway/ops"
 	"postern/gateway/spool"
 	"postern/webhook"
 )
 
-// meters makes the registry and all series.
+// meters makes all series that are there from the start.
 func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) {
-	a.registry = prometheus.NewRegistry()
 	var names []string
 	for _, ep := range router.Endpoints() {
 		names = append(names, ep.Name())
 	}
-	options := ops.MetricsOptions{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes),
-		ClockOff: a.clock.Off}
+	options := metrics.Options{Version: a.deps.Version, Endpoints: names, SpoolUsed: spooler.Used, SpoolMaxBytes: int64(a.cfg.Process.SpoolMaxBytes),
+		ClockOff: a.clock.Off, Disk: a.disk(spooler)}
 	if a.budget != nil {
 		options.Memory = a.budget.Stats
 	}
 	if a.certificate != nil {
 		options.CertificateEnd = a.certificateEnd
 	}
-	a.metrics = ops.NewMetrics(a.registry, options)
+	a.metrics = metrics.New(a.registry, options)
 	if a.queue != nil {
-		a.registry.MustRegister(ops.NewQueueStats(a.queue, names))
+		a.metrics.WatchQueue(a.registry, a.queue, a.cfg.Delivery.RetryMaxAge)
 	}
 	if a.bodies != nil {
-		a.registry.MustRegister(ops.NewBodyStats(a.bodies))
+		metrics.WatchBodies(a.registry, a.bodies)
 	}
 }
 
@@ -113,6 +111,6 @@ func (a *App) opsServer(router *webhook.Router, links *content.Links) error {
 const httpGrace = 5 * time.Second
 
 var (
-	_ gateway.Observer  = (*ops.Metrics)(nil)
-	_ dispatch.Observer = (*ops.Metrics)(nil)
+	_ gateway.Observer  = (*metrics.Metrics)(nil)
+	_ dispatch.Observer = (*metrics.Metrics)(nil)
 )

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"postern/cmd/internal/config"
@@ -63,6 +64,21 @@ func spoolBound(set config.Size, disk int64) config.Size {
 		return config.Size(min(defaultSpool, disk/spoolShare))
 	default:
 		return defaultSpool
+	}
+}
+
+// disk asks for the volume where mail waits: the store's, else the spool's.
+func (a *App) disk(spooler *spool.Spooler) func() (available, size int64, err error) {
+	dir := spooler.Dir()
+	if folder := a.cfg.Delivery.Store.Folder(); folder != "" {
+		dir = folder
+	}
+	return func() (available, size int64, err error) {
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(dir, &s); err != nil {
+			return 0, 0, err
+		}
+		return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/cmd/internal/config"
+	"postern/gateway/metrics"
 	"postern/retry"
 	"postern/retry/engine"
 	"postern/retry/postgres"
@@ -31,8 +32,9 @@ func (a *App) openQueue(ctx context.Context) (retry.Queue, error) {
 	}
 	a.deps.Logger.Info("queue open", "store", d.Store.String())
 	a.onClose("the queue", q.Close)
-	a.dedup = retry.NewFallbackDedup(q, maxDedupRecords, a.deps.Logger)
-	return q, nil
+	timed := metrics.WatchStore(a.registry, q)
+	a.dedup = retry.NewFallbackDedup(timed, maxDedupRecords, a.deps.Logger)
+	return timed, nil
 }
 
 func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, error) {

@@ -11,6 +11,7 @@ import (
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
 	"postern/gateway/mail"
+	"postern/gateway/metrics"
 	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/gateway/rspamd"
@@ -47,7 +48,11 @@ func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, link
 			return urls, urls.Until()
 		}
 	}
-	return dispatch.New(dispatch.Config{ParseLimits: a.parseLimits(), LogAddresses: dispatch.AddressLog(a.cfg.Process.LogAddresses)}, deps)
+	x, err := dispatch.New(dispatch.Config{ParseLimits: a.parseLimits(), LogAddresses: dispatch.AddressLog(a.cfg.Process.LogAddresses)}, deps)
+	if err == nil {
+		metrics.WatchSlots(a.registry, x.Loads)
+	}
+	return x, err
 }
 
 // newGateway makes what answers the engine and the queue.

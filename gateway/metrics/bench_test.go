@@ -1,4 +1,4 @@
-package ops
+package metrics
 
 import (
 	"testing"
@@ -12,7 +12,7 @@ import (
 
 // What one delivered message costs in counting.
 func BenchmarkObserve(b *testing.B) {
-	m := NewMetrics(prometheus.NewRegistry(), MetricsOptions{Endpoints: []string{"app"}})
+	m := New(prometheus.NewRegistry(), Options{Endpoints: []string{"app"}})
 	e := &mail.Envelope{ID: "m1", From: "a@example.org", To: []mail.Recipient{{Address: "b@example.com"}}, Size: 32 << 10}
 	o := webhook.Outcome{Endpoint: "app", Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Status: 200, Elapsed: time.Millisecond}
 	s := m.SMTP()
@@ -21,7 +21,7 @@ func BenchmarkObserve(b *testing.B) {
 		for _, verb := range []string{"MAIL", "RCPT", "DATA", "END-OF-DATA"} {
 			s.Replied(nil, verb, 250)
 		}
-		m.Delivered(o, false)
-		m.Received(e, 250)
+		m.Delivered(o, false, time.Millisecond)
+		m.Received(e, 250, time.Millisecond)
 	}
 }

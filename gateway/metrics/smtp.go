@@ -1,4 +1,4 @@
-package ops
+package metrics
 
 import (
 	"slices"
@@ -13,10 +13,11 @@ import (
 // smtpMetrics implements smtp.Observer.
 type smtpMetrics struct {
 	active   prometheus.Gauge
-	sessions *prometheus.CounterVec       // result
+	sessions map[smtp.End]prometheus.Counter
 	replies  *prometheus.CounterVec       // verb, code
 	usual    map[reply]prometheus.Counter // those of verbCodes: found without allocating
-	events   *prometheus.CounterVec       // event
+	events   map[smtp.Event]prometheus.Counter
+	signIns  map[smtp.SignIn]prometheus.Counter
 }
 
 type reply struct {
@@ -49,35 +50,42 @@ var verbCodes = map[string][]int{
 	"VRFY":        {250, 251, 252, 450, 501, 550, 551, 553},
 	"EXPN":        {250, 252, 450, 501, 502, 550},
 	"HELP":        {211, 214, 504},
-	"AUTH":        {235, 334, 454, 501, 503, 504, 535, 538},
+	"AUTH":        {235, 334, 421, 454, 501, 503, 504, 535, 538},
 	"STARTTLS":    {220, 454, 501, 502, 503},
 	"TURN":        {250, 502, 503},
 	"UNKNOWN":     {421, 500, 554},
 }
 
 func newSMTPMetrics(f promauto.Factory) smtpMetrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
 	s := smtpMetrics{
-		active: f.NewGauge(prometheus.GaugeOpts{Name: "postern_smtp_sessions_active", Help: "SMTP and LMTP connections open now."}),
-		sessions: f.NewCounterVec(prometheus.CounterOpts{Name: "postern_smtp_sessions_total",
-			Help: "Sessions that ended, by why."}, []string{"result"}),
-		replies: f.NewCounterVec(prometheus.CounterOpts{Name: "postern_smtp_replies_total",
-			Help: "Replies by command and code; END-OF-DATA is the reply to a message."}, []string{"verb", "code"}),
-		usual: map[reply]prometheus.Counter{},
-		events: f.NewCounterVec(prometheus.CounterOpts{Name: "postern_smtp_events_total",
-			Help: "What clients did that is no reply of its own, such as bare line feeds and early talk."}, []string{"event"}),
+		active:   f.NewGauge(prometheus.GaugeOpts{Name: "postern_smtp_sessions_active", Help: "SMTP and LMTP connections open now."}),
+		replies:  counter("postern_smtp_replies_total", "Replies by command and code; END-OF-DATA is the reply to a message.", "verb", "code"),
+		usual:    map[reply]prometheus.Counter{},
+		sessions: series(counter("postern_smtp_sessions_total", "Sessions that ended, by why.", "result"), smtp.Ends()),
+		events:   series(counter("postern_smtp_events_total", "What clients did that is no reply of its own, such as bare line feeds and early talk.", "event"), smtp.Events()),
+		signIns:  series(counter("postern_smtp_sign_ins_total", "Attempts to sign in (AUTH) by how they ended; wrong is a user or password.", "result"), smtp.SignIns()),
 	}
 	for verb, codes := range verbCodes {
 		for _, c := range codes {
 			s.usual[reply{verb, c}] = s.replies.WithLabelValues(verb, strconv.Itoa(c))
 		}
 	}
-	for _, e := range smtp.Ends() {
-		s.sessions.WithLabelValues(e.String())
-	}
-	for _, e := range smtp.Events() {
-		s.events.WithLabelValues(e.String())
-	}
 	return s
+}
+
+// series are a counter's, one for each value of a closed set.
+func series[T interface {
+	comparable
+	String() string
+}](v *prometheus.CounterVec, set []T) map[T]prometheus.Counter {
+	m := make(map[T]prometheus.Counter, len(set))
+	for _, t := range set {
+		m[t] = v.WithLabelValues(t.String())
+	}
+	return m
 }
 
 // SessionStarted implements smtp.Observer.
@@ -96,14 +104,15 @@ func (s *smtpMetrics) Replied(_ *smtp.Client, verb string, code int) {
 }
 
 // Happened implements smtp.Observer.
-func (s *smtpMetrics) Happened(_ *smtp.Client, e smtp.Event) {
-	s.events.WithLabelValues(e.String()).Inc()
-}
+func (s *smtpMetrics) Happened(_ *smtp.Client, e smtp.Event) { s.events[e].Inc() }
+
+// SignedIn implements smtp.Observer.
+func (s *smtpMetrics) SignedIn(_ *smtp.Client, how smtp.SignIn) { s.signIns[how].Inc() }
 
 // SessionEnded implements smtp.Observer.
 func (s *smtpMetrics) SessionEnded(_ *smtp.Client, end smtp.End) {
 	s.active.Dec()
-	s.sessions.WithLabelValues(end.String()).Inc()
+	s.sessions[end].Inc()
 }
 
 // codes are all that we answer (RFC 5321 section 4.2.3, RFC 4954, RFC 3207).

@@ -1,4 +1,4 @@
-package ops
+package metrics
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,25 +12,25 @@ type Bodies interface {
 	Counts() map[string]s3.Count
 }
 
-// BodyStats is a prometheus.Collector of the object store for large bodies.
-type BodyStats struct{ bodies Bodies }
+// bodyStats is a prometheus.Collector of the object store for large bodies.
+type bodyStats struct{ bodies Bodies }
 
-// NewBodyStats returns the collector of a store.
-func NewBodyStats(b Bodies) *BodyStats { return &BodyStats{b} }
+// WatchBodies registers the series of an object store.
+func WatchBodies(reg prometheus.Registerer, b Bodies) { reg.MustRegister(bodyStats{b}) }
 
 var (
-	descBodiesUp       = prometheus.NewDesc("postern_body_store_up", "1 while the object store for large bodies answers, 0 while it fails: large mail that must wait is left with its sender, and what waits there goes on waiting.", nil, nil)
+	descBodiesUp       = prometheus.NewDesc("postern_body_store_up", "1 while the object store for large bodies answers, 0 while it fails: large mail that must wait is left with its sender, and what waits there goes on waiting; there with POSTERN_BODY_STORE.", nil, nil)
 	descBodiesRequests = prometheus.NewDesc("postern_body_store_requests_total", "Requests to the object store by operation (put, get, delete, list, probe) and result (done, failed).", []string{"operation", "result"}, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (*BodyStats) Describe(ch chan<- *prometheus.Desc) {
+func (bodyStats) Describe(ch chan<- *prometheus.Desc) {
 	ch <- descBodiesUp
 	ch <- descBodiesRequests
 }
 
 // Collect implements prometheus.Collector.
-func (s *BodyStats) Collect(ch chan<- prometheus.Metric) {
+func (s bodyStats) Collect(ch chan<- prometheus.Metric) {
 	up := 1.0
 	if s.bodies.Health() != nil {
 		up = 0

@@ -1,4 +1,4 @@
-package ops
+package metrics
 
 import (
 	"errors"
@@ -23,10 +23,10 @@ func TestBodyStats(t *testing.T) {
 # TYPE postern_body_store_requests_total counter
 postern_body_store_requests_total{operation="put",result="done"} 3
 postern_body_store_requests_total{operation="put",result="failed"} 1
-# HELP postern_body_store_up 1 while the object store for large bodies answers, 0 while it fails: large mail that must wait is left with its sender, and what waits there goes on waiting.
+# HELP postern_body_store_up 1 while the object store for large bodies answers, 0 while it fails: large mail that must wait is left with its sender, and what waits there goes on waiting; there with POSTERN_BODY_STORE.
 # TYPE postern_body_store_up gauge
 postern_body_store_up ` + up + "\n"
-		if err := testutil.CollectAndCompare(NewBodyStats(bodyStore{err}), strings.NewReader(want)); err != nil {
+		if err := testutil.CollectAndCompare(bodyStats{bodyStore{err}}, strings.NewReader(want)); err != nil {
 			t.Error(err)
 		}
 	}
