@@ -105,7 +105,7 @@ func (q *Queue) each(ctx context.Context, f retry.Filter, what string, do func(p
 		}
 		total += len(rows)
 		if len(rows) < bulk {
-			q.hint()
+			q.hintAll()
 			return total, q.readUsage(ctx)
 		}
 		last = rows[len(rows)-1]
@@ -146,7 +146,7 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 	})
 	if err == nil {
 		q.endpoints.forget()
-		q.hint()
+		q.hintAll()
 	}
 	return err
 }

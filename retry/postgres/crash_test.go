@@ -271,6 +271,18 @@ func (p *proxy) arm(commit string, cut int32) {
 	p.cut.Store(cut)
 }
 
+// others cuts the other connections too where none is to come through.
+func (p *proxy) others() {
+	if !p.deaf.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		_ = c.Close()
+	}
+}
+
 func (p *proxy) serve() {
 	for {
 		client, err := p.l.Accept()
@@ -306,11 +318,13 @@ func (p *proxy) pump(from, to net.Conn, committing *atomic.Bool, request bool) {
 		}
 		if request && p.cut.Load() != cutNothing && bytes.Contains(bytes.ToLower(buf[:n]), []byte(*p.commit.Load())) {
 			if p.cut.CompareAndSwap(cutRequest, cutNothing) {
+				p.others()
 				return
 			}
 			committing.Store(true)
 		}
 		if !request && committing.Swap(false) && p.cut.CompareAndSwap(cutAnswer, cutNothing) {
+			p.others()
 			return
 		}
 		if _, err := to.Write(buf[:n]); err != nil {

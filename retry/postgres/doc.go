@@ -12,7 +12,8 @@
 //
 // Leases are taken with SKIP LOCKED and fenced by a token; a replica that dies
 // loses its leases when they run out. Bounds are soft: replicas see each
-// other's mail within a second.
+// other's mail at once, or within a second behind a pooler, which may give
+// connections away after each transaction (PgBouncer's mode of that name).
 //
 // Unlike an embedded store this one is never given up: after a server's
 // restart or failover the pool connects again, and what couldn't be written

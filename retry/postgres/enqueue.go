@@ -23,6 +23,9 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 		if _, ok := q.names.Load(d.Endpoint); !ok {
 			q.endpoints.forget()
 		}
+		if d.Wait <= 0 && d.Dead == "" {
+			q.teller.want()
+		}
 	}
 	q.hint()
 	return e.res, nil

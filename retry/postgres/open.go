@@ -70,7 +70,9 @@ type Queue struct {
 	clock   atomic.Pointer[retry.Clock] // the server's, steady; nil until it is reached
 	offset  atomic.Int64                // the server's clock less the machine's, in ns
 	reached atomic.Bool                 // the server was reached, checked and migrated
+	pooled  atomic.Bool                 // there is a pooler before the server
 	notify  engine.Hint
+	teller  teller
 
 	usage   engine.Usage
 	staged  engine.Staged
@@ -100,7 +102,7 @@ const firstTry = 5 * time.Second
 // meanwhile everything fails with errAway, and mail that must wait stays with
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
-	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1)}
+	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller()}
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.setCommitMode("on")
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
@@ -119,12 +121,13 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	}
 	run, stop := context.WithCancel(context.Background())
 	q.stop = stop
+	q.wg.Go(func() { q.tell(run) })
 	q.stores.start(run, lanes)
 	q.endings.start(run, 1) // two would wait for one another's messages
 	q.reads.start(run, lanes)
 	if !q.o.Admin {
-		q.wg.Add(1)
-		go func() { defer q.wg.Done(); q.housekeep(run) }()
+		q.wg.Go(func() { q.housekeep(run) })
+		q.wg.Go(func() { q.listen(run) })
 		q.sweepObjects(run)
 	}
 	return q, nil
@@ -136,12 +139,7 @@ func (q *Queue) open(ctx context.Context, dsn string) error {
 		return errors.New("the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
 	}
 	cfg.MaxConns = q.o.Conns
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		if !q.reached.Load() && ctx.Value(preparing{}) == nil {
-			return errAway
-		}
-		return nil
-	}
+	cfg.BeforeConnect, cfg.AfterConnect = q.beforeConnect, q.afterConnect
 	q.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
 	return err
 }
@@ -155,12 +153,16 @@ var errAway = errors.New("the queue's PostgreSQL hasn't been reached yet")
 // prepare checks the server, migrates its schema and reads its clock.
 func (q *Queue) prepare(ctx context.Context) error {
 	ctx = context.WithValue(ctx, preparing{}, true)
-	if err := q.checkServer(ctx); err != nil {
+	err := q.checkServer(ctx)
+	if errors.Is(err, errPooler) {
+		err = q.checkServer(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	if !q.o.Admin {
 		if err := q.migrate(ctx); err != nil {
-			return err
+			return poolingMode(err)
 		}
 	}
 	if err := q.readClock(ctx); err != nil {
@@ -177,7 +179,7 @@ func (q *Queue) prepare(ctx context.Context) error {
 // away says that the server may come back by itself: it wasn't reached, is
 // starting or ending, or has no connection free (classes 08, 53 and 57).
 func away(err error) bool {
-	if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrNewerSchema) {
+	if errors.Is(err, ErrUnsafe) || errors.Is(err, ErrNewerSchema) || errors.Is(err, ErrStatementPooling) {
 		return false
 	}
 	var e *pgconn.PgError
@@ -232,6 +234,12 @@ func (q *Queue) Close() error {
 func (q *Queue) Notify() <-chan struct{} { return q.notify }
 
 func (q *Queue) hint() { q.notify.Give() }
+
+// hintAll hints to the other replicas' workers too.
+func (q *Queue) hintAll() {
+	q.hint()
+	q.teller.want()
+}
 
 // tx runs f in a durable transaction; errInDoubt where nobody knows whether it
 // is committed.

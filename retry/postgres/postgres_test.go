@@ -11,6 +11,7 @@ import (
 )
 
 func TestSuite(t *testing.T) {
+	t.Parallel()
 	dsn := shared.Database(t)
 	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
 		execute(t, dsn, "DROP SCHEMA IF EXISTS postern CASCADE")

@@ -69,9 +69,8 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 		return nil, errors.New("history: the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
 	}
 	cfg.MaxConns, cfg.MinConns = conns, 0
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "SET synchronous_commit = off")
-		return err
+	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement { // a prepared statement is gone behind a pooler
+		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
@@ -116,6 +115,9 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 		return err
 	}
 	batch := &pgx.Batch{}
+	// Of this transaction alone: behind a pooler the connection's next one is the
+	// queue's, which must wait for the disk.
+	batch.Queue("SELECT set_config('synchronous_commit', 'off', true)")
 	for i := range b.Records {
 		r := &b.Records[i]
 		data, err := json.Marshal(r)
@@ -137,7 +139,7 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 			batch.Queue(settle, a.Message, string(a.Settles))
 		}
 	}
-	if batch.Len() == 0 {
+	if batch.Len() == 1 {
 		return nil
 	}
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
