@@ -72,6 +72,8 @@ type setting struct {
 	directory gateway.Directory // nil: who matches an endpoint
 	reporter  gateway.Reporter
 	observer  gateway.Observer
+	history   gateway.History
+	keeper    gateway.Keeper
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
 	dedup     retry.Dedup                       // nil: the queue's
@@ -130,7 +132,7 @@ func newHarness(t *testing.T, s setting) *harness {
 		s.gateway.Policy = retry.DefaultPolicy()
 	}
 	h.policy = s.gateway.Policy
-	deps.Auth, deps.Filter = s.sender, s.filter
+	deps.Auth, deps.Filter, deps.History, deps.Keeper = s.sender, s.filter, s.history, s.keeper
 	h.gateway, err = gateway.New(s.gateway, deps)
 	h.must(err)
 	h.serve(s, breakers)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -232,7 +233,8 @@ func TestSpamFilter(t *testing.T) {
 			if action == "" {
 				f.spam = nil
 			}
-			s := setting{filter: f, noQueue: true}
+			heard := &counter{}
+			s := setting{filter: f, noQueue: true, observer: heard}
 			s.gateway.EnforceSpam = enforce
 			h := newHarness(t, s)
 			want := "250"
@@ -241,6 +243,9 @@ func TestSpamFilter(t *testing.T) {
 			}
 			if got := h.dial(h.addr, "EHLO").deliver(from("a@b.example", "1"), "x@in.example"); !strings.HasPrefix(got, want) {
 				t.Errorf("%q, enforce %v: %s, want %s", action, enforce, got, want)
+			}
+			if counted := "reply " + want[:3]; !slices.Equal(heard.all(), []string{counted}) {
+				t.Errorf("%q, enforce %v: counted %q, want %q", action, enforce, heard.all(), counted)
 			}
 			if want == "250" {
 				body := string(h.waitFor(1)[0].Body)

@@ -125,3 +125,25 @@ func TestSlotsFollowTheirPace(t *testing.T) {
 		t.Errorf("%d slots after time-outs", adapts.most())
 	}
 }
+
+// TestLearn: what counts as a failing answer, and that a trip begins with the POSTs
+// of both origins that are still under way.
+func TestLearn(t *testing.T) {
+	for status, failed := range map[int]int{0: 1, 200: 0, 404: 0, 429: 1, 499: 0, 500: 1, 503: 1} {
+		s := newSlots(bounds{1, 1000})
+		s.learn(webhook.Outcome{Reason: webhook.ReasonUnavailable, Status: status, Elapsed: ms})
+		if s.trip.failed != failed || len(s.trip.took) != 1-failed {
+			t.Errorf("%d: %+v", status, s.trip)
+		}
+	}
+	s := newSlots(bounds{64, 1000})
+	s.take(Fresh)
+	s.take(Fresh)
+	s.take(Queued)
+	for range shortTrip {
+		s.learn(webhook.Outcome{Reason: webhook.ReasonDelivered, Status: 200, Elapsed: ms})
+	}
+	if s.trip.peak != 3 || len(s.trip.took) != 0 {
+		t.Errorf("the next trip begins with %+v", s.trip)
+	}
+}

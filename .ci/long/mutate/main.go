@@ -2,142 +2,173 @@
 // runs its tests against each change: a change that no test notices is a
 // promise that nothing holds. The tree is never touched (go test -overlay).
 //
-//	go run ./.ci/long/mutate [-every N] [-from N] [-to N] DIR[:file.go,…] …
+//	go run ./.ci/long/mutate [-every N] [-from N] [-for 3m] DIR[:file.go,…] …
 //
-// Each DIR's mutants are run against DIR's own tests. Survivors are printed and
-// end it with 1, but for those that argued.txt explains.
+// Each DIR is compiled once, with all of its mutants behind switches, and each
+// mutant is run against those of DIR's own tests that reach it. Survivors are
+// printed and end it with 1, but for those that argued.txt explains. The summary
+// comes in any case: after an interrupt, or where the time is over, it says where
+// to go on.
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 )
 
-// runLimit is for one mutant's tests; a mutant that hangs is killed.
-const runLimit = 3 * time.Minute
-
 func main() {
 	log.SetFlags(0)
 	every := flag.Int("every", 1, "take each `N`th mutant only")
-	from := flag.Int("from", 0, "begin with mutant `N`")
-	to := flag.Int("to", 1<<30, "end before mutant `N`")
+	from := flag.Int("from", 0, "begin with the `N`th of those taken")
+	whole := flag.Duration("for", time.Hour, "end after this `time`")
+	limit := flag.Duration("limit", 30*time.Second, "`time` for a mutant's tests; one that hangs is killed")
 	list := flag.Bool("list", false, "print the mutants and run none")
-	jobs := flag.Int("jobs", 2, "mutants at once")
-	quick := flag.String("quick", "", "tests (a `pattern`) to run first; the others only where these don't notice")
+	jobs := flag.Int("jobs", 6, "mutants at once")
 	flag.Parse()
-	var all []mutant
-	for _, arg := range flag.Args() {
-		found, err := mutants(arg)
-		if err != nil {
-			log.Fatal(err)
-		}
-		all = append(all, found...)
-	}
-	var chosen []mutant
-	for i := *from; i < min(*to, len(all)); i++ {
-		if i%*every == 0 {
-			chosen = append(chosen, all[i])
-		}
-	}
-	if *list {
-		for i, m := range chosen {
-			fmt.Println(i, m)
-		}
-		return
-	}
 	argued, err := readArgued(filepath.Join(".ci", "long", "mutate", "argued.txt"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	if run(chosen, argued, *jobs, *quick) > 0 {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := context.WithTimeout(ctx, *whole)
+	r := &run{every: *every, from: *from, limit: *limit, jobs: *jobs, list: *list, argued: argued, count: map[string]int{}}
+	for _, arg := range flag.Args() {
+		if err = r.packageOf(ctx, arg); err != nil {
+			break
+		}
+	}
+	cancel()
+	stop()
+	r.summary(err)
+	if err != nil || r.count["survived"] > 0 {
 		os.Exit(1)
 	}
 }
 
-// run tests the mutants and returns how many survived without a reason.
-func run(list []mutant, argued map[string]bool, jobs int, quick string) (survivors int) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	count := map[string]int{}
+// run is the mutants of all packages.
+type run struct {
+	every, from, jobs int
+	limit             time.Duration
+	list              bool
+	argued            map[string]bool
+
+	ids, taken int // mutants seen, and taken, so far
+	mu         sync.Mutex
+	count      map[string]int
+}
+
+// packageOf runs the mutants of DIR:files.
+func (r *run) packageOf(ctx context.Context, arg string) error {
+	all, err := sources(arg)
+	if err != nil {
+		return err
+	}
+	var chosen []mutant
+	for _, s := range all {
+		var taken []mutant
+		for _, m := range s.mutants {
+			r.ids++
+			if m.id = r.ids; m.id%r.every == 0 {
+				r.taken++
+				if r.taken > r.from {
+					taken = append(taken, m)
+				}
+			}
+		}
+		s.mutants = taken
+		chosen = append(chosen, taken...)
+	}
+	if r.list || len(chosen) == 0 {
+		for _, m := range chosen {
+			fmt.Println(m.id, m)
+		}
+		return nil
+	}
+	dir, _, _ := strings.Cut(arg, ":")
+	b, err := build(ctx, filepath.Clean(dir), all)
+	if b != nil {
+		defer b.remove()
+	}
+	if err == nil {
+		began := time.Now()
+		err = b.listTests(ctx, r.jobs)
+		fmt.Printf("%s: its tests took %v\n", arg, time.Since(began).Round(time.Second))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d mutants\n", arg, len(chosen)-len(b.invalid))
+	return r.mutants(ctx, b, chosen)
+}
+
+// mutants runs the chosen ones, some at once.
+func (r *run) mutants(ctx context.Context, b *binary, chosen []mutant) error {
 	next := make(chan mutant)
-	for range jobs {
+	var wg sync.WaitGroup
+	for range r.jobs {
 		wg.Go(func() {
 			for m := range next {
-				end := m.test(quick)
-				if end == "survived" && argued[m.key()] {
-					end = "argued"
-				}
-				mu.Lock()
-				count[end]++
-				if end == "survived" {
-					fmt.Println("survived:", m)
-				}
-				mu.Unlock()
+				r.one(ctx, b, m)
 			}
 		})
 	}
-	for _, m := range list {
-		next <- m
+	for _, m := range chosen {
+		if ctx.Err() == nil {
+			next <- m
+		}
 	}
 	close(next)
 	wg.Wait()
-	fmt.Printf("%d mutants: %d killed, %d argued, %d survived; %d don't compile\n",
-		len(list)-count["invalid"], count["killed"], count["argued"], count["survived"], count["invalid"])
-	return count["survived"]
+	return ctx.Err()
 }
 
-// test runs the tests against the mutant, the quick ones first: "killed",
-// "survived" or "invalid".
-func (m mutant) test(quick string) string {
-	dir, err := os.MkdirTemp("", "mutate-")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	changed := filepath.Join(dir, filepath.Base(m.file))
-	overlay := filepath.Join(dir, "overlay.json")
-	source, _ := filepath.Abs(m.file)
-	text, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
-	if err == nil {
-		err = os.WriteFile(changed, m.apply(), 0o600)
-	}
-	if err == nil {
-		err = os.WriteFile(overlay, text, 0o600)
-	}
-	if err != nil {
-		log.Fatal(err)
-	}
-	if quick != "" {
-		if end := goTest(overlay, m.file, quick); end != "survived" {
-			return end
-		}
-	}
-	return goTest(overlay, m.file, ".")
-}
-
-// goTest runs those of a file's package's tests that the pattern means.
-func goTest(overlay, file, pattern string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), runLimit)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast",
-		"-timeout", runLimit.String(), "-run", pattern, "./"+filepath.Dir(file)).CombinedOutput()
+// one runs one mutant and counts what became of it.
+func (r *run) one(ctx context.Context, b *binary, m mutant) {
+	end := "survived"
 	switch {
-	case err == nil:
-		return "survived"
-	case bytes.Contains(out, []byte("[build failed]")):
-		return "invalid"
+	case b.invalid[m.id]:
+		end = "invalid"
+	case b.kill(ctx, m, r.limit):
+		end = "killed"
+	case ctx.Err() != nil:
+		return
+	case r.argued[m.key()]:
+		end = "argued"
 	}
-	return "killed"
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count[end]++
+	if end == "survived" || end == "argued" {
+		fmt.Printf("%s (%d tests reach it): %s\n", end, len(b.tests[m.id]), m)
+	}
+	if done := r.done(); done%20 == 0 {
+		fmt.Printf("… %d: %d killed, %d survived\n", done, r.count["killed"], r.count["survived"])
+	}
+}
+
+func (r *run) done() int {
+	n := 0
+	for _, c := range r.count {
+		n += c
+	}
+	return n
+}
+
+func (r *run) summary(err error) {
+	c := r.count
+	fmt.Printf("%d mutants: %d killed, %d argued, %d survived; %d don't compile\n",
+		c["killed"]+c["argued"]+c["survived"], c["killed"], c["argued"], c["survived"], c["invalid"])
+	if err != nil {
+		fmt.Printf("not all were run (%v); go on with -from %d\n", err, r.from+r.done())
+	}
 }
 
 // readArgued reads the mutants that no test can tell from the code: a key a

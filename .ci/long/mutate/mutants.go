@@ -11,15 +11,31 @@ import (
 	"strings"
 )
 
-// mutant is one change of one file: octets from..to become text.
+// mutant is one change of one file. All of a package's mutants are compiled in at
+// once, each behind a switch of its own (instrument.go).
 type mutant struct {
+	id       int
 	file     string
 	function string
 	line     int
-	from, to int
-	was, is  string
-	source   []byte
+	from, to int // octets of the file that it changes
+	kind     kind
+	x, y     [2]int // octets of its operands
+	was, is  string // for people
 }
+
+// kind is how the change is written.
+type kind uint8
+
+const (
+	negate   kind = iota // a truth value becomes the other
+	logic                // && and || are exchanged
+	number               // + and - are exchanged, a number is one more
+	boundary             // < and <=, > and >= are exchanged
+	literal              // true and false are exchanged
+	removal              // a statement is left out
+	noCase               // a case of a switch never fits
+)
 
 func (m mutant) String() string { return fmt.Sprintf("%s:%d: %s", m.file, m.line, m.key()) }
 
@@ -30,110 +46,146 @@ func (m mutant) key() string {
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func (m mutant) apply() []byte {
-	return slices.Concat(m.source[:m.from], []byte(m.is), m.source[m.to:])
+// source is a file and its mutants, in their order.
+type source struct {
+	path    string
+	text    []byte
+	mutants []mutant
 }
 
-// mutants lists the changes of DIR's code, or of some of its files: DIR:a.go,b.go.
-func mutants(arg string) ([]mutant, error) {
+// sources reads DIR's code, or some of its files: DIR:a.go,b.go.
+func sources(arg string) ([]*source, error) {
 	dir, only, some := strings.Cut(arg, ":")
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
 	}
-	var out []mutant
+	var out []*source
 	for _, f := range files {
 		if strings.HasSuffix(f, "_test.go") || some && !slices.Contains(strings.Split(only, ","), filepath.Base(f)) {
 			continue
 		}
-		found, err := fileMutants(f)
+		s, err := readSource(f)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, found...)
+		out = append(out, s)
 	}
 	return out, nil
 }
 
-func fileMutants(path string) ([]mutant, error) {
-	source, err := os.ReadFile(path)
+func readSource(path string) (*source, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	set := token.NewFileSet()
-	file, err := parser.ParseFile(set, path, source, 0)
+	file, err := parser.ParseFile(set, path, text, 0)
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{set: set, source: source, path: path}
+	c := &collector{set: set, source: &source{path: path, text: text}}
 	for _, d := range file.Decls {
 		if f, ok := d.(*ast.FuncDecl); ok && f.Body != nil {
 			c.function = f.Name.Name
 			ast.Inspect(f.Body, c.visit)
 		}
 	}
-	return c.out, nil
+	return c.source, nil
 }
 
 // collector notes the changes of one file.
 type collector struct {
+	*source
 	set      *token.FileSet
-	source   []byte
-	path     string
 	function string
-	out      []mutant
 }
 
-// other is what an operator is exchanged for.
-var other = map[token.Token]string{
+// opposite is the operator that is true where another is false.
+var opposite = map[token.Token]string{
 	token.EQL: "!=", token.NEQ: "==", token.LSS: ">=", token.GEQ: "<", token.GTR: "<=", token.LEQ: ">",
-	token.LAND: "||", token.LOR: "&&", token.ADD: "-", token.SUB: "+",
+}
+
+// exchanged is what an operator is exchanged for.
+var exchanged = map[token.Token]struct {
+	op   string
+	kind kind
+}{
+	token.LAND: {"||", logic}, token.LOR: {"&&", logic}, token.ADD: {"-", number}, token.SUB: {"+", number},
+	token.LSS: {"<=", boundary}, token.LEQ: {"<", boundary}, token.GTR: {">=", boundary}, token.GEQ: {">", boundary},
 }
 
 func (c *collector) visit(n ast.Node) bool {
 	switch n := n.(type) {
+	case *ast.GenDecl:
+		return n.Tok != token.CONST
 	case *ast.BinaryExpr:
-		if is, ok := other[n.Op]; ok {
-			c.change(n.Pos(), n.End(), c.text(n.X)+" "+is+" "+c.text(n.Y))
-		}
+		c.binary(n)
 	case *ast.UnaryExpr:
 		if n.Op == token.NOT {
-			c.change(n.Pos(), n.End(), c.text(n.X))
+			c.change(negate, n, c.textOf(n.X))
 		}
 	case *ast.Ident:
 		switch n.Name {
 		case "true":
-			c.change(n.Pos(), n.End(), "false")
+			c.change(literal, n, "false")
 		case "false":
-			c.change(n.Pos(), n.End(), "true")
+			c.change(literal, n, "true")
 		}
 	case *ast.IfStmt:
-		if _, simple := n.Cond.(*ast.BinaryExpr); !simple { // a comparison is changed already
-			c.change(n.Cond.Pos(), n.Cond.End(), "!("+c.text(n.Cond)+")")
+		switch n.Cond.(type) {
+		case *ast.BinaryExpr, *ast.UnaryExpr: // changed themselves
+		default:
+			c.change(negate, n.Cond, "!"+c.textOf(n.Cond))
 		}
 	case *ast.ExprStmt:
-		if _, call := n.X.(*ast.CallExpr); call {
-			c.change(n.Pos(), n.End(), "")
+		if call, ok := n.X.(*ast.CallExpr); ok && !logs(call) {
+			c.change(removal, n, "")
 		}
-	case *ast.CaseClause:
-		if len(n.List) > 0 && len(n.Body) > 0 {
-			c.change(n.Pos(), n.End(), "")
+	case *ast.SwitchStmt:
+		for _, clause := range n.Body.List {
+			if clause := clause.(*ast.CaseClause); n.Tag == nil && len(clause.Body) > 0 {
+				for _, condition := range clause.List {
+					c.change(noCase, condition, "never")
+				}
+			}
 		}
 	case *ast.BasicLit:
 		if n.Kind == token.INT && n.Value != "0" {
-			c.change(n.Pos(), n.End(), "("+n.Value+"+1)")
+			c.change(number, n, "("+n.Value+"+1)")
 		}
 	}
 	return true
 }
 
-func (c *collector) text(n ast.Node) string {
-	return string(c.source[c.offset(n.Pos()):c.offset(n.End())])
+// logs reports whether a call writes a log line: nothing is decided by one.
+func logs(call *ast.CallExpr) bool {
+	f, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && slices.Contains([]string{"Debug", "Info", "Warn", "Error", "LogAttrs"}, f.Sel.Name)
 }
 
-func (c *collector) offset(p token.Pos) int { return c.set.Position(p).Offset }
+func (c *collector) binary(n *ast.BinaryExpr) {
+	x, y := c.textOf(n.X), c.textOf(n.Y)
+	if op, ok := opposite[n.Op]; ok {
+		c.change(negate, n, x+" "+op+" "+y)
+	}
+	if to, ok := exchanged[n.Op]; ok {
+		c.change(to.kind, n, x+" "+to.op+" "+y)
+		m := &c.mutants[len(c.mutants)-1]
+		m.x, m.y = c.span(n.X), c.span(n.Y)
+	}
+}
 
-func (c *collector) change(from, to token.Pos, is string) {
-	a, b := c.offset(from), c.offset(to)
-	c.out = append(c.out, mutant{file: c.path, function: c.function, line: c.set.Position(from).Line, from: a, to: b, was: string(c.source[a:b]), is: is, source: c.source})
+func (c *collector) span(n ast.Node) [2]int {
+	return [2]int{c.set.Position(n.Pos()).Offset, c.set.Position(n.End()).Offset}
+}
+
+func (c *collector) textOf(n ast.Node) string {
+	at := c.span(n)
+	return string(c.text[at[0]:at[1]])
+}
+
+func (c *collector) change(k kind, n ast.Node, is string) {
+	at := c.span(n)
+	c.mutants = append(c.mutants, mutant{file: c.path, function: c.function, line: c.set.Position(n.Pos()).Line, from: at[0], to: at[1], kind: k, was: c.textOf(n), is: is})
 }

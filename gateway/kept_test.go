@@ -1,0 +1,120 @@
+package gateway_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"postern/gateway"
+	"postern/gateway/history"
+	"postern/gateway/mail"
+	"postern/retry"
+)
+
+// keeper notes which mail is kept, by its Message-ID, and how.
+type keeper struct {
+	mu   sync.Mutex
+	kept []string
+}
+
+func (k *keeper) note(how string, env *mail.Envelope, head *mail.Message, data mail.Source) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if env == nil || head == nil || data == nil {
+		how = "without the message"
+	}
+	k.kept = append(k.kept, how+" "+head.MessageID)
+}
+
+// Keep implements gateway.Keeper.
+func (k *keeper) Keep(env *mail.Envelope, head *mail.Message, data mail.Source) {
+	k.note("fresh", env, head, data)
+}
+
+// KeepNow implements gateway.Keeper.
+func (k *keeper) KeepNow(_ context.Context, env *mail.Envelope, head *mail.Message, data mail.Source) {
+	k.note("queued", env, head, data)
+}
+
+func (k *keeper) all() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.kept)
+}
+
+// TestKeep: mail that a webhook has is kept, at once or when it comes out of the
+// queue; mail that stays with its sender, or waits, is not.
+func TestKeep(t *testing.T) {
+	k := &keeper{}
+	s := setting{keeper: k, worker: true}
+	s.gateway.Policy = retry.Policy{First: 50 * time.Millisecond, Factor: 1, MaxDelay: 50 * time.Millisecond, MaxAge: time.Hour}
+	h := newHarness(t, s)
+	c := h.dial(h.addr, "EHLO")
+	c.send("MAIL", "one@a.example", "x@in.example")
+	h.answers(status(http.StatusNotAcceptable))
+	c.send("MAIL", "refused@a.example", "x@in.example")
+	if got := k.all(); !slices.Equal(got, []string{"fresh one@a.example"}) {
+		t.Errorf("kept: %q", got)
+	}
+	h.answers(status(http.StatusServiceUnavailable))
+	c.send("MAIL", "two@a.example", "x@in.example")
+	h.waitFor(2) // the second one is out of the queue
+	if got := k.all(); len(got) != 1 {
+		t.Errorf("what waits is kept: %q", got)
+	}
+	h.answers(nil)
+	for end := time.Now().Add(20 * time.Second); len(h.waiting()) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it still waits")
+		}
+	}
+	if got := k.all(); !slices.Equal(got, []string{"fresh one@a.example", "queued two@a.example"}) {
+		t.Errorf("kept: %q", got)
+	}
+}
+
+// records keeps the records of transactions.
+type records struct {
+	mu  sync.Mutex
+	all []history.Record
+}
+
+// Transaction implements gateway.History.
+func (r *records) Transaction(t history.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, t)
+}
+
+// Attempt implements gateway.History.
+func (r *records) Attempt(history.Attempt) {}
+
+// TestRepeats: a mail that the queue has already and that its sender gives once
+// more is one that waits, told with the first.
+func TestRepeats(t *testing.T) {
+	r := &records{}
+	h := newHarness(t, setting{history: r})
+	h.answers(status(http.StatusServiceUnavailable))
+	k := h.dial(h.addr, "EHLO")
+	for range 2 {
+		k.send("MAIL", "same@a.example", "x@in.example")
+	}
+	k.send("MAIL", "other@a.example", "x@in.example")
+	k.say("NOOP", 250) // the last transaction has ended
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) != 3 || r.all[0].Waiting != 1 || r.all[0].Repeats != "" || r.all[1].Waiting != 0 || r.all[1].Repeats != r.all[0].ID || r.all[2].Waiting != 1 || r.all[2].Repeats != "" {
+		t.Errorf("%+v", r.all)
+	}
+	if w := h.waiting(); len(w) != 2 {
+		t.Errorf("%d wait", len(w))
+	}
+}
+
+var (
+	_ gateway.Keeper  = (*keeper)(nil)
+	_ gateway.History = (*records)(nil)
+)
