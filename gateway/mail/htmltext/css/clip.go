@@ -9,7 +9,8 @@ const (
 	FarOut     = 5000 // to the right or below
 )
 
-// ClipsAll knows rect(0,0,0,0) and its like.
+// ClipsAll reports whether a value of clip, such as rect(0,0,0,0), leaves no more to
+// see than Unreadable pixels either way.
 func ClipsAll(v []byte) bool {
 	if !HasFold(v, "rect") {
 		return false
@@ -32,6 +33,8 @@ func ClipsAll(v []byte) bool {
 	return n > 0 && largest <= Unreadable
 }
 
+// ClipsPath reports whether a value of clip-path leaves nothing to see: an inset from
+// half on, a circle or an ellipse without a radius, a polygon without an area.
 func ClipsPath(v []byte) bool {
 	name, arg, _ := bytes.Cut(bytes.TrimRight(v, ") "), []byte("("))
 	first, _ := Word(arg)
@@ -48,7 +51,8 @@ func ClipsPath(v []byte) bool {
 	return false
 }
 
-// MovesAway knows transforms that make an element vanish.
+// MovesAway reports whether a transform makes an element vanish: scaled to nothing,
+// or moved off the page.
 func MovesAway(v []byte) bool {
 	name, arg, _ := bytes.Cut(bytes.TrimRight(v, ") "), []byte("("))
 	first, rest := Word(arg)

@@ -2,9 +2,10 @@ package css
 
 import "strconv"
 
-// Colour is 0xAARRGGBB.
+// Colour is 0xAARRGGBB; an alpha of ff is opaque.
 type Colour uint32
 
+// Colours that a page begins with.
 const (
 	White       Colour = 0xffffffff
 	Black       Colour = 0xff000000
@@ -12,7 +13,7 @@ const (
 	transparent Colour = 0
 )
 
-// Near says whether text of one colour can't be read on the other.
+// Near reports whether text of one colour can't be read on the other; both opaque.
 func Near(a, b Colour) bool {
 	const close = 17 // of 255: a reader sees no difference
 	for shift := 0; shift < 24; shift += 8 {
@@ -24,7 +25,7 @@ func Near(a, b Colour) bool {
 	return true
 }
 
-// over lays a colour over an opaque one.
+// Over is what is seen of a colour that lies over an opaque one.
 func (c Colour) Over(ground Colour) Colour {
 	alpha := uint32(c >> 24)
 	out := uint32(0xff)
@@ -35,7 +36,8 @@ func (c Colour) Over(ground Colour) Colour {
 	return Colour(out)
 }
 
-// ParseColour reads a CSS colour.
+// ParseColour reads a CSS colour: a name, #hex, rgb() or hsl(); false for what is
+// none.
 func ParseColour(v []byte) (Colour, bool) {
 	switch {
 	case len(v) == 0 || len(v) > 64:
@@ -60,7 +62,8 @@ func ParseColour(v []byte) (Colour, bool) {
 	return c | 0xff000000, ok
 }
 
-// ParseHex reads RGB, RGBA, RRGGBB and RRGGBBAA.
+// ParseHex reads RGB, RGBA, RRGGBB and RRGGBBAA, without the "#"; false for what is
+// none.
 func ParseHex(v []byte) (Colour, bool) {
 	var d [8]uint32
 	if len(v) > len(d) {

@@ -5,6 +5,7 @@ import "bytes"
 // Property is a CSS property that decides whether and how text is seen.
 type Property uint8
 
+// The properties. Those that say the same, such as overflow-x, are one.
 const (
 	propNone Property = iota
 	PropDisplay
@@ -57,15 +58,16 @@ var properties = map[string]Property{
 	"border": PropBorder, "mso-hide": PropMsoHide,
 }
 
-// Declaration is "property: value".
+// Declaration is "property: value", without the blanks around it.
 type Declaration struct {
 	Prop      Property
-	Important bool
-	Refers    bool // to custom properties
+	Important bool // it says !important
+	Refers    bool // the value has a var(): it refers to custom properties
 	Value     []byte
 }
 
-// Declarations calls f for each declaration that matters.
+// Declarations calls f for each declaration in b, the inside of a block or a style
+// attribute, that is of a Property and has a value. The values are parts of b.
 func Declarations(b []byte, f func(Declaration)) {
 	if bytes.Contains(b, []byte("/*")) {
 		b = DropComments(b)
@@ -146,6 +148,8 @@ func propertyOf(name []byte) Property {
 	return properties[string(low[:len(name)])]
 }
 
+// DropComments returns the text without its comments; one that never ends goes to
+// the end.
 func DropComments(b []byte) []byte {
 	var out []byte
 	for {
@@ -186,6 +190,7 @@ func UnescapeCSS(b []byte) []byte {
 	return out
 }
 
+// Unhex is the value of a hexadecimal digit, -1 for any other octet.
 func Unhex(c byte) int {
 	switch {
 	case c >= '0' && c <= '9':

@@ -1,6 +1,7 @@
 package css
 
-// The kinds of display that matter.
+// The kinds of display: DisplayBlock begins a line, DisplayOther is anything that is
+// seen and isn't named here.
 const (
 	DisplayUnset uint8 = iota
 	DisplayNone

@@ -11,8 +11,8 @@ const Unset = -1 << 20
 // DefaultSize is the font size that mail readers start with, in pixels.
 const DefaultSize = 16
 
-// ParseLength reads a CSS length in pixels: relative ones by the given em and,
-// for percentages, whole.
+// ParseLength reads a CSS length in pixels. em is the font size that relative ones
+// refer to, whole what 100 % is. False: it is no length, or in an unknown unit.
 func ParseLength(v []byte, em, whole float32) (float32, bool) {
 	n := 0
 	for n < len(v) && (v[n] >= '0' && v[n] <= '9' || v[n] == '.' || n == 0 && (v[n] == '-' || v[n] == '+')) {
@@ -51,7 +51,7 @@ func ParseLength(v []byte, em, whole float32) (float32, bool) {
 	return x, true
 }
 
-// Is compares with a lower-case word, whatever the case.
+// Is reports whether b is the word, which is in lower case, in whatever case.
 func Is(b []byte, word string) bool {
 	if len(b) != len(word) {
 		return false
@@ -64,7 +64,8 @@ func Is(b []byte, word string) bool {
 	return true
 }
 
-// HasFold says whether b contains a lower-case word, whatever the case.
+// HasFold reports whether b contains the word, which is in lower case, in whatever
+// case.
 func HasFold(b []byte, word string) bool {
 	for len(b) >= len(word) {
 		i := bytes.IndexByte(b, word[0])
@@ -82,8 +83,10 @@ func HasFold(b []byte, word string) bool {
 	return false
 }
 
+// Blank reports whether an octet is white space to CSS.
 func Blank(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
 
+// Trim returns b without the white space around it.
 func Trim(b []byte) []byte {
 	for len(b) > 0 && Blank(b[0]) {
 		b = b[1:]
@@ -94,7 +97,8 @@ func Trim(b []byte) []byte {
 	return b
 }
 
-// Word cuts the first word off a value; a function's arguments belong to it.
+// Word cuts the first word off a value, at a blank, a comma or a slash; a function's
+// arguments belong to its word.
 func Word(v []byte) (first, rest []byte) {
 	v = Trim(v)
 	depth := 0

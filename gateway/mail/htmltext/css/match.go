@@ -5,7 +5,8 @@ import (
 	"strconv"
 )
 
-// Nth says whether a place is one of a*n+b, n from 0.
+// Nth reports whether a place among siblings (1 is the first) is one of a*n+b, n from
+// 0 on.
 func Nth(place int32, a, b int) bool {
 	d := int(place) - b
 	if a == 0 {
@@ -42,7 +43,8 @@ func ParseNth(arg []byte) (step, start int, ok bool) {
 	return step, start, err == nil && also == nil && len(s) > 0
 }
 
-// Folds says whether an attribute's value has no case in HTML (HTML 4.16.2).
+// Folds reports whether a selector compares an attribute's value without regard to
+// case (HTML 4.16.2).
 func Folds(attribute string) bool {
 	switch attribute {
 	case "align", "bgcolor", "charset", "color", "dir", "face", "lang", "media", "method", "rel", "type", "valign":
@@ -51,7 +53,8 @@ func Folds(attribute string) bool {
 	return false
 }
 
-// ValueFits compares an attribute's value (Selectors 4, 6.1 and 6.2).
+// ValueFits compares an attribute's value by a selector's operator: 0 is [a], '=' is
+// [a=v], and '~', '|', '^', '$', '*' with a "=" (Selectors 4, 6.1 and 6.2).
 func ValueFits(op byte, v, want []byte) bool {
 	switch op {
 	case 0:

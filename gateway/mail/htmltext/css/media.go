@@ -5,6 +5,8 @@ import "bytes"
 // PageWidth is the width, in pixels, that media queries are asked for.
 const PageWidth = 1000
 
+// AtRuleApplies reports whether the rules in the block of an at-rule hold, by its
+// head, "@media …".
 func AtRuleApplies(head []byte) bool {
 	name, rest := Word(head[1:])
 	switch {
@@ -16,8 +18,8 @@ func AtRuleApplies(head []byte) bool {
 	return false
 }
 
-// MediaApplies says whether one of the queries is true of a mail reader's
-// window on a screen.
+// MediaApplies reports whether one of the media queries, or an empty list of them, is
+// true of a mail reader's window on a screen.
 func MediaApplies(queries []byte) bool {
 	if len(Trim(queries)) == 0 {
 		return true

@@ -24,7 +24,8 @@ func NestedHead(outer, head []byte) (all []byte) {
 	return all
 }
 
-// ClosingBrace is where the block that b starts in ends.
+// ClosingBrace is where the block ends in whose inside b starts; len(b) where it
+// doesn't end.
 func ClosingBrace(b []byte) int {
 	depth := 0
 	for i, c := range b {
@@ -41,7 +42,8 @@ func ClosingBrace(b []byte) int {
 	return len(b)
 }
 
-// CutTop cuts at the first separator outside of brackets and quotes.
+// CutTop cuts at the first separator outside of brackets and quotes; without one all
+// is first.
 func CutTop(b []byte, separator byte) (first, rest []byte) {
 	depth, quote := 0, byte(0)
 	for i, c := range b {
@@ -63,11 +65,12 @@ func CutTop(b []byte, separator byte) (first, rest []byte) {
 	return b, nil
 }
 
+// EqualFold is bytes.EqualFold.
 func EqualFold(b []byte, s string) bool {
 	return len(b) == len(s) && bytes.EqualFold(b, []byte(s))
 }
 
-// Lower changes b.
+// Lower makes the ASCII letters of b itself small, and returns it.
 func Lower(b []byte) []byte {
 	for i, c := range b {
 		if c >= 'A' && c <= 'Z' {
@@ -77,7 +80,7 @@ func Lower(b []byte) []byte {
 	return b
 }
 
-// Fields yields the words of an attribute.
+// Fields yields the words of an attribute's value, such as class.
 func Fields(b []byte) func(func([]byte) bool) {
 	return func(yield func([]byte) bool) {
 		for {
@@ -106,7 +109,8 @@ func IndexVar(v []byte) int {
 	return -1
 }
 
-// ClosingParen cuts at the parenthesis that closes what b starts in.
+// ClosingParen cuts at the parenthesis that closes the one in whose inside b starts;
+// without it all is inside.
 func ClosingParen(b []byte) (inside, rest []byte) {
 	depth, quote := 0, byte(0)
 	for i, c := range b {
