@@ -21,10 +21,10 @@ type Breakers struct {
 
 	mu      sync.Mutex
 	all     map[string]*Breaker
-	dirty   map[string]bool  // changed since the last Save
-	back    map[string]bool  // endpoints that work again, for takeBack
-	resumed map[string]int64 // by endpoint, how many of the operator's resumes were heeded
-	changed chan struct{}    // a hint that a state changed
+	dirty   map[string]struct{} // changed since the last Save
+	back    map[string]struct{} // endpoints that work again, for takeBack
+	resumed map[string]int64    // by endpoint, how many of the operator's resumes were heeded
+	changed chan struct{}       // a hint that a state changed
 }
 
 // BreakerChange is a change of state, for the log and the metrics.
@@ -53,7 +53,7 @@ func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
 		onChange = func(BreakerChange) {}
 	}
 	return &Breakers{now: now, onChange: onChange, all: map[string]*Breaker{},
-		dirty: map[string]bool{}, back: map[string]bool{}, resumed: map[string]int64{}, changed: make(chan struct{}, 1)}
+		dirty: map[string]struct{}{}, back: map[string]struct{}{}, resumed: map[string]int64{}, changed: make(chan struct{}, 1)}
 }
 
 // Begin asks for leave to send to the endpoint. When allowed, done must be called
@@ -83,7 +83,7 @@ func (s *Breakers) end(endpoint string, epoch int, h Health) {
 	b := s.get(endpoint)
 	before := b.State
 	if b.End(s.now(), epoch, h) {
-		s.back[endpoint] = true
+		s.back[endpoint] = struct{}{}
 	}
 	s.noteChange(endpoint, before, b)
 	if b.State == BreakerHalfOpen {
@@ -155,7 +155,7 @@ func (s *Breakers) heed(states []EndpointState) {
 		}
 		s.resumed[e.Endpoint] = e.Resumes
 		if b, ok := s.all[e.Endpoint]; ok && b.HalfOpen(s.now()) {
-			s.dirty[e.Endpoint] = true
+			s.dirty[e.Endpoint] = struct{}{}
 		}
 	}
 }
@@ -224,7 +224,7 @@ func (s *Breakers) Save(ctx context.Context, q BreakerStore) error {
 		if err := q.SaveBreaker(ctx, name, data); err != nil {
 			errs = append(errs, fmt.Errorf("saving the breaker of %s: %w", name, err))
 			s.mu.Lock()
-			s.dirty[name] = true
+			s.dirty[name] = struct{}{}
 			s.mu.Unlock()
 		}
 	}
@@ -244,7 +244,7 @@ func (s *Breakers) noteChange(endpoint string, before BreakerState, b *Breaker) 
 	if b.State == before {
 		return
 	}
-	s.dirty[endpoint] = true
+	s.dirty[endpoint] = struct{}{}
 	s.onChange(BreakerChange{Endpoint: endpoint, From: before, To: b.State, Until: b.Until})
 	s.hint()
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -104,31 +106,47 @@ func TestEndpointThatCameBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := openQueue(t)
 		defer q.Close()
+		for i := range 100 {
+			put(t, q, fmt.Sprint("m", i), "a")
+		}
+		for _, l := range lease(t, q, 100) { // they were tried, and wait for an hour now
+			must(t, q.Retry(t.Context(), l, time.Hour, retry.Attempt{At: time.Now(), Status: 503}))
+		}
+		put(t, q, "probe", "a")
 		b := retry.NewBreakers(nil, nil)
+		for b.Allowed("a") {
+			done, _ := b.Begin("a")
+			done(retry.Unhealthy)
+		}
 		var mu sync.Mutex
-		down, done := true, 0
+		var at []time.Duration
+		began := time.Now()
+		var log strings.Builder
 		stop := run(t, q, probing(b, func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			if !down {
-				done++
-			}
-			return !down
-		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b})
-		for i := range 300 {
-			put(t, q, fmt.Sprint("m", i), "a")
-		}
-		time.Sleep(2 * time.Hour) // whatever was tried waits for up to an hour now
-		mu.Lock()
-		down = false
-		mu.Unlock()
-		time.Sleep(5 * time.Minute) // a probe goes at least so often
-		time.Sleep(4 * time.Minute)
+			at = append(at, time.Since(began))
+			return true
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		time.Sleep(5 * time.Minute)
 		stop()
-		if done != 300 {
-			t.Errorf("%d of 300 delivered a few minutes after the webhook was well", done)
+		if len(at) != 101 || at[0] < 10*time.Second || at[100]-at[10] < time.Minute {
+			t.Errorf("%d of 101 delivered, at %v", len(at), at)
+		}
+		if !strings.Contains(log.String(), "an endpoint came back: its waiting mail goes out over the next minutes") || !strings.Contains(log.String(), "count=100") {
+			t.Errorf("the log: %s", log.String())
 		}
 	})
+}
+
+// lease takes what is due.
+func lease(t *testing.T, q retry.Leases, n int) []retry.Lease {
+	t.Helper()
+	ls, err := q.Lease(t.Context(), retry.LeaseRequest{Max: n, TTL: time.Minute})
+	if err != nil || len(ls) != n {
+		t.Fatalf("%d leases, %v", len(ls), err)
+	}
+	return ls
 }
 
 // health is what an attempt says that was answered well or not.

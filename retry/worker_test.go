@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -64,9 +65,13 @@ func putFor(t *testing.T, q retry.Queue, id, endpoint string, age time.Duration)
 	}
 }
 
-// run has a worker work until stop is called.
+// run has a worker work until stop is called. Unless the test looks at the log
+// itself, it must hold no error.
 func run(t *testing.T, q retry.Queue, d retry.Deliverer, cfg retry.WorkerConfig, deps retry.WorkerDeps) (stop func()) {
 	t.Helper()
+	if deps.Logger == nil {
+		deps.Logger = slog.New(slog.NewTextHandler(refusing{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- retry.NewWorker(q, d, cfg, deps).Run(ctx) }()
@@ -76,6 +81,15 @@ func run(t *testing.T, q retry.Queue, d retry.Deliverer, cfg retry.WorkerConfig,
 			t.Errorf("Run: %v", err)
 		}
 	}
+}
+
+// refusing is a log that must stay empty.
+type refusing struct{ t *testing.T }
+
+// Write implements io.Writer.
+func (r refusing) Write(line []byte) (int, error) {
+	r.t.Errorf("logged: %s", line)
+	return len(line), nil
 }
 
 func TestWorkerRetriesByPolicyUntilDelivered(t *testing.T) {
@@ -257,7 +271,7 @@ func TestWorkerQuarantinesDamage(t *testing.T) {
 		stop := run(t, damaged{q}, script(func(context.Context, retry.Lease) retry.Outcome {
 			t.Error("a damaged body was delivered")
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerConfig{}, retry.WorkerDeps{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Logger: slog.New(slog.DiscardHandler)})
 		time.Sleep(time.Second)
 		stop()
 		if i, _, err := q.Get(context.Background(), "m"); err != nil || i.State != retry.Dead || i.Reason != "corrupt" {
@@ -327,7 +341,7 @@ func TestWorkerSurvivesAPanic(t *testing.T) {
 			}
 			close(done)
 			return retry.Outcome{Kind: retry.GiveUp, Reason: "rejected"}
-		}), retry.WorkerConfig{}, retry.WorkerDeps{})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Logger: slog.New(slog.DiscardHandler)})
 		<-done
 		stop()
 		_, history, err := q.Get(context.Background(), "poison")
