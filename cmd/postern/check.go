@@ -53,7 +53,7 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 	k.try("the configuration")
 	stop := cli.Watch(s.Err, func() string { return "trying " + text.Terminal(*k.doing.Load()) + " …" })
 	defer stop()
-	for _, w := range c.Warnings() {
+	for _, w := range c.Warnings(s.Environ) {
 		k.say("warning", "%s", w)
 	}
 	if err := k.endpoints(ctx, c, *to); err != nil {

@@ -22,7 +22,7 @@ func cmdConfig(_ context.Context, s *stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range c.Warnings() {
+	for _, w := range c.Warnings(s.Environ) {
 		fmt.Fprintln(s.Err, "warning:", cli.Hang(s.Err, 9, w))
 	}
 	return config.Write(s.Out, c)

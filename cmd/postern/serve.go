@@ -21,7 +21,7 @@ func cmdServe(ctx context.Context, s *stdio, args []string) error {
 	}
 	log, flush := cfg.Process.Logger(s.Err)
 	defer flush()
-	for _, w := range cfg.Warnings() {
+	for _, w := range cfg.Warnings(s.Environ) {
 		log.Warn("a setting that is seldom meant", "why", w)
 	}
 	a, err := app.New(ctx, cfg, app.Deps{Logger: log, Version: versionString()})

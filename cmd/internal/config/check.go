@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -205,41 +204,4 @@ func (k *checker) fields(prefix string, err error) {
 		field, why, _ := strings.Cut(e.Error(), ": ")
 		k.errs = append(k.errs, &variableError{variable: Prefix + prefix + field, why: why})
 	}
-}
-
-// warnings says what is allowed but seldom meant.
-func (c *Config) Warnings() []string {
-	var all []string
-	if len(c.Directory.Recipients) == 0 && c.Directory.URL == "" {
-		for _, w := range c.Endpoints() {
-			if catchAll(w.Match) && !w.Copy && !w.Terminal {
-				all = append(all, fmt.Sprintf("endpoint %s takes mail for every address of every domain: "+
-					"set POSTERN_RECIPIENTS (such as *@in.example.com) or POSTERN_DIRECTORY_URL", w.Name))
-				break
-			}
-		}
-	}
-	for _, w := range c.Endpoints() {
-		if strings.HasPrefix(string(w.URL), "http://") && (w.Token.Value != "" || w.Username != "") {
-			all = append(all, fmt.Sprintf("endpoint %s sends its credentials in the clear: use https", w.Name))
-		}
-	}
-	if !slices.ContainsFunc(c.Endpoints(), func(w Webhook) bool { return !w.Terminal }) {
-		all = append(all, "every endpoint is a terminal: ordinary mail has nowhere to go and is refused with 550")
-	}
-	if !c.SMTP.Legacy && slices.ContainsFunc(c.Endpoints(), func(w Webhook) bool { return w.Terminal }) {
-		all = append(all, "terminals are only reached by SEND, SOML and SAML, and POSTERN_SMTP_LEGACY is off")
-	}
-	if c.TLS.UsersFile != "" && c.TLS.CertFile == "" {
-		all = append(all, "POSTERN_USERS_FILE is set without a certificate: passwords only travel over TLS, so nobody can sign in")
-	}
-	if c.Delivery.Store != StoreOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "" {
-		all = append(all, "POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")
-	}
-	return all
-}
-
-func catchAll(match List) bool {
-	patterns, err := webhook.ParsePatterns(match)
-	return len(match) == 0 || err == nil && patterns.CatchAll()
 }

@@ -31,8 +31,8 @@ func TestConfigDefaults(t *testing.T) {
 	if c.Webhook.Name != "default" || c.TLS.Mode != "off" || c.Listen.Domain == "" {
 		t.Errorf("computed defaults: name %q, TLS mode %q, domain %q", c.Webhook.Name, c.TLS.Mode, c.Listen.Domain)
 	}
-	if len(c.Warnings()) != 1 || !strings.Contains(c.Warnings()[0], "every address") {
-		t.Errorf("warnings = %q, want one about the catch-all", c.Warnings())
+	if w := c.Warnings(nil); len(w) != 1 || !strings.Contains(w[0], "every address") {
+		t.Errorf("warnings = %q, want one about the catch-all", w)
 	}
 }
 
@@ -98,12 +98,12 @@ func TestConfigMistakes(t *testing.T) {
 		{"POSTERN_WEBHOOK_MATCH=sales", `POSTERN_WEBHOOK_MATCH pattern "sales": write "sales@*"`},
 		{"POSTERN_RECIPIENTS=sales@", "POSTERN_RECIPIENTS pattern"},
 		{"POSTERN_DIRECTORY_SECRET=s3cret", "POSTERN_DIRECTORY_SECRET is not a Standard Webhooks secret; use"},
-		{"POSTERN_TRUSTED_FORWARDERS=10.0.0.0/8", "POSTERN_TRUSTED_FORWARDERS is no variable of ours any more; POSTERN_TRUSTED_RELAYS stands in its place"},
+		{"POSTERN_TRUSTED_FORWARDERS=10.0.0.0/8", "POSTERN_TRUSTED_FORWARDERS is no variable of ours any more: set POSTERN_TRUSTED_RELAYS, "},
 		{"POSTERN_DMARC=enforce POSTERN_AUTHENTICATE=false", "POSTERN_DMARC enforce needs POSTERN_AUTHENTICATE=true"},
 		{"POSTERN_TRUST_RESULTS_OF=mx.front.example", "needs POSTERN_TRUSTED_RELAYS"},
 		{"POSTERN_DOMAIN=mx.bücher.example POSTERN_TRUSTED_RELAYS=10.0.0.0/8 POSTERN_TRUST_RESULTS_OF=MX.xn--bcher-kva.example.", "is our own name"},
 		{"POSTERN_TRUSTED_RELAYS=10.0.0.0/8 POSTERN_TRUST_RESULTS_OF=mx.front.example POSTERN_AUTHENTICATE=false", "needs POSTERN_AUTHENTICATE=true"},
-		{"POSTERN_TRUSTED_FORWARDERS=10.0.0.0/8 POSTERN_TRUSTED_RELAYS=10.0.0.0/8", "POSTERN_TRUSTED_RELAYS stands in its place"},
+		{"POSTERN_TRUSTED_FORWARDERS=10.0.0.0/8 POSTERN_TRUSTED_RELAYS=10.0.0.0/8", "set POSTERN_TRUSTED_RELAYS, "},
 		{"POSTERN_DNS=udp://192.0.2.1", "must be host or host:port"},
 		{"POSTERN_WEBHOOK_REQUIRE=spf", `POSTERN_WEBHOOK_REQUIRE="spf" must be one of verified`},
 		{"POSTERN_WEBHOOK_REQUIRE=verified POSTERN_AUTHENTICATE=false", "POSTERN_WEBHOOK_REQUIRE or ALLOW_FROM needs POSTERN_AUTHENTICATE=true"},

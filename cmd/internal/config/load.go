@@ -16,11 +16,6 @@ import (
 // Prefix begins the name of every variable of ours.
 const Prefix = "POSTERN_"
 
-// removed are settings of earlier versions, and what stands in their place.
-var removed = map[string]string{
-	Prefix + "TRUSTED_FORWARDERS": Prefix + "TRUSTED_RELAYS",
-}
-
 // Load reads the configuration that a gateway runs with. All errors come
 // at once, in a *Error.
 func Load(environ []string) (*Config, error) {
@@ -96,8 +91,8 @@ func ourVariables(environ []string) (map[string]string, []error) {
 		case slices.Contains(known, key):
 		case serviceVariable.MatchString(key):
 			delete(vars, key)
-		case removed[key] != "":
-			errs = append(errs, &variableError{variable: key, why: "is no variable of ours any more; " + removed[key] + " stands in its place"})
+		case removedSetting(key) != "":
+			errs = append(errs, &variableError{variable: key, why: "is no variable of ours any more: " + removedSetting(key)})
 		default:
 			best, _ := nearest.Word(key, known)
 			errs = append(errs, &variableError{variable: key, why: fmt.Sprintf("is no variable of ours; the nearest is %s (postern config lists all)", best)})
