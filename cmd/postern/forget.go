@@ -4,20 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
+	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
-	"postern/gateway/history"
+	"postern/cmd/internal/config"
 	"postern/gateway/text"
 )
 
 const forgetHelp = `[--yes] ADDRESS
 
-Erases a person from the history: every record that names the address as sender,
-recipient or account. It says how many there are; --yes erases them.
+Erases a person from the history and from the delivered mail that is kept:
+whatever names the address as sender, recipient or account. It says how many
+records there are; --yes erases them. What waits in the queue stays.
 `
 
-// cmdForget erases a person from the history.
+// cmdForget erases a person from the history and from kept mail.
 func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 	f := cli.NewFlags("forget", forgetHelp)
 	sure := f.Bool("yes", false, "erase them")
@@ -32,30 +35,39 @@ func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	if !*sure {
-		found, next, err := h.Find(ctx, history.Query{Address: f.Arg(0), Limit: history.MaxLimit})
+	all := app.Forgetter{History: h}
+	c, err := config.Read(s.Environ)
+	if err != nil {
+		return err
+	}
+	if k, err := app.KeptBeside(ctx, c.Delivery); err == nil {
+		defer k.Close()
+		all.Kept = k
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return forget(ctx, s, all, f.Arg(0), *sure)
+}
+
+// forget erases an address, or says what it would erase.
+func forget(ctx context.Context, s *stdio, all app.Forgetter, address string, sure bool) error {
+	shown := text.Terminal(address)
+	if !sure {
+		stop := cli.Watch(s.Err, func() string { return "counting …" })
+		n, err := all.Names(ctx, address)
+		stop()
 		if err != nil {
 			return err
 		}
-		n := 0
-		for i := range found {
-			if found[i].Names(f.Arg(0)) {
-				n++
-			}
-		}
-		more := ""
-		if next != "" {
-			more = "at least "
-		}
-		fmt.Fprintf(s.Out, "%s%d records name %s; postern forget --yes %s erases them\n", more, n, text.Terminal(f.Arg(0)), text.Terminal(f.Arg(0)))
-		return nil
+		_, err = fmt.Fprintf(s.Out, "%d records name %s; postern forget --yes %[2]s erases them and the mail that is kept\n", n, shown)
+		return err
 	}
 	stop := cli.Watch(s.Err, func() string { return "erasing …" })
-	n, err := h.Forget(ctx, f.Arg(0))
+	records, messages, err := all.Forget(ctx, address)
 	stop()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "%d records erased; what still waits in the queue is its own: postern queue list --recipient %s\n", n, text.Terminal(f.Arg(0)))
-	return nil
+	_, err = fmt.Fprintf(s.Out, "%d records erased, %d kept messages; what still waits in the queue is its own: postern queue list --recipient %s\n", records, messages, shown)
+	return err
 }

@@ -30,6 +30,7 @@ would do. "postern help queue COMMAND" tells a command's flags.
 
 // operatorQueue is what the commands ask of the queue.
 type operatorQueue interface {
+	retry.Intake
 	retry.Operator
 	retry.Endpoints
 	retry.Messages
@@ -57,6 +58,8 @@ func queueVerbs() []queueVerb {
 		{"export", "[--dir FOLDER] ID ...", "the messages as .eml files", "Writes each message as it was received, our header lines before it.", 1, cli.Any, (*q).export},
 		{"retry", "[flags] [ID ...]", "what waits is due now", "What waits is due now, or within --spread, evenly.", 0, cli.Any, (*q).retry},
 		{"replay", "[flags] [ID ...]", "dead letters become due again", "Dead letters become due again, each with a new life as long as its first.", 0, cli.Any, (*q).replay},
+		{"again", "[flags] MESSAGE", "a stored message is sent once more, a delivered one too",
+			"Sends a message again that the queue still has, or that was delivered and is kept\n(POSTERN_KEEP): to where its recipients' mail goes today, or to --to. MESSAGE is\na postern-message-id or the beginning of one; postern trace finds it.", 1, 1, (*q).again},
 		{"delete", "[flags] [ID ...]", "deliveries go for good", "Deletes deliveries, but those that are attempted right now.", 0, cli.Any, (*q).delete},
 		{"pause", "[--for TIME] [--why TEXT] ENDPOINT", "nothing is delivered there until resume", "Mail for the endpoint waits, fresh mail too, until resume or for so long.", 1, 1, (*q).pauseEndpoint},
 		{"resume", "ENDPOINT", "ends the pause, and lets an open breaker's probe go", "", 1, 1, (*q).resume},
@@ -75,7 +78,8 @@ type queueCommand struct {
 	json   bool
 	limit  int
 	dryRun bool
-	to     string        // replay: another endpoint
+	to     string        // replay, again: another endpoint
+	sameID bool          // again: with the webhook-ids of the first time
 	spread time.Duration // retry: over how long
 	dir    string        // export
 	pause  time.Duration // pause: for how long

@@ -26,6 +26,10 @@ func (q *queueCommand) parse(args []string) error {
 		q.filters(f)
 		f.BoolVar(&q.filter.All, "all", false, "without ids and filters: everything")
 		f.BoolVar(&q.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	case "again":
+		f.StringVar(&q.to, "to", "", "deliver to this `endpoint` instead")
+		f.StringVar(&q.filter.Recipient, "recipient", "", "only for this `address`")
+		f.BoolVar(&q.sameID, "same-id", false, "with the webhook-id of the first time: an app that has it ignores it")
 	case "show":
 		f.BoolVar(&q.payload, "payload", false, "print the next POST")
 		f.BoolVar(&q.curl, "curl", false, "print it as a command, its body in a file")

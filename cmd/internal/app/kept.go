@@ -13,7 +13,6 @@ import (
 	keptfiles "postern/gateway/kept/files"
 	keptpostgres "postern/gateway/kept/postgres"
 	"postern/gateway/metrics"
-	"postern/retry"
 	"postern/webhook"
 )
 
@@ -72,9 +71,15 @@ func (a *App) newSendAgain(router *webhook.Router) *again.Sender {
 	return again.New(deps)
 }
 
+// StoredMail is what NewSendAgain needs of the queue.
+type StoredMail interface {
+	again.Queue
+	archive.Messages
+}
+
 // NewSendAgain sends messages again for an operator's command, out of an open
 // queue and, where there is one, the store of delivered mail.
-func NewSendAgain(c *config.Config, q retry.Queue, delivered kept.Store, router *webhook.Router, tell func(history.Attempt)) *again.Sender {
+func NewSendAgain(c *config.Config, q StoredMail, delivered kept.Store, router *webhook.Router, tell func(history.Attempt)) *again.Sender {
 	messages := archive.Messages(q)
 	if delivered != nil {
 		messages = archive.Anywhere(q, delivered)

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/user"
+
+	"postern/cmd/internal/app"
+	"postern/cmd/internal/cli"
+	"postern/gateway/again"
+	"postern/gateway/history"
+	"postern/gateway/kept"
+	"postern/gateway/reload"
+	"postern/gateway/text"
+)
+
+// again has a message that is still stored sent once more.
+func (q *queueCommand) again(ctx context.Context) (err error) {
+	if len(q.cfg.Endpoints()) == 0 {
+		return errors.New("this environment has no endpoints: set the POSTERN_WEBHOOK_… variables of your gateway")
+	}
+	router, err := q.cfg.Router(reload.Deps{})
+	if err != nil {
+		return err
+	}
+	var delivered kept.Store // nil: none is kept
+	if s, err := app.KeptBeside(ctx, q.cfg.Delivery); err == nil {
+		delivered = s
+		defer s.Close()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var told history.Store // nil: nothing is noted
+	if h, err := app.HistoryBeside(ctx, q.cfg.Delivery); err == nil {
+		told = h
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	var attempts []history.Attempt
+	sender := app.NewSendAgain(q.cfg, q.queue, delivered, router, func(a history.Attempt) { attempts = append(attempts, a) })
+	request := again.Request{Message: q.args[0], Endpoint: q.to, SameID: q.sameID, By: operator()}
+	if q.filter.Recipient != "" {
+		request.Recipients = []string{q.filter.Recipient}
+	}
+	if told != nil {
+		defer func() { err = errors.Join(err, told.Close()) }()
+		if r, err := told.Get(ctx, q.args[0]); err == nil {
+			request.Message = r.ID
+		} else if errors.Is(err, history.ErrAmbiguous) {
+			return fmt.Errorf("%s: %w (postern trace tells the ids)", q.args[0], err)
+		}
+	}
+	stop := cli.Watch(q.s.Err, func() string { return "queueing …" })
+	sent, err := sender.Send(ctx, request)
+	stop()
+	if err != nil {
+		return err
+	}
+	for _, d := range sent {
+		fmt.Fprintf(q.s.Out, "%s  %s  %s\n", d.ID, d.Endpoint, text.Terminal(fmt.Sprint(d.Recipients)))
+	}
+	fmt.Fprintf(q.s.Out, "%d due now\n", len(sent))
+	if told == nil || len(attempts) == 0 {
+		return nil
+	}
+	return told.Write(ctx, history.Batch{Attempts: attempts})
+}
+
+// operator is who is at the command line, for the history.
+func operator() string {
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username + " (command line)"
+	}
+	return "the command line"
+}
