@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
-	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar"},
+	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar", "gateway/mail/charset"},
 	"retry":             {},
 	"retry/engine":      {"retry"},
 	"retry/sqlite":      {"retry", "retry/engine"},

@@ -14,14 +14,16 @@ import (
 )
 
 // downgraded is the message for formats that carry it as text: the source
-// itself where it is valid UTF-8. Else the leaves that are not are encoded in
-// base64, in which they arrive whole, and what is not UTF-8 outside of leaves
-// (header fields, preambles) is decoded. This changes octets, so a DKIM
-// signature won't verify again; it happens only where the receiver would refuse
-// or mangle the mail.
+// itself where it is valid UTF-8 and its charsets have names that everybody
+// knows. Else the leaves that are not are encoded in base64, in which they
+// arrive whole, what is not UTF-8 outside of leaves (header fields, preambles) is
+// decoded, and a charset that frameworks know by another name gets that: at one
+// that it can't look up a framework raises, and answers 500 for ever. This
+// changes octets, so a DKIM signature won't verify again; it happens only where
+// the receiver would refuse or mangle the mail.
 func downgraded(d *Delivery) (stream, error) {
-	valid, err := isUTF8(d.Raw)
-	if err != nil || valid {
+	plain, err := forEverybody(d.Raw)
+	if err != nil || plain {
 		return ofSource(d.Raw), err
 	}
 	edits, err := findEdits(d.Raw, d.Message)
@@ -33,16 +35,19 @@ func downgraded(d *Delivery) (stream, error) {
 	return s, err
 }
 
-// isUTF8 reads the source once.
-func isUTF8(src mail.Source) (bool, error) {
-	if b, ok := src.(mail.Bytes); ok {
-		return utf8.Valid(b), nil
-	}
+// forEverybody says whether the source is UTF-8 without odd labels; it reads it
+// once.
+func forEverybody(src mail.Source) (bool, error) {
 	var v validator
-	if err := writeSource(&v, src); err != nil {
+	var s labelScanner
+	if b, ok := src.(mail.Bytes); ok {
+		s.look(b)
+		return !s.found && utf8.Valid(b), nil
+	}
+	if err := writeSource(io.MultiWriter(&v, &s), src); err != nil {
 		return false, err
 	}
-	return !v.bad && len(v.rest) == 0, nil
+	return !v.bad && len(v.rest) == 0 && !s.found, nil
 }
 
 // validator is a writer that checks for UTF-8 across the pieces it gets.

@@ -64,12 +64,16 @@ func (SESSNS) Render(d Delivery, _ Options) (Body, error) {
 // sesNotification is the JSON that SES hands to SNS.
 func sesNotification(d *Delivery) (Body, error) {
 	c := sesBody{d: d, m: d.Message}
+	content, err := commonInBase64(d)
+	if err != nil {
+		return Body{}, err
+	}
 	c.open('{')
 	c.field("notificationType", "Received")
 	c.receipt()
 	c.mail()
 	c.key("content")
-	c.quoted(rawBase64(d.Raw))
+	c.quoted(content)
 	c.close('}')
 	return c.body("application/json")
 }

@@ -22,7 +22,7 @@ const (
 	maxBoundaries = 100      // nested
 )
 
-// walker finds what to edit in a message that is not UTF-8. It reads lines:
+// walker finds what to edit in a message that is not for everybody. It reads lines:
 //
 //	header --blank line--> body --boundary--> header
 //	                         `---closing boundary--> epilogue --outer boundary--> header
@@ -265,6 +265,8 @@ func (w *walker) endField(end int64) {
 	value = strings.TrimSpace(value)
 	if w.odd {
 		w.mend(name, value, f, end)
+	} else if v, ok := renamed(f); ok && int64(len(f)) == end-w.fieldStart {
+		w.edits = append(w.edits, edit{w.fieldStart, end, replaced, v, nil})
 	}
 	switch strings.ToLower(strings.TrimSpace(name)) {
 	case "content-type":
