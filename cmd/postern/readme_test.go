@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,6 +78,7 @@ func generated(t *testing.T) map[string]string {
 		all = append(all, fmt.Sprintf("%s:\n\n%s", r.label, shown))
 	}
 	parts["receivers"] = strings.Join(all, "\n")
+	maps.Copy(parts, guides(t))
 	return parts
 }
 

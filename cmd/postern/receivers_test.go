@@ -58,6 +58,25 @@ func (r receiver) fence(t *testing.T) string {
 	return fmt.Sprintf("<!-- receiver: %s -->\n```%s\n%s```\n", r.program, r.lang, code)
 }
 
+// guides are the receivers for frameworks, which .ci/guides runs, by their mark.
+func guides(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	languages := map[string]string{".js": "js", ".mjs": "js", ".py": "python", ".rb": "ruby"}
+	files, err := filepath.Glob(filepath.Join(top, "webhook/testdata/receivers/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		code, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all["guide "+filepath.Base(file)] = fmt.Sprintf("```%s\n%s```\n", languages[filepath.Ext(file)], code)
+	}
+	return all
+}
+
 func testReceiver(t *testing.T, f fence) {
 	w := newReaderWorld(t)
 	addr, secret := freePort(t), demoSecret()

@@ -9,7 +9,7 @@ import (
 	"postern/gateway/mail/charset"
 )
 
-// maxLabel is more than the longest name of a charset.
+// maxLabel is more than the longest name of a charset that anybody knows.
 const maxLabel = 64
 
 // label is the place of a charset's label in text: of a parameter charset=…, or
@@ -18,7 +18,7 @@ const maxLabel = 64
 func label(b []byte, i int) (from, to int) {
 	if i+1 < len(b) && b[i+1] == '?' {
 		to = i + 2
-		for to < len(b) && to < i+2+maxLabel && b[to] != '?' && b[to] != '*' && b[to] > ' ' {
+		for to < len(b) && b[to] != '?' && b[to] != '*' && b[to] > ' ' {
 			to++
 		}
 		if to < len(b) && b[to] != '?' && b[to] != '*' || to == i+2 {
@@ -33,7 +33,7 @@ func label(b []byte, i int) (from, to int) {
 	}
 	for from = i + 1; from < len(b) && (b[from] == ' ' || b[from] == '\t' || b[from] == '"' || b[from] == '\''); from++ {
 	}
-	for to = from; to < len(b) && to < from+maxLabel && b[to] > ' ' && b[to] != '"' && b[to] != ';' && b[to] != '\'' && b[to] != '>'; to++ {
+	for to = from; to < len(b) && b[to] > ' ' && b[to] != '"' && b[to] != ';' && b[to] != '\'' && b[to] != '>'; to++ {
 	}
 	return from, to
 }
@@ -64,17 +64,18 @@ func commonInBase64(d *Delivery) (stream, error) {
 // where they are.
 func renamed(field []byte) (string, bool) {
 	var out []byte
-	at := 0
-	for i := bytes.IndexByte(field, '='); i >= 0; {
-		if from, to := label(field, i); from >= 0 && odd(field[from:to]) {
-			out = append(append(out, field[at:from]...), charset.Common(string(field[from:to]))...)
-			at = to
-		}
-		next := bytes.IndexByte(field[i+1:], '=')
-		if next < 0 {
+	at, seen := 0, 0
+	for {
+		i := bytes.IndexByte(field[seen:], '=')
+		if i < 0 {
 			break
 		}
-		i += 1 + next
+		i += seen
+		seen = i + 1
+		if from, to := label(field, i); from >= 0 && odd(field[from:to]) {
+			out = append(append(out, field[at:from]...), charset.Common(string(field[from:to]))...)
+			at, seen = to, to
+		}
 	}
 	return string(append(out, field[at:]...)), at > 0
 }
@@ -107,7 +108,7 @@ func (s *labelScanner) look(b []byte) {
 			return
 		}
 		from, to := label(b, at+i)
-		s.found = from >= 0 && to < len(b) && odd(b[from:to])
+		s.found = from >= 0 && (to < len(b) || to-from > maxLabel) && odd(b[from:to])
 		at += i + 1
 	}
 }

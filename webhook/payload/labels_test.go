@@ -15,6 +15,8 @@ func TestRenamed(t *testing.T) {
 		"Content-Type: text/plain;\r\n\tcharset=\"x-sjis\"; format=flowed\r\n":        "Content-Type: text/plain;\r\n\tcharset=\"cp932\"; format=flowed\r\n",
 		"Content-Type: text/html; CharSet = unknown-8bit\r\n":                         "Content-Type: text/html; CharSet = utf-8\r\n",
 		"Subject: =?windows1251?B?z/Do4uXy?= =?utf-8?q?a?= =?win-1251*ru?Q?=CF?=\r\n": "Subject: =?windows-1251?B?z/Do4uXy?= =?utf-8?q?a?= =?windows-1251*ru?Q?=CF?=\r\n",
+		"Content-Type: text/plain; charset=" + strings.Repeat("x", 300) + "\r\n":      "Content-Type: text/plain; charset=utf-8\r\n",
+		"A: " + strings.Repeat("charset=", 3) + "\r\n":                                "A: charset=utf-8\r\n",
 		"Content-Type: text/plain; charset=UTF-8\r\n":                                 "",
 		"Content-Type: text/plain; charset*=us-ascii''windows1251\r\n":                "",
 		"Subject: a=b, =?, charset, =?utf-8?q?x?=\r\n":                                "",
