@@ -26,9 +26,6 @@ func (q *Queue) reserve(n int64) (*engine.Reservation, error) {
 	if err := q.fatal.get(); err != nil {
 		return nil, err
 	}
-	if err := q.checkPlace(); err != nil {
-		return nil, err
-	}
 	if err := q.checkReserve(); err != nil {
 		return nil, err
 	}

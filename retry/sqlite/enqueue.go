@@ -141,23 +141,25 @@ func (q *Queue) sort(ctx context.Context, t *tx, ds []retry.NewDelivery) (fresh 
 	return fresh, revived, nil
 }
 
-// message finds or stores the message's row. Without anything to deliver or to
+// message stores the message's row, or finds it. Without anything to deliver or to
 // keep there is none.
 func (e *enqueue) message(ctx context.Context, t *tx, fresh []retry.NewDelivery, revived bool) (n int64, inserted bool, err error) {
+	if len(fresh) > 0 || revived || e.keep > 0 {
+		if n, err = e.insertMessage(ctx, t, fresh); n > 0 || err != nil {
+			return n, true, err
+		}
+	}
 	err = t.queryRow(ctx, "SELECT n FROM message WHERE id = ?", e.m.ID).Scan(&n)
-	if err == nil {
-		return n, false, e.extend(ctx, t, n, fresh)
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
-		return 0, false, err
-	}
-	if len(fresh) == 0 && !revived && e.keep <= 0 {
+	if errors.Is(err, sql.ErrNoRows) && len(fresh) == 0 && !revived && e.keep <= 0 {
 		return 0, false, nil
 	}
-	n, err = e.insertMessage(ctx, t, fresh)
-	return n, true, err
+	if err != nil {
+		return 0, false, err
+	}
+	return n, false, e.extend(ctx, t, n, fresh)
 }
 
+// insertMessage stores the row; n is 0 where there was one.
 func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDelivery) (n int64, err error) {
 	m := e.m
 	var file any
@@ -165,11 +167,11 @@ func (e *enqueue) insertMessage(ctx context.Context, t *tx, fresh []retry.NewDel
 		file = m.Body.ID
 	}
 	live, dead := engine.CountNew(fresh)
-	err = t.queryRow(ctx, `INSERT INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, keep_ms, live, dead, sum)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING n`,
+	n, err = t.insert(ctx, `INSERT OR IGNORE INTO message (id, key, received_ms, expires_ms, sender, subject, size, sha256, file, envelope, keep_ms, live, dead, sum)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		m.ID, m.Key, engine.Millis(m.Received), engine.Millis(m.Received.Add(m.Life)), m.From, text.Clip(m.Subject, engine.SubjectMax), m.Body.Size, m.Body.SHA256[:], file,
-		nonNil(m.Envelope), engine.Until(e.q.now(), e.keep), live, dead, engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope)).Scan(&n)
-	if err != nil || m.Body.Inline == nil {
+		nonNil(m.Envelope), engine.Until(e.q.now(), e.keep), live, dead, engine.SealMessage(m.ID, m.Key, m.Body.SHA256[:], m.Envelope))
+	if n == 0 || err != nil || m.Body.Inline == nil {
 		return n, err
 	}
 	return n, t.exec(ctx, "INSERT INTO body (message, bytes) VALUES (?,?)", n, m.Body.Inline)
@@ -194,10 +196,9 @@ func (q *Queue) insert(ctx context.Context, t *tx, message int64, d retry.NewDel
 	if err != nil {
 		return err
 	}
-	var n int64
-	err = t.queryRow(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
-		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?) RETURNING n`,
-		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, r.LastError, r.Sum).Scan(&n)
+	n, err := t.insert(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
+		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?)`,
+		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, r.LastError, r.Sum)
 	if err != nil {
 		return err
 	}

@@ -202,7 +202,7 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 		sync = "OFF"
 	}
 	var err error
-	q.write, err = q.connect(1, "synchronous("+sync+")", "foreign_keys(1)",
+	q.write, err = q.connect(1, "synchronous("+sync+")", "foreign_keys(1)", "temp_store(MEMORY)",
 		"wal_autocheckpoint(0)", "cache_size(-8192)", "journal_size_limit(67108864)")
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (q *Queue) remember() error {
 }
 
 // checkPlace holds the folder to the files that were opened. It is asked before
-// anything is accepted.
+// each transaction, and so before anything is accepted.
 func (q *Queue) checkPlace() error {
 	for path, was := range q.files {
 		if is, err := os.Stat(path); err != nil || !os.SameFile(was, is) {

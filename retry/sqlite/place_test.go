@@ -33,8 +33,8 @@ func TestFolderTaken(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := q.Reserve(context.Background(), 1); !errors.Is(err, retry.ErrUnhealthy) {
-				t.Errorf("%s, replaced %v: Reserve said %v", name, replaced, err)
+			if err := enqueueOne(q, "m", crashBody{data: []byte("x")}); !errors.Is(err, retry.ErrUnhealthy) {
+				t.Errorf("%s, replaced %v: enqueueing said %v", name, replaced, err)
 			}
 			if err := q.Health(context.Background()); !errors.Is(err, retry.ErrUnhealthy) || len(told) != 1 {
 				t.Errorf("%s, replaced %v: Health said %v, OnFatal was called %d times", name, replaced, err, len(told))

@@ -24,6 +24,26 @@ func (w *writer) exec(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
+// insert stores a row and returns its number, 0 where OR IGNORE left it. It is no
+// INSERT … RETURNING: for that, and for one that fires triggers and may fail,
+// SQLite first writes down how each page was, to undo the statement alone. Here a
+// batch is undone as a whole.
+func (w *writer) insert(ctx context.Context, query string, args ...any) (int64, error) {
+	s, err := w.stmt(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	r, err := s.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := r.RowsAffected(); n == 0 || err != nil {
+		return 0, err
+	}
+	w.dirty = true
+	return r.LastInsertId()
+}
+
 func (w *writer) execN(ctx context.Context, query string, args ...any) (int64, error) {
 	s, err := w.stmt(ctx, query)
 	if err != nil {

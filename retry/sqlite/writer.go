@@ -15,6 +15,9 @@ const (
 	batchBytes = 16 << 20
 )
 
+// maxPatience bounds what a slow disk makes of the wait for others.
+const maxPatience = 20 * time.Millisecond
+
 // pollForeign is how often the writer looks for another process's changes.
 const pollForeign = time.Second
 
@@ -54,6 +57,8 @@ type writer struct {
 	total int64         // and before, since the writer's own last one
 	full  chan struct{} // asks for a checkpoint
 	dirty bool          // something was written since the log was emptied
+	crowd int           // ops of the last batch, and those that waited for its end
+	took  time.Duration // by its COMMIT
 }
 
 func newWriter(q *Queue, c *sql.Conn) *writer {
@@ -167,9 +172,12 @@ func (w *writer) drain() {
 	}
 }
 
-// collect takes what waits already into one batch.
+// collect takes what waits into one batch. Whose op was just committed mostly
+// comes back with the next: a part of a commit's time is worth waiting for them,
+// since otherwise every other half would have a commit of its own.
 func (w *writer) collect(first *op) []*op {
 	batch, bytes := []*op(nil), int64(0)
+	var patience <-chan time.Time // made when nothing waits any more
 	for o := first; ; {
 		if o.claimed.CompareAndSwap(false, true) {
 			batch, bytes = append(batch, o), bytes+o.weight
@@ -179,7 +187,18 @@ func (w *writer) collect(first *op) []*op {
 		}
 		select {
 		case o = <-w.ops:
+			continue
 		default:
+		}
+		if len(batch) >= w.crowd {
+			return batch
+		}
+		if patience == nil {
+			patience = time.After(w.took / 4)
+		}
+		select {
+		case o = <-w.ops:
+		case <-patience:
 			return batch
 		}
 	}
@@ -217,6 +236,9 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	if err := w.q.fatal.get(); err != nil {
 		return nil, err
 	}
+	if err := w.q.checkPlace(); err != nil {
+		return nil, err
+	}
 	ctx := context.Background() // a batch has many callers
 	if err := w.begin(ctx, batch); err != nil {
 		return nil, w.classify(err, false)
@@ -241,10 +263,12 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 		w.rollback(ctx)
 		return nil, w.classify(err, false)
 	}
+	began := time.Now()
 	if err := w.exec(ctx, "COMMIT"); err != nil {
 		w.rollback(ctx)
 		return nil, w.classify(err, true)
 	}
+	w.took, w.crowd = min(time.Since(began), maxPatience), len(batch)+len(w.ops)
 	if err := w.q.o.Fault("committed"); err != nil {
 		return nil, w.classify(err, true)
 	}
