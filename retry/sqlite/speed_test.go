@@ -61,7 +61,7 @@ func drain(b *testing.B, q *Queue, n int) {
 			b.Error(err)
 		}
 		return retry.Outcome{Kind: retry.Done}
-	}), retry.WorkerOptions{Observer: counting{&done, int64(n), stop}})
+	}), retry.WorkerConfig{}, retry.WorkerDeps{Observer: counting{&done, int64(n), stop}})
 	if err := worker.Run(ctx); err != nil {
 		b.Fatal(err)
 	}
