@@ -84,6 +84,9 @@ type old struct {
 
 func (e *enqueue) run(ctx context.Context, t *tx) error {
 	*e.res = retry.Result{}
+	if err := t.checkPlace(); err != nil {
+		return err
+	}
 	fresh, revived, err := e.q.sort(ctx, t, e.ds)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (q *Queue) remember() error {
 }
 
 // checkPlace holds the folder to the files that were opened. It is asked before
-// each transaction, and so before anything is accepted.
+// anything is accepted.
 func (q *Queue) checkPlace() error {
 	for path, was := range q.files {
 		if is, err := os.Stat(path); err != nil || !os.SameFile(was, is) {
@@ -36,4 +36,13 @@ func (q *Queue) checkPlace() error {
 		}
 	}
 	return nil
+}
+
+// checkPlace is the queue's, once for all that a batch accepts.
+func (t *tx) checkPlace() error {
+	if t.placed {
+		return nil
+	}
+	t.placed = true
+	return t.q.checkPlace()
 }

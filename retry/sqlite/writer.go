@@ -46,19 +46,20 @@ func (t *tx) onCommit(f func()) { t.op.after = append(t.op.after, f) }
 
 // writer owns the one connection that writes.
 type writer struct {
-	q     *Queue
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
-	ops   chan *op
-	quit  chan struct{} // closed when run has ended
-	sync  bool          // the connection is at synchronous=FULL
-	ver   int64         // data_version: changes when another process commits
-	grown int64         // bytes written since the last checkpoint was asked for
-	total int64         // and before, since the writer's own last one
-	full  chan struct{} // asks for a checkpoint
-	dirty bool          // something was written since the log was emptied
-	crowd int           // ops of the last batch, and those that waited for its end
-	took  time.Duration // by its COMMIT
+	q      *Queue
+	conn   *sql.Conn
+	stmts  map[string]*sql.Stmt
+	ops    chan *op
+	quit   chan struct{} // closed when run has ended
+	sync   bool          // the connection is at synchronous=FULL
+	ver    int64         // data_version: changes when another process commits
+	grown  int64         // bytes written since the last checkpoint was asked for
+	total  int64         // and before, since the writer's own last one
+	full   chan struct{} // asks for a checkpoint
+	dirty  bool          // something was written since the log was emptied
+	placed bool          // this batch has asked whether the folder is the one that was opened
+	crowd  int           // ops of the last batch, and those that waited for its end
+	took   time.Duration // by its COMMIT
 }
 
 func newWriter(q *Queue, c *sql.Conn) *writer {
@@ -236,9 +237,6 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	if err := w.q.fatal.get(); err != nil {
 		return nil, err
 	}
-	if err := w.q.checkPlace(); err != nil {
-		return nil, err
-	}
 	ctx := context.Background() // a batch has many callers
 	if err := w.begin(ctx, batch); err != nil {
 		return nil, w.classify(err, false)
@@ -280,6 +278,7 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 
 // begin opens the transaction; one without durable ops needs no fsync.
 func (w *writer) begin(ctx context.Context, batch []*op) error {
+	w.placed = false
 	durable := false
 	for _, o := range batch {
 		durable = durable || o.durable
