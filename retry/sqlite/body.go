@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"postern/retry"
 	"postern/retry/engine"
@@ -198,7 +200,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	}
 	if n, ok := inlineRow(ref.ID); ok {
 		var data []byte
-		err := q.read.QueryRowContext(ctx, "SELECT bytes FROM body WHERE message = ?", n).Scan(&data)
+		err := q.bytes.QueryRowContext(ctx, n).Scan(&data)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return nil, fmt.Errorf("%w: its row is gone", retry.ErrCorrupt)
@@ -220,9 +222,12 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 }
 
 // rowID names a body in the database by its message's row; inlineRow reads it.
-func rowID(n int64) string { return fmt.Sprintf("row:%d", n) }
+func rowID(n int64) string { return rowPrefix + strconv.FormatInt(n, 10) }
+
+const rowPrefix = "row:"
 
 func inlineRow(id string) (n int64, ok bool) {
-	_, err := fmt.Sscanf(id, "row:%d", &n)
-	return n, err == nil
+	row, ok := strings.CutPrefix(id, rowPrefix)
+	n, err := strconv.ParseInt(row, 10, 64)
+	return n, ok && err == nil
 }

@@ -158,7 +158,7 @@ func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 }
 
 func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
-	err := t.exec(ctx, "UPDATE delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", engine.Millis(until), n)
+	err := t.exec(ctx, "UPDATE OR FAIL delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", engine.Millis(until), n)
 	if err != nil {
 		return retry.Lease{}, err
 	}

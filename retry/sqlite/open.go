@@ -36,6 +36,7 @@ type Queue struct {
 	files        map[string]fs.FileInfo // as they were opened
 	reserveTried atomic.Int64           // when, in Unix nanoseconds
 	read         *sql.DB                // several connections, read only
+	bytes        *sql.Stmt              // of read: a body in the database
 	write        *sql.DB                // one connection, the writer's
 	check        *sql.DB                // one connection, for checkpoints
 	w            *writer
@@ -225,7 +226,10 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 	if q.check, err = q.connect(1, "synchronous("+sync+")", "wal_autocheckpoint(0)", "cache_size(-512)"); err != nil {
 		return err
 	}
-	q.read, err = q.connect(4, "query_only(1)", "cache_size(-4096)")
+	if q.read, err = q.connect(4, "query_only(1)", "cache_size(-4096)"); err != nil {
+		return err
+	}
+	q.bytes, err = q.read.PrepareContext(ctx, "SELECT bytes FROM body WHERE message = ?")
 	return err
 }
 
@@ -298,12 +302,15 @@ func (q *Queue) closeDatabases() error {
 	if q.w != nil {
 		errs = append(errs, q.w.close())
 	}
+	if q.bytes != nil {
+		errs = append(errs, q.bytes.Close())
+	}
 	for _, db := range []*sql.DB{q.read, q.check, q.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
-	q.w, q.read, q.check, q.write = nil, nil, nil, nil
+	q.w, q.bytes, q.read, q.check, q.write = nil, nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

@@ -21,10 +21,13 @@ var (
 // Ack implements retry.Queue.
 func (q *Queue) Ack(ctx context.Context, l retry.Lease, _ retry.Attempt) error {
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
-		var message int64
-		err := t.queryRow(ctx, "DELETE FROM delivery WHERE id = ? AND token = ? RETURNING message", l.ID, l.Token).Scan(&message)
+		var n, message int64
+		err := t.queryRow(ctx, "SELECT n, message FROM delivery WHERE id = ? AND token = ?", l.ID, l.Token).Scan(&n, &message)
 		if errors.Is(err, sql.ErrNoRows) {
 			return retry.ErrLeaseLost
+		}
+		if err == nil {
+			err = t.exec(ctx, "DELETE FROM delivery WHERE n = ?", n)
 		}
 		if err != nil {
 			return err
