@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar", "gateway/mail/charset"},
 	"retry":             {},
 	"retry/engine":      {"retry"},
-	"retry/sqlite":      {"retry", "retry/engine"},
+	"retry/sqlite":      {"retry", "retry/engine", "retry/sqlite/place"},
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 	"retry/s3":          {"retry", "retry/engine"},
@@ -53,6 +53,7 @@ var mayImport = map[string][]string{
 	"gateway/ops/page":  {"gateway/archive", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/again", "retry", "webhook"},
 
 	"retry/postgres/pgtest": {},
+	"retry/sqlite/place":    {},
 
 	"gateway/smtp/users":      {"gateway/smtp", "gateway/smtp/scram"},
 	"gateway/smtp/proxyproto": {},

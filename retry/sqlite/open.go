@@ -18,6 +18,7 @@ import (
 
 	"postern/retry"
 	"postern/retry/engine"
+	"postern/retry/sqlite/place"
 )
 
 // Sentinels of Open.
@@ -33,12 +34,12 @@ type Queue struct {
 	dir          string
 	o            Options
 	lock         *os.File
-	files        map[string]fs.FileInfo // as they were opened
-	reserveTried atomic.Int64           // when, in Unix nanoseconds
-	read         *sql.DB                // several connections, read only
-	bytes        *sql.Stmt              // of read: a body in the database
-	write        *sql.DB                // one connection, the writer's
-	check        *sql.DB                // one connection, for checkpoints
+	place        place.Place  // the files as they were opened
+	reserveTried atomic.Int64 // when, in Unix nanoseconds
+	read         *sql.DB      // several connections, read only
+	bytes        *sql.Stmt    // of read: a body in the database
+	write        *sql.DB      // one connection, the writer's
+	check        *sql.DB      // one connection, for checkpoints
 	w            *writer
 	notify       engine.Hint
 

@@ -1,39 +1,18 @@
 package sqlite
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-)
-
-// errMoved says that the folder isn't the one that was opened: it was emptied,
-// or another volume was mounted over it. What is written into the open files
-// then is gone with the process.
-var errMoved = errors.New("the queue's files were removed or replaced while it runs")
+import "postern/retry/sqlite/place"
 
 // remember notes which files are open.
-func (q *Queue) remember() error {
-	q.files = map[string]fs.FileInfo{}
-	for _, name := range []string{"queue.db", "queue.lock", "bodies"} {
-		path := filepath.Join(q.dir, name)
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		q.files[path] = info
-	}
-	return nil
+func (q *Queue) remember() (err error) {
+	q.place, err = place.Of(q.dir, "queue.db", "queue.lock", "bodies")
+	return err
 }
 
 // checkPlace holds the folder to the files that were opened. It is asked before
 // anything is accepted.
 func (q *Queue) checkPlace() error {
-	for path, was := range q.files {
-		if is, err := os.Stat(path); err != nil || !os.SameFile(was, is) {
-			return q.fail(fmt.Errorf("%w: %s", errMoved, path))
-		}
+	if err := q.place.Check(); err != nil {
+		return q.fail(err)
 	}
 	return nil
 }
