@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"postern/cmd/internal/cli"
@@ -49,11 +50,20 @@ func explainRow(w io.Writer, r webhook.Row) error {
 	return err
 }
 
+// starred is a cell that fits a screen; the star stands for what comes before.
+func starred(cell string) string {
+	if rest, cut := strings.CutPrefix(cell, "once more by url, else "); cut {
+		return rest + " *"
+	}
+	return cell
+}
+
 func explainAll(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "answer\tsender is waiting, queue on\tqueue off\talready queued")
+	fmt.Fprintln(t, "answer\tsender waits\tqueue off\talready queued")
 	for _, r := range webhook.Table() {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Answer, r.Waiting, r.NoQueue, r.Queued)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.Answer, starred(r.Waiting), starred(r.NoQueue), starred(r.Queued))
 	}
+	fmt.Fprintln(t, "* once more before, with content by url, where POSTERN_PUBLIC_URL is set")
 	return t.Flush()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/user"
+	"strings"
 
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
@@ -59,7 +60,7 @@ func (q *queueCommand) again(ctx context.Context) (err error) {
 		return err
 	}
 	for _, d := range sent {
-		fmt.Fprintf(q.s.Out, "%s  %s  %s\n", d.ID, d.Endpoint, text.Terminal(fmt.Sprint(d.Recipients)))
+		fmt.Fprintf(q.s.Out, "%s  %s  %s\n", d.ID, d.Endpoint, text.Terminal(strings.Join(d.Recipients, ", ")))
 	}
 	fmt.Fprintf(q.s.Out, "%d due now\n", len(sent))
 	if told == nil || len(attempts) == 0 {

@@ -115,7 +115,7 @@ func list(s *stdio, found []history.Record, more bool) error {
 		if len(r.To) > 1 {
 			to += fmt.Sprintf(" +%d", len(r.To)-1)
 		}
-		cells := []string{text.Clip(r.ID, shortID), r.At.Format(time.DateTime), r.Became(), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
+		cells := []string{text.Clip(r.ID, shortID), r.At.Format("01-02 15:04:05"), r.Became(), orNull(r.From), to, text.Shorten(r.Subject, 40), text.Shorten(r.Reply, 60)}
 		for i, c := range cells {
 			cells[i] = text.Terminal(strings.ReplaceAll(c, "\t", " "))
 		}

@@ -128,10 +128,14 @@ func TestWatch(t *testing.T) {
 
 func TestFit(t *testing.T) {
 	var out bytes.Buffer
-	f := &fitter{&out, 5}
-	n, err := f.Write([]byte("12345\n1234567\nсчётчик\n\n12\n"))
-	if want := "12345\n1234…\nсчёт…\n\n12\n"; out.String() != want || err != nil || n != 33 {
-		t.Errorf("%q, want %q (%d, %v)", &out, want, n, err)
+	f := &fitter{w: &out, columns: 5}
+	for piece := range strings.SplitAfterSeq("12345\n1234567\nсчётчик\n\n12\n", "3") {
+		if n, err := f.Write([]byte(piece)); err != nil || n != len(piece) {
+			t.Errorf("%d, %v", n, err)
+		}
+	}
+	if want := "12345\n1234…\nсчёт…\n\n12\n"; out.String() != want {
+		t.Errorf("%q, want %q", &out, want)
 	}
 	if got := Hang(&out, 9, "some words"); got != "some words" {
 		t.Errorf("%q", got)

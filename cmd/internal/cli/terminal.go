@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"io"
 	"os"
 	"strings"
@@ -38,7 +39,8 @@ func Hang(w io.Writer, indent int, s string) string {
 	return strings.Join(wrap(s, columns-indent), "\n"+strings.Repeat(" ", indent))
 }
 
-// Fit cuts lines to a terminal's width; what is no terminal gets them whole.
+// Fit cuts lines to a terminal's width; what is no terminal gets them whole. A
+// line is written when it ends.
 func Fit(w io.Writer) io.Writer {
 	columns, terminal := Width(w)
 	if !terminal || columns < 20 {
@@ -47,22 +49,25 @@ func Fit(w io.Writer) io.Writer {
 	return &fitter{w: w, columns: columns}
 }
 
-// fitter cuts each line that is written through it.
+// fitter cuts each line that is written through it, in whatever pieces.
 type fitter struct {
 	w       io.Writer
 	columns int
+	begun   []byte // of a line
 }
 
-// Write implements io.Writer; p is whole lines.
+// Write implements io.Writer.
 func (f *fitter) Write(p []byte) (int, error) {
+	f.begun = append(f.begun, p...)
+	end := bytes.LastIndexByte(f.begun, '\n') + 1
 	var out strings.Builder
-	for line := range strings.Lines(string(p)) {
-		words := []rune(strings.TrimSuffix(line, "\n"))
-		if len(words) > f.columns {
+	for line := range strings.Lines(string(f.begun[:end])) {
+		if words := []rune(strings.TrimSuffix(line, "\n")); len(words) > f.columns {
 			line = string(words[:f.columns-1]) + "…\n"
 		}
 		out.WriteString(line)
 	}
+	f.begun = f.begun[end:]
 	if _, err := io.WriteString(f.w, out.String()); err != nil {
 		return 0, err
 	}
