@@ -20,6 +20,9 @@ import (
 // webhook is asked. came is when the last octet did.
 func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink, came time.Time) (*message, reply.Reply) {
 	m := &message{env: g.envelope(t, in.Spool, came), to: recipients(t), data: in.Source(), lmtp: t.Client.LMTP}
+	if m.span = spanOf(t); m.span != nil {
+		m.env.Arrival = g.deps.Tracer.Arrival(m.span)
+	}
 	for i := range m.to {
 		m.env.To = append(m.env.To, m.to[i].Recipient)
 	}
@@ -52,6 +55,8 @@ func (g *Gateway) check(ctx context.Context, t *smtp.Transaction, in *sink, came
 // and makes the verdict; the spam filter is asked meanwhile. removed is the
 // header line that says what was found and left out.
 func (g *Gateway) authenticate(ctx context.Context, m *message) (removed string, err error) {
+	ctx, end := g.step(ctx, "authenticate")
+	defer func() { end(err) }()
 	var forged auth.Removal
 	if g.deps.Auth == nil {
 		forged, err = auth.Forged(m.data, g.cfg.Domain)

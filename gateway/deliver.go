@@ -86,7 +86,13 @@ func (g *Gateway) enqueueRest(ctx context.Context, m *message, ds []*dispatch.De
 	}
 	rest := undelivered(ds, wanted)
 	m.enqueued.count(rest)
-	return g.queue.enqueue(ctx, m, rest, reserved)
+	if len(rest) == 0 {
+		return nil
+	}
+	ctx, end := g.step(ctx, "enqueue")
+	err := g.queue.enqueue(ctx, m, rest, reserved)
+	end(err)
+	return err
 }
 
 // rememberReached writes the dedup records of whom the message has reached, in

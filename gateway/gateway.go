@@ -139,6 +139,7 @@ type Deps struct {
 	Turn      smtp.Collector // nil: nobody collects what waits
 	Observer  Observer       // nil: nobody watches
 	Reporter  Reporter       // nil: nobody is told
+	Tracer    Tracer         // nil: nobody traces
 	History   History        // nil: nothing is told
 	Keeper    Keeper         // nil: delivered mail isn't kept
 	Logger    *slog.Logger

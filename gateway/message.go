@@ -24,8 +24,9 @@ type message struct {
 	seen   mail.Source // as webhooks get it; nil: it is made each time that it is read
 	mail   *dispatch.Mail
 	lmtp   bool
-	stored *archive.Mail // as the queue has it; nil: the mail is fresh
-	kept   keptContent   // what the queue stores of it for urls
+	stored *archive.Mail   // as the queue has it; nil: the mail is fresh
+	kept   keptContent     // what the queue stores of it for urls
+	span   context.Context // what carries the span of its transaction; nil: nobody traces
 
 	reached    func(*webhook.Endpoint, mail.Recipient) bool // by an earlier try of the sender's
 	terminals  []*dispatch.Delivery                         // to terminals: they don't all count for the reply

@@ -72,7 +72,7 @@ func (g *Gateway) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink)
 	g.deps.Fault(FaultSpooled)
 	in.Done()
 	came := g.deps.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.AskFor, errAskFor)
+	ctx, cancel := context.WithTimeoutCause(g.within(ctx, t), g.cfg.AskFor, errAskFor)
 	defer cancel()
 	if in.reserved != nil && in.Size() > t.Size {
 		in.reserved.Release() // the client announced less, or nothing: what it sent is reserved anew

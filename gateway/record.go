@@ -50,6 +50,7 @@ func (e *enqueued) add(d *dispatch.Delivery, n int) {
 // a record in the history.
 func (g *Gateway) Ended(t *smtp.Transaction, replies []reply.Reply, gone bool) {
 	m, _ := t.Data.(*message)
+	span := spanOf(t)
 	t.Data = nil // an idle session holds no mail
 	switch {
 	case m == nil || !m.accepted:
@@ -58,10 +59,17 @@ func (g *Gateway) Ended(t *smtp.Transaction, replies []reply.Reply, gone bool) {
 	default:
 		g.resends.forget(context.Background(), m.env)
 	}
-	if replies == nil && len(t.Refusals) == 0 && !gone {
-		return // RSET or QUIT: nothing was refused, nothing came
+	nothing := replies == nil && len(t.Refusals) == 0 && !gone // RSET or QUIT: nothing was refused, nothing came
+	if nothing && span == nil {
+		return
 	}
 	r := g.record(t, m, replies)
+	if span != nil {
+		g.deps.Tracer.Ended(span, r)
+	}
+	if nothing {
+		return
+	}
 	g.logEnd(r, t.Refused)
 	if g.deps.History != nil {
 		g.deps.History.Transaction(r)

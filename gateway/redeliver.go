@@ -22,7 +22,7 @@ const storeRest = time.Second
 
 // Deliver implements retry.Deliverer, the next attempt at a delivery that waited
 // in the queue: the same octets, rendered and posted in the same way as fresh mail.
-func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
+func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) (o retry.Outcome) {
 	at := g.deps.Now()
 	m, err := g.open(ctx, l)
 	if err != nil {
@@ -30,6 +30,11 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 		return unreadable(at, err)
 	}
 	defer m.close()
+	if g.deps.Tracer != nil {
+		span := g.deps.Tracer.Redelivery(ctx, l, m.env.Arrival)
+		defer func() { g.deps.Tracer.Redelivered(span, o) }()
+		ctx = span
+	}
 	ep := g.deps.Router.Endpoint(l.Endpoint)
 	if ep == nil {
 		return retry.Outcome{Kind: retry.Skip, After: unknownEndpointRest, Reason: "no_endpoint"}
@@ -37,7 +42,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) retry.Outcome {
 	d := &dispatch.Delivery{Mail: m.mail, Endpoint: ep, To: archive.Recipients(m.env, l.Recipients), ID: l.ID, Attempt: l.Attempts + 1, Origin: dispatch.Queued}
 	g.deps.Dispatch.Deliver(ctx, d)
 	g.reportRedelivered(m, d)
-	o := outcomeOf(d, at, ctx.Err() != nil)
+	o = outcomeOf(d, at, ctx.Err() != nil)
 	g.recordQueued(m, d, at, o)
 	if g.deps.Keeper != nil && (o.Kind == retry.Done || o.Kind == retry.Divided) {
 		g.deps.Keeper.KeepNow(ctx, m.env, m.mail.Head, m.data) // the queue lets go of it now

@@ -23,7 +23,12 @@ func (g *Gateway) Connect(context.Context, *smtp.Client) reply.Reply { return re
 // Mail implements smtp.Handler. SIZE= and the other parameters are the
 // engine's; a store that can't write is only found out when it is needed,
 // since a healthy webhook needs no store.
-func (g *Gateway) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
+func (g *Gateway) Mail(ctx context.Context, t *smtp.Transaction) reply.Reply {
+	if g.deps.Tracer != nil {
+		t.Data = traced{g.deps.Tracer.Transaction(ctx, t.Client, t.Verb)}
+	}
+	return reply.Reply{}
+}
 
 // Rcpt implements smtp.Handler: the directory says who it is, the router where
 // it goes. From here on the recipient carries its endpoints.
@@ -59,6 +64,8 @@ func (g *Gateway) Resolve(ctx context.Context, t *smtp.Transaction, r *smtp.Reci
 }
 
 func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) directory.Answer {
+	ctx, end := g.step(g.within(ctx, t), "recipient")
+	defer end(nil)
 	return g.deps.Directory.Recipient(ctx, query(t.Client, t.From.String(), r.Address.String()))
 }
 

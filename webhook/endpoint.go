@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -233,6 +234,15 @@ func (e *Endpoint) RetryTimeout() time.Duration { return e.cfg.RetryTimeout }
 
 // Concurrency is how many POSTs may be under way at once; 0: nobody said.
 func (e *Endpoint) Concurrency() int { return e.cfg.Concurrency }
+
+// Host is the URL's host and port.
+func (e *Endpoint) Host() (name string, port int) {
+	port, err := strconv.Atoi(e.url.Port())
+	if err != nil {
+		port = map[string]int{"http": 80, "https": 443}[e.url.Scheme]
+	}
+	return e.url.Hostname(), port
+}
 
 // URL is the address to show: without userinfo, and without the query's
 // values, which hold secrets often enough.

@@ -89,6 +89,15 @@ func (r *Request) render() (err error) {
 // durable before it is posted.
 func (r *Request) UsesLinks() bool { return r.body.UsesLinks }
 
+// Endpoint is where the request goes.
+func (r *Request) Endpoint() *Endpoint { return r.ep }
+
+// DeliveryID is the webhook-id.
+func (r *Request) DeliveryID() string { return r.d.ID }
+
+// Attempt counts the delivery's attempts, 1 for the first.
+func (r *Request) Attempt() int { return r.d.Attempt }
+
 // Size is the body's length in octets.
 func (r *Request) Size() int64 { return r.body.Length }
 
@@ -141,6 +150,9 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 	header, err := s.header(r)
 	if err != nil {
 		return NotPosted(headerReason(err), err)
+	}
+	if s.deps.Propagate != nil {
+		s.deps.Propagate(ctx, header)
 	}
 	a, again := c.post(ctx, header, r, timeout)
 	a.At = s.deps.Now()

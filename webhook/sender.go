@@ -23,6 +23,9 @@ type SenderConfig struct {
 type SenderDeps struct {
 	Now   func() time.Time                      // nil: time.Now
 	Proxy func(*http.Request) (*url.URL, error) // nil: http.ProxyFromEnvironment
+	// Propagate adds to the header what lets the webhook go on with ctx's trace; nil:
+	// nothing.
+	Propagate func(ctx context.Context, h http.Header)
 }
 
 // Sender POSTs deliveries. It keeps the connections of each endpoint and is

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
 	"gateway/history":   {},
 	"gateway/metrics":   {"gateway/budget", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "retry", "retry/s3", "webhook"},
+	"gateway/tracing":   {"gateway/dispatch", "gateway/history", "gateway/smtp", "retry", "webhook"},
 	"gateway/ops":       {"gateway/again", "gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/page", "gateway/smtp", "retry", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},

@@ -48,6 +48,9 @@ type Gate func(ep *webhook.Endpoint, env *mail.Envelope, m *mail.Message) *webho
 // URLs makes the urls of a moment and says when they expire.
 type URLs func(now time.Time) (urls payload.Links, until time.Time)
 
+// Step begins a part of the work that ctx belongs to, for traces; end ends it.
+type Step func(ctx context.Context, name string) (within context.Context, end func(error))
+
 // Config is what the operator decides.
 type Config struct {
 	ParseLimits  mail.Limits
@@ -64,6 +67,7 @@ type Deps struct {
 	Gate     Gate               // nil: everybody may pass
 	URLs     URLs               // nil: content never travels by url
 	Observer Observer           // nil: nobody watches
+	Step     Step               // nil: nobody traces
 	Logger   *slog.Logger       // nil: none
 	Now      func() time.Time   // nil: time.Now
 	Fault    func(point string) // for tests: called when a webhook has answered; nil: none

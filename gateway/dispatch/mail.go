@@ -95,7 +95,12 @@ func (x *Dispatcher) addRef(ctx context.Context, m *Mail, o Origin) (*ref, error
 }
 
 // parse parses the message within the memory budget.
-func (x *Dispatcher) parse(ctx context.Context, m *Mail, wait time.Duration) error {
+func (x *Dispatcher) parse(ctx context.Context, m *Mail, wait time.Duration) (err error) {
+	if x.deps.Step != nil {
+		within, end := x.deps.Step(ctx, "parse")
+		defer func() { end(err) }()
+		ctx = within
+	}
 	src := m.raw()
 	var parsed *mail.Message
 	grant, err := x.deps.Memory.Work(ctx, wait, mail.Least(src), func(g *budget.Grant) (err error) {

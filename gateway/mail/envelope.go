@@ -45,6 +45,7 @@ type Envelope struct {
 	Removed    []Span          `json:"removed,omitempty"`        // of DATA: header fields that pretend to be ours, left out of what is shown; frozen at receipt
 	Verdict    *Authentication `json:"authentication,omitempty"` // made once, at receipt; nil: not checked
 	Spam       *Spam           `json:"spam,omitempty"`           // rspamd's opinion at receipt; nil: none
+	Arrival    string          `json:"arrival,omitempty"`        // the span of the transaction that it came by, as a traceparent; "" none is recorded
 }
 
 // TLS describes the session's encryption.

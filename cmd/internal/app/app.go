@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,7 @@ import (
 	"postern/gateway/reload"
 	"postern/gateway/report"
 	"postern/gateway/smtp"
+	"postern/gateway/tracing"
 	"postern/retry"
 	"postern/retry/s3"
 	"postern/webhook/call"
@@ -58,6 +60,7 @@ type App struct {
 	certificate *reload.File[*tls.Certificate] // nil: no TLS
 	worker      *retry.Worker                  // nil without a queue
 	ops         *ops.Server
+	tracer      *tracing.Tracer      // nil: nobody traces
 	reporter    *report.Reporter     // nil: nobody is told of dead letters
 	registry    *prometheus.Registry // of metrics; who makes a part registers its own
 	metrics     *metrics.Metrics
@@ -79,8 +82,10 @@ type App struct {
 // Deps are what a gateway takes from the process around it.
 type Deps struct {
 	Logger  *slog.Logger
-	Version string             // in the greeting's HELP, the User-Agent, metrics and the page
-	Fault   func(point string) // called at each step of a message, in builds for crash tests; else nil
+	Version string // in the greeting's HELP, the User-Agent, metrics and the page
+	// propagate lets a webhook go on with a POST's trace; nil: nobody traces.
+	propagate func(ctx context.Context, h http.Header)
+	Fault     func(point string) // called at each step of a message, in builds for crash tests; else nil
 }
 
 // cleanup is undone last in, first out.
@@ -117,6 +122,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.trace(ctx)
 	sender, err := NewSender(a.cfg, a.deps)
 	if err != nil {
 		return err

@@ -10,7 +10,11 @@ import (
 
 // smtpServer wires the protocol engine.
 func (a *App) smtpServer() error {
-	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(a.metrics.SMTP()), smtp.WithMemory(a.budget)}
+	observer := a.metrics.SMTP()
+	if a.tracer != nil {
+		observer = a.tracer.Observer(observer)
+	}
+	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(observer), smtp.WithMemory(a.budget)}
 	if a.certificate != nil {
 		t, err := a.serverTLS()
 		if err != nil {

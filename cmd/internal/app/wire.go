@@ -33,12 +33,15 @@ func (a *App) gatewayConfig() gateway.Config {
 
 // NewSender POSTs to the endpoints, for serve and for check.
 func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
-	return webhook.NewSender(webhook.SenderConfig{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()}, webhook.SenderDeps{})
+	return webhook.NewSender(webhook.SenderConfig{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()}, webhook.SenderDeps{Propagate: deps.propagate})
 }
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
 	deps := dispatch.Deps{Gate: dispatch.Senders, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
+	if a.tracer != nil {
+		deps.Sender, deps.Step = a.tracer.Sender(sender), a.tracer.Step
+	}
 	if a.queue != nil {
 		deps.Pauses = a.queue
 	}
@@ -60,6 +63,9 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 	deps := gateway.Deps{
 		Router: router, Dispatch: a.dispatch, Spooler: spooler, Directory: who,
 		Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault,
+	}
+	if a.tracer != nil {
+		deps.Tracer = a.tracer
 	}
 	deps.History = journal{a.recorder, a.live}
 	if a.keeper != nil {
