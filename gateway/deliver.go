@@ -39,6 +39,9 @@ func (g *Gateway) deliverFresh(ctx context.Context, m *message, reserved retry.R
 	groups := m.replyGroups()
 	for i := range groups {
 		groups[i].decision = g.decide(m, ds, groups[i])
+		if groups[i].enqueue && g.queue.overQuota(ctx, m, undelivered(ds, groups[i].has)) {
+			groups[i].decision = decision{reply: replyEndpointFull}
+		}
 	}
 	if err := g.enqueueRest(ctx, m, ds, groups, reserved); err != nil {
 		m.enqueued = enqueued{}

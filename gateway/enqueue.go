@@ -28,6 +28,7 @@ type queue struct {
 	now      func() time.Time
 	rand     func() float64
 	fault    func(point string)
+	quotas   *quotas
 }
 
 // enqueue stores a message and deliveries of it in one commit. A deferred delivery

@@ -32,6 +32,7 @@ import (
 // Queue is what a message's life asks of the retry queue.
 type Queue interface {
 	archive.Bodies
+	Waiting
 	Reserve(ctx context.Context, n int64) (retry.Reservation, error)
 	Stage(ctx context.Context, r retry.Reservation, b retry.Body) (retry.BodyRef, error)
 	Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDelivery) (retry.Result, error)
@@ -72,12 +73,16 @@ type Observer interface {
 	Received(e *mail.Envelope, code int, took time.Duration)
 	// Queued is called for each delivery that was stored.
 	Queued(endpoint string, dead bool)
+	// Overfull is called for each message or recipient that was left with its
+	// sender because too much waits for an endpoint.
+	Overfull(endpoint string)
 }
 
 type noObserver struct{}
 
 func (noObserver) Received(*mail.Envelope, int, time.Duration) {}
 func (noObserver) Queued(string, bool)                         {}
+func (noObserver) Overfull(string)                             {}
 
 // Reporter tells operators and senders; its methods return at once.
 type Reporter interface {
@@ -178,7 +183,8 @@ func New(cfg Config, deps Deps) (*Gateway, error) {
 		resends: resends{deps.Dedup, deps.Logger, cfg.Policy.MaxAge}}
 	if deps.Queue != nil {
 		g.queue = &queue{engine: deps.Queue, policy: cfg.Policy, observer: deps.Observer, reporter: deps.Reporter,
-			log: deps.Logger, now: deps.Now, rand: deps.Rand, fault: deps.Fault}
+			log: deps.Logger, now: deps.Now, rand: deps.Rand, fault: deps.Fault,
+			quotas: newQuotas(deps.Queue, deps.Logger, deps.Now)}
 	}
 	return g, nil
 }

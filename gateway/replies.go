@@ -19,6 +19,7 @@ var (
 	replyNoMemory         = reply.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"There is no memory for the message now, please try again later"}}
 	replySpoolFull        = reply.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"No room for a message of that size now, please try again later"}}
 	replyFull             = reply.Reply{Code: 452, Enhanced: reply.Enhanced{4, 3, 1}, Lines: []string{"The queue is full, please try again later"}}
+	replyEndpointFull     = reply.Reply{Code: 452, Enhanced: reply.Enhanced{4, 2, 2}, Lines: []string{"Too much mail waits for this recipient, please try again later"}}
 	replyCantWrite        = reply.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"The message can't be stored now, please try again later"}}
 	replyLocalError       = reply.Reply{Code: 451, Enhanced: reply.Enhanced{4, 3, 0}, Lines: []string{"Local error, please try again later"}}
 	replyNothingToCollect = reply.Reply{Code: 502, Enhanced: reply.Enhanced{5, 7, 1}, Lines: []string{"There is nothing that you may collect"}}

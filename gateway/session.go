@@ -50,7 +50,7 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 		to.Original = given
 	}
 	endpoints := g.deps.Router.Route(to, mail.Verb(t.Verb))
-	if refusal := g.refuse(t, endpoints, answer); !refusal.Zero() {
+	if refusal := g.refuse(ctx, t, endpoints, answer); !refusal.Zero() {
 		return refusal
 	}
 	r.Data = dispatch.Recipient{Recipient: to, Endpoints: endpoints}
@@ -71,7 +71,7 @@ func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, r *smtp.Recip
 
 // refuse is the reply to a recipient that the directory knows and that can't
 // be served in this transaction; zero: it can.
-func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a directory.Answer) reply.Reply {
+func (g *Gateway) refuse(ctx context.Context, t *smtp.Transaction, endpoints []*webhook.Endpoint, a directory.Answer) reply.Reply {
 	mailbox := slices.ContainsFunc(endpoints, dispatch.Mailboxes.Is)
 	switch {
 	case mail.Verb(t.Verb) == mail.VerbSend:
@@ -86,6 +86,9 @@ func (g *Gateway) refuse(t *smtp.Transaction, endpoints []*webhook.Endpoint, a d
 	}
 	if t.RequireTLS && slices.ContainsFunc(endpoints, func(ep *webhook.Endpoint) bool { return !ep.Secure() }) {
 		return replyNoRequireTLS
+	}
+	if g.cfg.QueueFirst && g.anyFull(ctx, endpoints) {
+		return replyEndpointFull
 	}
 	if g.cfg.OneEndpoint && !t.Client.LMTP && len(t.Recipients) > 0 && !sameAnswer(t, endpoints) {
 		return replyOtherEndpoint

@@ -259,6 +259,9 @@ type counter struct {
 func (c *counter) Received(_ *mail.Envelope, code int, _ time.Duration) {
 	c.note(fmt.Sprint("reply ", code))
 }
+
+func (c *counter) Overfull(string) {}
+
 func (c *counter) Queued(endpoint string, dead bool) {
 	c.note(endpoint + map[bool]string{true: " dead", false: " waits"}[dead])
 }

@@ -126,7 +126,14 @@ type Endpoints interface {
 	Endpoints(ctx context.Context) ([]EndpointState, error)
 	// SaveBreaker keeps an endpoint's breaker over restarts.
 	SaveBreaker(ctx context.Context, endpoint string, state []byte) error
+	// Waiting counts the deliveries of an endpoint that are due or leased, most of
+	// them at most where that is above 0.
+	Waiting(ctx context.Context, endpoint string, most int64) (Waiting, error)
 }
+
+// Waiting is what waits for an endpoint: deliveries, and the octets of their
+// messages. One that has several deliveries counts for each.
+type Waiting struct{ Deliveries, Bytes int64 }
 
 // Operator looks into the queue and changes what waits. What changes something
 // returns how many, and ErrNoFilter when the filter selects everything without

@@ -107,11 +107,12 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 	if w.limit > 0 {
 		req.Max = min(req.Max, w.limit-len(w.inFlight))
 	}
-	if w.octets >= leaseOctets {
-		req.Max = 0
-	}
+	crowded := w.octets >= leaseOctets
 	req.Room = func(name string) int {
 		n := w.deps.Concurrency(name) - busy[name]
+		if crowded && busy[name] > 0 { // large mail of one endpoint mustn't hold up the others'
+			return 0
+		}
 		if limit, ok := free[name]; ok {
 			n = min(n, limit)
 		}

@@ -41,6 +41,10 @@ type Config struct {
 	Timeout      time.Duration
 	RetryTimeout time.Duration
 	Concurrency  int // POSTs at once; 0: whoever posts decides
+	// MaxQueued and MaxQueuedBytes bound what waits for the endpoint in the
+	// queue, in deliveries and octets; 0 is no bound of its own.
+	MaxQueued      int64
+	MaxQueuedBytes int64
 
 	Reject   []string // statuses ("404") or "4xx" that reject beside 406
 	Defer    bool     // false leaves a transient failure with the sender

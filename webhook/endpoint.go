@@ -232,6 +232,12 @@ func (e *Endpoint) Timeout() time.Duration { return e.cfg.Timeout }
 // RetryTimeout is how long an answer may take when nobody waits.
 func (e *Endpoint) RetryTimeout() time.Duration { return e.cfg.RetryTimeout }
 
+// MaxQueued is how many deliveries, and octets of them, may wait for the endpoint;
+// 0: no bound of its own.
+func (e *Endpoint) MaxQueued() (deliveries, octets int64) {
+	return e.cfg.MaxQueued, e.cfg.MaxQueuedBytes
+}
+
 // Concurrency is how many POSTs may be under way at once; 0: nobody said.
 func (e *Endpoint) Concurrency() int { return e.cfg.Concurrency }
 

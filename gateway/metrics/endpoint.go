@@ -24,6 +24,7 @@ type endpoint struct {
 	dropped  map[string]prometheus.Counter // by a dead letter's reason, and other
 	breaker  map[retry.BreakerState]prometheus.Gauge
 	opened   prometheus.Counter
+	overfull prometheus.Counter
 }
 
 // ageBuckets go from a local webhook to the end of what waits, in seconds.
@@ -52,10 +53,11 @@ func newEndpoints(f promauto.Factory, names []string) map[string]*endpoint {
 	dropped := counter("postern_retry_dropped_total", "Deliveries given up by reason; each one is kept as a dead letter.", "reason")
 	breakers := f.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_webhook_breaker_state", Help: "1 for the state that the endpoint's circuit breaker is in."}, []string{"endpoint", "state"})
 	opened := counter("postern_webhook_breaker_opened_total", "How often the endpoint's circuit breaker opened.")
+	overfull := counter("postern_endpoint_overfull_total", "Messages or recipients answered 452 because MAX_QUEUED or MAX_QUEUED_BYTES of the endpoint was reached.")
 	all := map[string]*endpoint{}
 	for _, name := range append(slices.Clone(names), other) {
 		e := &endpoint{requests: map[webhook.Reason]prometheus.Counter{}, withheld: map[webhook.Reason]prometheus.Counter{},
-			duration: durations.WithLabelValues(name), age: ages.WithLabelValues(name), opened: opened.WithLabelValues(name),
+			duration: durations.WithLabelValues(name), age: ages.WithLabelValues(name), opened: opened.WithLabelValues(name), overfull: overfull.WithLabelValues(name),
 			enqueued: map[retry.State]prometheus.Counter{}, attempts: map[retry.OutcomeKind]prometheus.Counter{},
 			dropped: map[string]prometheus.Counter{}, breaker: map[retry.BreakerState]prometheus.Gauge{}}
 		for _, r := range webhook.Reasons() {
@@ -120,6 +122,10 @@ func (m *Metrics) Queued(endpoint string, dead bool) {
 	}
 	e.enqueued[retry.Due].Inc()
 }
+
+// Overfull counts a message or a recipient that was left with its sender because
+// too much waits for the endpoint.
+func (m *Metrics) Overfull(endpoint string) { m.of(endpoint).overfull.Inc() }
 
 func (e *endpoint) drop(reason string) {
 	c := e.dropped[reason]

@@ -151,6 +151,21 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 	return err
 }
 
+// Waiting implements retry.Endpoints.
+func (q *Queue) Waiting(ctx context.Context, endpoint string, most int64) (w retry.Waiting, err error) {
+	limit := &most
+	if most <= 0 {
+		limit = nil
+	}
+	err = q.pool.QueryRow(ctx, `SELECT count(*), coalesce(sum(size), 0)::bigint FROM (
+		SELECT m.size FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.endpoint = $1 AND d.state = 0
+		UNION ALL SELECT m.size FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.endpoint = $1 AND d.state = 1 LIMIT $2) x`, endpoint, limit).Scan(&w.Deliveries, &w.Bytes)
+	if err != nil {
+		return w, fmt.Errorf("counting what waits for %s: %w", endpoint, err)
+	}
+	return w, nil
+}
+
 // Stats implements retry.Queue.
 func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})

@@ -11,6 +11,37 @@ import (
 
 // The operator's side: pausing, listing, replaying, deleting, counting.
 
+// waiting counts what an endpoint has before it, not its dead letters.
+func waiting(h *harness) {
+	h.start(Bounds{})
+	expect := func(endpoint string, most, deliveries, bytes int64) {
+		h.Helper()
+		w, err := h.q.Waiting(h.ctx(), endpoint, most)
+		h.ok(err)
+		if w != (retry.Waiting{Deliveries: deliveries, Bytes: bytes}) {
+			h.Fatalf("%s has %+v before it, want %d of %d octets", endpoint, w, deliveries, bytes)
+		}
+	}
+	expect("a", 0, 0, 0)
+	h.put("m1", "a", "b")
+	h.put("m2", "a")
+	h.put("m3", "a")
+	expect("a", 0, 3, 300)
+	expect("a", 2, 2, 200)
+	expect("b", 10, 1, 100)
+	ls := h.lease(4)
+	expect("a", 0, 3, 300)
+	for _, l := range ls {
+		if l.ID == "m2/a" {
+			h.ok(h.q.Dead(h.ctx(), l, "rejected", h.attempt(406)))
+		}
+		if l.ID == "m3/a" {
+			h.ok(h.q.Ack(h.ctx(), l, h.attempt(200)))
+		}
+	}
+	expect("a", 0, 1, 100)
+}
+
 func pause(h *harness) {
 	h.start(Bounds{})
 	h.put("m1", "a")

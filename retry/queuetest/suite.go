@@ -65,6 +65,7 @@ func Run(t *testing.T, open Factory) {
 		{"MetaAtOnce", metaAtOnce},
 		{"Breaker", breaker},
 		{"Stats", stats},
+		{"Waiting", waiting},
 		{"NextDue", nextDue},
 		{"Notify", notify},
 		{"ClockBack", clockBack},

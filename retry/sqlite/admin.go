@@ -149,6 +149,19 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 	return out, rows.Err()
 }
 
+// Waiting implements retry.Endpoints.
+func (q *Queue) Waiting(ctx context.Context, endpoint string, most int64) (w retry.Waiting, err error) {
+	if most <= 0 {
+		most = -1 // no limit
+	}
+	err = q.read.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(size), 0) FROM (SELECT m.size FROM delivery d JOIN message m ON m.n = d.message
+		WHERE d.endpoint = ? AND d.state < 2 AND d.state IN (0, 1) LIMIT ?)`, endpoint, most).Scan(&w.Deliveries, &w.Bytes)
+	if err != nil {
+		return w, fmt.Errorf("counting what waits for %s: %w", endpoint, err)
+	}
+	return w, nil
+}
+
 // Stats implements retry.Queue.
 func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})

@@ -82,33 +82,35 @@ type Directory struct {
 
 // Webhook is one endpoint. The unnumbered one is last and the catch-all.
 type Webhook struct {
-	URL          URL           `env:"URL" doc:"where mail is POSTed; all that must be set"`
-	Name         string        `env:"NAME" default:"default, or webhook-<n>" doc:"name in ids, logs, metrics and the queue; keep it when the URL changes"`
-	Match        List          `env:"MATCH" default:"*" doc:"recipients: sales@in.example.com (with any tag), *@in.example.com, support+*@in.example.com, sales@*, *; separated by commas"`
-	Copy         bool          `env:"COPY" envDefault:"false" doc:"takes a copy; matching goes on"`
-	Format       string        `env:"FORMAT" oneof:"postern raw postmark sendgrid sendgrid-raw mailgun mailgun-mime mandrill cloudmailin ses-sns cloudevents" envDefault:"postern" doc:"shape of the POST"`
-	Secret       Secret        `env:"SECRET" secret:"yes" doc:"signing secret, whsec_… for the native format; two, separated by a space, while it is rotated"`
-	Token        Secret        `env:"TOKEN" secret:"yes" doc:"bearer token"`
-	Username     string        `env:"USERNAME" doc:"basic authentication"`
-	Password     Secret        `env:"PASSWORD" secret:"yes" doc:"its password"`
-	Headers      Headers       `env:"HEADERS" secret:"yes" doc:"more request headers, Name: value, one a line"`
-	Timeout      time.Duration `env:"TIMEOUT" envDefault:"10s" doc:"from the last octet of the request to the answer's header, while the sender waits"`
-	RetryTimeout time.Duration `env:"RETRY_TIMEOUT" envDefault:"60s" doc:"the same for attempts from the queue"`
-	Concurrency  int           `env:"CONCURRENCY" default:"64 to 1000, as the endpoint takes them" min:"1" doc:"requests at once; without a number they grow while its answers stay fast, and fall back when these slow down or fail"`
-	Reject       Statuses      `env:"REJECT" doc:"more statuses that reject mail for good: 404,422 or 4xx"`
-	Defer        bool          `env:"DEFER" envDefault:"true" doc:"false leaves a transient failure with the sender (451) instead of queueing it"`
-	Require      string        `env:"REQUIRE" oneof:"verified" doc:"verified: only mail whose From is proven, or whose sender signed in; other mail is answered 550 and not POSTed"`
-	AllowFrom    List          `env:"ALLOW_FROM" doc:"who may write: patterns of proven From addresses; implies REQUIRE=verified"`
-	Terminal     bool          `env:"TERMINAL" envDefault:"false" doc:"a live channel: takes SEND, SOML and SAML, never MAIL"`
-	Attachments  string        `env:"ATTACHMENTS" oneof:"inline url omit" envDefault:"inline" doc:"how their content travels"`
-	Raw          string        `env:"RAW" oneof:"omit inline url" envDefault:"omit" doc:"how the raw message travels"`
-	InlineLimit  Size          `env:"INLINE_LIMIT" envDefault:"5MiB" doc:"request body above which content turns into urls, where PUBLIC_URL is set; 0 never"`
-	Markdown     bool          `env:"MARKDOWN" envDefault:"false" doc:"message.markdown: the mail as Markdown, for agents and search"`
-	Signals      bool          `env:"SIGNALS" envDefault:"false" doc:"message.signals: what the mail hides or disguises"`
-	ReplyMarker  string        `env:"REPLY_MARKER" doc:"words of the line that your application puts above what it writes: a reply is what stands above it"`
-	CAFile       string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM; read again when it changes"`
-	CertFile     string        `env:"CERT_FILE" doc:"our client certificate, PEM; read again when it changes"`
-	KeyFile      string        `env:"KEY_FILE" doc:"its private key, PEM"`
+	URL            URL           `env:"URL" doc:"where mail is POSTed; all that must be set"`
+	Name           string        `env:"NAME" default:"default, or webhook-<n>" doc:"name in ids, logs, metrics and the queue; keep it when the URL changes"`
+	Match          List          `env:"MATCH" default:"*" doc:"recipients: sales@in.example.com (with any tag), *@in.example.com, support+*@in.example.com, sales@*, *; separated by commas"`
+	Copy           bool          `env:"COPY" envDefault:"false" doc:"takes a copy; matching goes on"`
+	Format         string        `env:"FORMAT" oneof:"postern raw postmark sendgrid sendgrid-raw mailgun mailgun-mime mandrill cloudmailin ses-sns cloudevents" envDefault:"postern" doc:"shape of the POST"`
+	Secret         Secret        `env:"SECRET" secret:"yes" doc:"signing secret, whsec_… for the native format; two, separated by a space, while it is rotated"`
+	Token          Secret        `env:"TOKEN" secret:"yes" doc:"bearer token"`
+	Username       string        `env:"USERNAME" doc:"basic authentication"`
+	Password       Secret        `env:"PASSWORD" secret:"yes" doc:"its password"`
+	Headers        Headers       `env:"HEADERS" secret:"yes" doc:"more request headers, Name: value, one a line"`
+	Timeout        time.Duration `env:"TIMEOUT" envDefault:"10s" doc:"from the last octet of the request to the answer's header, while the sender waits"`
+	RetryTimeout   time.Duration `env:"RETRY_TIMEOUT" envDefault:"60s" doc:"the same for attempts from the queue"`
+	Concurrency    int           `env:"CONCURRENCY" default:"64 to 1000, as the endpoint takes them" min:"1" doc:"requests at once; without a number they grow while its answers stay fast, and fall back when these slow down or fail"`
+	MaxQueued      int64         `env:"MAX_QUEUED" envDefault:"0" min:"0" doc:"deliveries that may wait for it; then 452 to what must wait, to its mail alone; 0: the queue's bounds alone"`
+	MaxQueuedBytes Size          `env:"MAX_QUEUED_BYTES" envDefault:"0" min:"0" doc:"octets of mail that may wait for it; the same"`
+	Reject         Statuses      `env:"REJECT" doc:"more statuses that reject mail for good: 404,422 or 4xx"`
+	Defer          bool          `env:"DEFER" envDefault:"true" doc:"false leaves a transient failure with the sender (451) instead of queueing it"`
+	Require        string        `env:"REQUIRE" oneof:"verified" doc:"verified: only mail whose From is proven, or whose sender signed in; other mail is answered 550 and not POSTed"`
+	AllowFrom      List          `env:"ALLOW_FROM" doc:"who may write: patterns of proven From addresses; implies REQUIRE=verified"`
+	Terminal       bool          `env:"TERMINAL" envDefault:"false" doc:"a live channel: takes SEND, SOML and SAML, never MAIL"`
+	Attachments    string        `env:"ATTACHMENTS" oneof:"inline url omit" envDefault:"inline" doc:"how their content travels"`
+	Raw            string        `env:"RAW" oneof:"omit inline url" envDefault:"omit" doc:"how the raw message travels"`
+	InlineLimit    Size          `env:"INLINE_LIMIT" envDefault:"5MiB" doc:"request body above which content turns into urls, where PUBLIC_URL is set; 0 never"`
+	Markdown       bool          `env:"MARKDOWN" envDefault:"false" doc:"message.markdown: the mail as Markdown, for agents and search"`
+	Signals        bool          `env:"SIGNALS" envDefault:"false" doc:"message.signals: what the mail hides or disguises"`
+	ReplyMarker    string        `env:"REPLY_MARKER" doc:"words of the line that your application puts above what it writes: a reply is what stands above it"`
+	CAFile         string        `env:"CA_FILE" doc:"authorities for the endpoint's certificate, PEM; read again when it changes"`
+	CertFile       string        `env:"CERT_FILE" doc:"our client certificate, PEM; read again when it changes"`
+	KeyFile        string        `env:"KEY_FILE" doc:"its private key, PEM"`
 }
 
 // Delivery is the retry queue and what surrounds it.

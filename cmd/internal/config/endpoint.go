@@ -44,7 +44,7 @@ func (w Webhook) Endpoint(deps reload.Deps) (*webhook.Endpoint, error) {
 		Name: w.Name, URL: string(w.URL), Match: w.Match, Copy: w.Copy,
 		Format: w.Format, Attachments: payload.Where(w.Attachments), Raw: payload.Where(w.Raw), InlineLimit: limit, Markdown: w.Markdown, Signals: w.Signals, ReplyMarker: w.ReplyMarker,
 		Secret: w.Secret.Source(deps), Token: w.Token.Source(deps), Username: w.Username, Password: w.Password.Source(deps), Headers: http.Header(w.Headers),
-		Timeout: w.Timeout, RetryTimeout: w.RetryTimeout, Concurrency: w.Concurrency,
+		Timeout: w.Timeout, RetryTimeout: w.RetryTimeout, Concurrency: w.Concurrency, MaxQueued: w.MaxQueued, MaxQueuedBytes: int64(w.MaxQueuedBytes),
 		Reject: w.Reject, Defer: w.Defer, Terminal: w.Terminal,
 		Require: w.Require, AllowFrom: w.AllowFrom,
 		Authorities: authorities, Certificate: certificate,
