@@ -58,6 +58,24 @@ func ObjectName(id string) (string, bool) { return strings.CutPrefix(id, objectP
 // ObjectID is a BodyRef.ID for an object's name.
 func ObjectID(name string) string { return objectPrefix + name }
 
+// ObjectIDs is ObjectID of each name.
+func ObjectIDs(names []string) []string {
+	ids := make([]string, len(names))
+	for i, n := range names {
+		ids[i] = ObjectID(n)
+	}
+	return ids
+}
+
+// NameSet is a set of names, as ObjectIndex.Known gives it.
+func NameSet(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
 // Takes says whether a body of so many octets goes to the store of bodies.
 func (o *Objects) Takes(size int64) bool { return o.Bodies != nil && size > InlineMax }
 

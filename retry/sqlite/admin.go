@@ -193,8 +193,8 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 }
 
 // eachRow scans a question's rows, one after the other.
-func (q *Queue) eachRow(ctx context.Context, question string, dest []any, row func()) error {
-	rows, err := q.read.QueryContext(ctx, question)
+func (q *Queue) eachRow(ctx context.Context, question string, dest []any, row func(), args ...any) error {
+	rows, err := q.read.QueryContext(ctx, question, args...)
 	if err != nil {
 		return err
 	}

@@ -36,37 +36,21 @@ func (x objectIndex) Forget(ctx context.Context, names []string) error {
 func (x objectIndex) Known(ctx context.Context, names []string) (map[string]bool, error) {
 	found, err := x.names(ctx, `SELECT file FROM message WHERE file >= 'object:' AND file IN (SELECT value FROM json_each(?1))
 		UNION ALL SELECT file FROM dropped WHERE file IN (SELECT value FROM json_each(?1))`, ids(names))
-	known := make(map[string]bool, len(found))
-	for _, n := range found {
-		known[n] = true
-	}
-	return known, err
+	return engine.NameSet(found), err
 }
 
 // names reads the objects that a query finds.
 func (x objectIndex) names(ctx context.Context, query string, arg any) (names []string, err error) {
-	rows, err := x.q.read.QueryContext(ctx, query, arg)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
+	var id string
+	err = x.q.eachRow(ctx, query, []any{&id}, func() {
 		name, _ := engine.ObjectName(id)
 		names = append(names, name)
-	}
-	return names, rows.Err()
+	}, arg)
+	return names, err
 }
 
 // ids are the names as the database has them, as a JSON array.
 func ids(names []string) string {
-	all := make([]string, len(names))
-	for i, n := range names {
-		all[i] = engine.ObjectID(n)
-	}
-	list, _ := json.Marshal(all) // strings always marshal
+	list, _ := json.Marshal(engine.ObjectIDs(names)) // strings always marshal
 	return string(list)
 }
