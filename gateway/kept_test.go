@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -78,8 +79,9 @@ func TestKeep(t *testing.T) {
 
 // records keeps the records of transactions.
 type records struct {
-	mu  sync.Mutex
-	all []history.Record
+	mu       sync.Mutex
+	all      []history.Record
+	attempts []string // of what was queued
 }
 
 // Transaction implements gateway.History.
@@ -90,7 +92,31 @@ func (r *records) Transaction(t history.Record) {
 }
 
 // Attempt implements gateway.History.
-func (r *records) Attempt(history.Attempt) {}
+func (r *records) Attempt(a history.Attempt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.attempts = append(r.attempts, fmt.Sprintf("%d %s %v %d %s", a.N, a.Endpoint, a.Queued, a.Status, a.Settles))
+}
+
+// TestQueuedAttempts: what was attempted out of the queue is told, and what it ended.
+func TestQueuedAttempts(t *testing.T) {
+	r := &records{}
+	s := setting{history: r, worker: true}
+	s.gateway.Policy = retry.Policy{First: 50 * time.Millisecond, Factor: 1, MaxDelay: 50 * time.Millisecond, MaxAge: time.Hour}
+	h := newHarness(t, s)
+	n := 0
+	h.answers(func(w http.ResponseWriter, _ post) {
+		if n++; n < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	h.dial(h.addr, "EHLO").send("MAIL", "one@a.example", "x@in.example")
+	h.waitFor(3)
+	h.stop()
+	if want := []string{"2 default true 503 ", "3 default true 200 done"}; !slices.Equal(r.attempts, want) {
+		t.Errorf("%q, want %q", r.attempts, want)
+	}
+}
 
 // TestRepeats: a mail that the queue has already and that its sender gives once
 // more is one that waits, told with the first.

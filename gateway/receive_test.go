@@ -18,6 +18,7 @@ import (
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 	"postern/retry"
+	"postern/retry/sqlite"
 	"postern/webhook"
 	"postern/webhook/payload"
 )
@@ -241,5 +242,45 @@ func TestDedupThatFails(t *testing.T) {
 	}
 	if looked, noted := strings.Count(log.String(), "can't be looked up"), strings.Count(log.String(), "could not be remembered"); looked != 2 || noted != 2 {
 		t.Errorf("the log tells of %d look-ups and %d notes:\n%s", looked, noted, log.String())
+	}
+}
+
+// TestReservationsAreReleased: with ACCEPT=queue, room that was reserved for a
+// message that never came whole is free again.
+func TestReservationsAreReleased(t *testing.T) {
+	const announced = 600 << 10
+	h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: true}, queue: sqlite.Options{MaxBytes: 1 << 20}, spool: 3 * announced / 2})
+	for range 5 { // a client that hangs up in its message
+		k := h.dial(h.addr, "EHLO")
+		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		k.say("DATA", 354)
+		k.c.Close()
+	}
+	k := h.dial(h.addr, "EHLO")
+	last := h.dial(h.addr, "EHLO")
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) { // until the last of them is known to be gone
+		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		fmt.Fprintf(k.c, "DATA\r\n")
+		if code, text := k.reply(); code == 354 {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(text)
+		}
+		k.say("RSET", 250)
+	}
+	for range 5 { // the queue has room, the spool folder hasn't
+		last.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", 400<<10), 250)
+		last.say("RCPT TO:<a@in.example>", 250)
+		if got := last.say("DATA", 452); !strings.Contains(got, "No room for a message of that size") {
+			t.Errorf("%q", got)
+		}
+		last.say("RSET", 250)
+	}
+	fmt.Fprintf(k.c, "Subject: x\r\n\r\nx\r\n.\r\n")
+	k.want(250)
+	if got := last.send("MAIL", "last@client.example", "a@in.example"); !strings.HasPrefix(got, "250") {
+		t.Errorf("%q", got)
 	}
 }

@@ -236,3 +236,21 @@ func chance(rate, share float64, attempts int) (opened int, first time.Duration)
 	}
 	return opened, first
 }
+
+// TestHeed: each resume of the operator's lets one probe go, once.
+func TestHeed(t *testing.T) {
+	s := NewBreakers(func() time.Time { return start }, nil)
+	for i, c := range []struct {
+		resumes int64
+		probe   bool
+	}{{0, false}, {1, true}, {1, false}, {2, true}, {2, false}} {
+		for s.Allowed("a") {
+			done, _ := s.Begin("a")
+			done(Unhealthy)
+		}
+		s.heed([]EndpointState{{Endpoint: "other", Resumes: 9}, {Endpoint: "a", Resumes: c.resumes}})
+		if s.Allowed("a") != c.probe {
+			t.Errorf("step %d, %d resumes: a probe may go: %v", i, c.resumes, !c.probe)
+		}
+	}
+}

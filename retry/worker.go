@@ -168,14 +168,13 @@ func (w *Worker) loop(ctx, attempts context.Context) error {
 			return nil
 		case errors.Is(err, ErrUnhealthy):
 			return fmt.Errorf("retry worker: %w", err)
+		}
+		w.storeAway(err)
+		switch {
 		case err != nil:
-			w.storeAway(err)
 			wake = errorPause
 		case n > 0:
-			w.storeAway(nil)
 			continue
-		default:
-			w.storeAway(nil)
 		}
 		w.wait(ctx, wake)
 	}

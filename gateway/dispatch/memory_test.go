@@ -132,3 +132,31 @@ func eventually(t *testing.T, is func() bool) {
 		}
 	}
 }
+
+// TestHeavyMail: only large mail waits for a place among those that are parsed; with
+// all of them in use small mail goes on.
+func TestHeavyMail(t *testing.T) {
+	b := newBench(t, nil, Deps{})
+	for range cap(b.heavy) {
+		b.heavy <- struct{}{}
+	}
+	ended := make(chan string, 2)
+	for name, size := range map[string]int{"small": 1000, "large": 2 << 20} {
+		d := b.fresh(textMail(size))
+		go func() { b.Deliver(context.Background(), d); ended <- name }()
+	}
+	select {
+	case name := <-ended:
+		if name != "small" {
+			t.Errorf("%s mail went first", name)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("small mail waits for large mail")
+	}
+	for range cap(b.heavy) {
+		<-b.heavy
+	}
+	if name := <-ended; name != "large" {
+		t.Errorf("then %s mail", name)
+	}
+}

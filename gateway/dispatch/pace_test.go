@@ -39,6 +39,11 @@ func TestPace(t *testing.T) {
 		"all fail":                          {pace{800, 100 * ms, false}, trip{800, nil, 800}, pace{400, 100 * ms, true}},
 		"all fail, the first":               {pace{64, 0, false}, trip{64, nil, 64}, pace{64, 0, true}},
 		"hardly used":                       {pace{800, 100 * ms, false}, trip{100, answers(100, 100*ms), 0}, pace{200, 100 * ms, false}},
+		"not quite slow":                    {pace{256, 100 * ms, false}, trip{256, answers(256, 210*ms), 0}, pace{256, 100 * ms, false}},
+		"still fine":                        {pace{256, 100 * ms, false}, trip{256, answers(256, 160*ms), 0}, pace{512, 100 * ms, false}},
+		"all but two used":                  {pace{256, 100 * ms, false}, trip{254, answers(256, 100*ms), 0}, pace{256, 100 * ms, false}},
+		"less than half used":               {pace{256, 100 * ms, false}, trip{100, answers(100, 100*ms), 0}, pace{200, 100 * ms, false}},
+		"half used":                         {pace{256, 100 * ms, false}, trip{128, answers(128, 100*ms), 0}, pace{256, 100 * ms, false}},
 		"hardly used at all":                {pace{800, 100 * ms, true}, trip{2, answers(32, 100*ms), 0}, pace{64, 100 * ms, true}},
 	} {
 		if got := c.was.next(c.trip, b); got != c.want {

@@ -136,3 +136,18 @@ func TestLoads(t *testing.T) {
 		t.Errorf("at rest: %+v", got)
 	}
 }
+
+// TestShareOfTheQueued: queued mail leaves one slot to fresh mail, where there is
+// more than one.
+func TestShareOfTheQueued(t *testing.T) {
+	for slots, queued := range map[int]int{1: 1, 2: 1, 3: 2, 10: 9} {
+		s, n := newSlots(bounds{slots, slots}), 0
+		for s.free(Queued) {
+			s.take(Queued)
+			n++
+		}
+		if n != queued || s.free(Fresh) != (slots > 1) {
+			t.Errorf("of %d slots queued mail takes %d, and fresh mail finds one: %v", slots, n, s.free(Fresh))
+		}
+	}
+}
