@@ -67,7 +67,7 @@ func (q *queueCommand) stats(ctx context.Context) error {
 		return err
 	}
 	w := tabwriter.NewWriter(q.s.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "messages\t%d of %d\noctets\t%s of %s\n", st.Messages, st.MaxMessages, config.Size(st.Bytes), config.Size(st.MaxBytes))
+	fmt.Fprintf(w, "messages\t%d of %d\nsize\t%s of %s\n", st.Messages, st.MaxMessages, config.Size(st.Bytes).Rough(), config.Size(st.MaxBytes).Rough())
 	if !st.OldestDue.IsZero() {
 		fmt.Fprintf(w, "oldest waiting\t%s\n", short(time.Since(st.OldestDue)))
 	}

@@ -130,7 +130,7 @@ type Delivery struct {
 	History     time.Duration `env:"HISTORY" envDefault:"72h" min:"0" doc:"how long it is kept what became of each message; 0: not at all"`
 	DeadRetain  time.Duration `env:"DEAD_RETAIN" min:"0" default:"for ever" doc:"how long dead letters are kept"`
 	DSNRelay    Relay         `env:"DSN_RELAY" secret:"yes" doc:"smtp://user:password@host:port that carries delivery reports; turns DSN and DELIVERBY on"`
-	FailureURL  URL           `env:"FAILURE_URL" doc:"webhook told of each dead letter"`
+	FailureURL  URL           `env:"FAILURE_URL" doc:"webhook told of each dead letter, signed with the unnumbered endpoint's SECRET where that has the native format"`
 }
 
 // Sender is how senders are checked.

@@ -24,10 +24,18 @@ func (c *Config) Warnings(environ []string) []string {
 	c.warnPatterns(&w)
 	c.warnSecrets(&w)
 	c.warnProxy(&w, environ)
+	w.say(c.reportsUnsigned(), "POSTERN_FAILURE_URL is told of dead letters by POSTs that nothing proves: they are signed with POSTERN_WEBHOOK_SECRET where that endpoint has the native format; "+
+		"a user and a password in the URL do, too")
 	w.say(c.TLS.UsersFile != "" && c.TLS.CertFile == "", "POSTERN_USERS_FILE is set without a certificate: passwords only travel over TLS, so nobody can sign in")
 	w.say(c.Delivery.Store != StoreOff && c.Delivery.PublicURL != "" && c.Listen.HTTPAddr == "",
 		"POSTERN_PUBLIC_URL is set, but POSTERN_HTTP_ADDR is off: nobody serves content by url")
 	return w.all
+}
+
+// reportsUnsigned reports whether the failure webhook can't know who POSTs.
+func (c *Config) reportsUnsigned() bool {
+	u, err := url.Parse(string(c.Delivery.FailureURL))
+	return c.Delivery.FailureURL != "" && err == nil && u.User == nil && (c.Webhook.Secret.Value == "" || c.Webhook.Format != "postern")
 }
 
 // warner gathers warnings.

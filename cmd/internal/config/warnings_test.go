@@ -42,6 +42,10 @@ func TestWarnings(t *testing.T) {
 		{[]string{"POSTERN_RECIPIENTS=", "POSTERN_SMTP_ADDR=off", "POSTERN_LMTP_ADDR=unix:/run/postern"}, "of every domain: set"},
 		{[]string{"POSTERN_RECIPIENTS=", "POSTERN_SMTP_ADDR=[::1]:25", "POSTERN_LMTP_ADDR=10.0.0.1:24"}, "reaches POSTERN_LMTP_ADDR 10.0.0.1:24:"},
 		{[]string{"POSTERN_WEBHOOK_TERMINAL=true", "POSTERN_SMTP_LEGACY=true"}, "every endpoint is a terminal"},
+		{[]string{"POSTERN_FAILURE_URL=http://127.0.0.1:1/"}, "POSTERN_FAILURE_URL is told of dead letters by POSTs that nothing proves"},
+		{[]string{"POSTERN_FAILURE_URL=http://u:s3cret@127.0.0.1:1/"}, ""},
+		{[]string{"POSTERN_FAILURE_URL=http://127.0.0.1:1/", "POSTERN_WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, ""},
+		{[]string{"POSTERN_FAILURE_URL=http://127.0.0.1:1/", "POSTERN_WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "POSTERN_WEBHOOK_FORMAT=postmark"}, "nothing proves"},
 		{[]string{"POSTERN_USERS_FILE=users"}, "nobody can sign in"},
 	} {
 		environ := slices.Concat(usual, c.more)
