@@ -154,6 +154,11 @@ type Filter struct {
 	All       bool      // what changes something refuses an otherwise empty filter without it
 }
 
+// Empty reports whether the filter leaves everything open.
+func (f Filter) Empty() bool {
+	return len(f.IDs) == 0 && f.Prefix+f.MessageID+string(f.State)+f.Endpoint+f.Recipient+f.Reason == "" && f.Before.IsZero()
+}
+
 // Page is a place in a list; Size 0 takes 100, the zero After starts.
 type Page struct {
 	After string

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"gateway/history":   {},
 	"gateway/metrics":   {"gateway/budget", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "retry", "retry/s3", "webhook"},
 	"gateway/tracing":   {"gateway/dispatch", "gateway/history", "gateway/smtp", "retry", "webhook"},
-	"gateway/ops":       {"gateway/again", "gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/page", "gateway/smtp", "retry", "webhook", "webhook/payload"},
+	"gateway/ops":       {"gateway/again", "gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/page", "gateway/preview", "gateway/smtp", "retry", "webhook", "webhook/payload"},
 	"gateway":           {"gateway/archive", "gateway/auth", "gateway/directory", "gateway/dispatch", "gateway/history", "gateway/mail", "gateway/smtp", "gateway/smtp/reply", "gateway/spool", "retry", "webhook"},
 	"webhook/call":      {"webhook"},
 	"webhook":           {"gateway/mail", "gateway/smtp/reply", "webhook/payload"},
@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"gateway/kept/kepttest": {"gateway/kept", "gateway/mail"},
 
 	"gateway/ops/audit": {},
-	"gateway/ops/page":  {"gateway/archive", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/again", "retry", "webhook"},
+	"gateway/ops/page":  {"gateway/again", "gateway/archive", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/preview", "retry", "webhook"},
 
 	"retry/postgres/pgtest": {},
 	"retry/sqlite/place":    {},

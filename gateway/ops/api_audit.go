@@ -56,7 +56,7 @@ func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, sta
 		return true
 	}
 	switch {
-	case selectsAll(f) && !f.All:
+	case f.Empty() && !f.All:
 		s.failed(w, r, retry.ErrNoFilter)
 		return true
 	case f.State != "" && f.State != state:
@@ -71,11 +71,6 @@ func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, sta
 	}
 	answer(w, http.StatusOK, dryAnswer{true, n})
 	return true
-}
-
-// selectsAll reports whether a filter leaves everything open.
-func selectsAll(f retry.Filter) bool {
-	return len(f.IDs) == 0 && f.MessageID+string(f.State)+f.Endpoint+f.Recipient+f.Reason == "" && f.Before.IsZero()
 }
 
 // dryAnswer says what a request would have done.

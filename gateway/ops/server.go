@@ -15,6 +15,7 @@ import (
 	"postern/gateway/archive"
 	"postern/gateway/content"
 	"postern/gateway/ops/page"
+	"postern/gateway/preview"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -54,6 +55,9 @@ type Deps struct {
 	Messages  archive.Messages
 	Again     AgainSender // nil without a queue
 	Forgetter Forgetter   // nil: there is nothing to forget
+	// Preview is a stored mail's POST to an endpoint (preview.ErrEndpoint where
+	// there is none of the name); nil: it isn't shown.
+	Preview   func(m *archive.Mail, endpoint string, d preview.Delivery) (*webhook.Preview, error)
 	Endpoints []Endpoint
 	Breakers  interface{ Snapshot() []retry.BreakerInfo } // nil: none
 	// Ready is nil while mail can be taken.
@@ -116,10 +120,13 @@ func (s *Server) newPage() (*page.Page, error) {
 	d := page.Deps{Token: s.token, History: s.deps.History, Breakers: s.deps.Breakers, Ready: s.deps.Ready, Degraded: s.deps.Degraded, Live: s.deps.Live,
 		Logger: s.deps.Logger, Now: s.deps.Now}
 	if s.deps.Queue != nil {
-		d.Queue = s.deps.Queue
+		d.Queue, d.Messages, d.Preview = s.deps.Queue, s.deps.Messages, s.deps.Preview
+	}
+	if s.deps.Again != nil {
+		d.Again = s.deps.Again
 	}
 	for _, e := range s.deps.Endpoints {
-		d.Endpoints = append(d.Endpoints, page.Endpoint{Name: e.Name, URL: e.URL, Format: e.Format, Match: e.Match})
+		d.Endpoints = append(d.Endpoints, page.Endpoint{Name: e.Name, URL: e.URL, Format: e.Format, Match: e.Match, Terminal: e.Terminal})
 	}
 	return page.New(page.Config{Version: s.cfg.Version}, d)
 }

@@ -7,6 +7,7 @@
 package preview
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -18,6 +19,9 @@ import (
 	"postern/webhook"
 	"postern/webhook/payload"
 )
+
+// ErrEndpoint is returned by who finds no endpoint of a name.
+var ErrEndpoint = errors.New("preview: there is no such endpoint")
 
 // Sender renders without sending; *webhook.Sender is the real one.
 type Sender interface {

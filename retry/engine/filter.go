@@ -47,8 +47,7 @@ var states = map[retry.State]string{
 // Needed returns retry.ErrNoFilter for a filter that selects everything and doesn't
 // say so with All: what changes deliveries must not do that by mistake.
 func Needed(f retry.Filter) error {
-	empty := len(f.IDs) == 0 && f.Prefix == "" && f.MessageID == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.State == ""
-	if empty && !f.All {
+	if f.Empty() && !f.All {
 		return retry.ErrNoFilter
 	}
 	return nil

@@ -180,7 +180,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err := a.smtpServer(); err != nil {
 		return err
 	}
-	if err := a.opsServer(router, links); err != nil {
+	if err := a.opsServer(router, sender, links); err != nil {
 		return err
 	}
 	return a.listen()

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"postern/gateway"
+	"postern/gateway/archive"
 	"postern/gateway/content"
 	"postern/gateway/dispatch"
 	"postern/gateway/metrics"
 	"postern/gateway/ops"
+	"postern/gateway/preview"
 	"postern/gateway/spool"
 	"postern/webhook"
 )
@@ -87,10 +89,11 @@ func (a *App) storedKeys() func() [][]byte {
 }
 
 // opsServer wires probes, metrics, API, page and content.
-func (a *App) opsServer(router *webhook.Router, links *content.Links) error {
+func (a *App) opsServer(router *webhook.Router, sender *webhook.Sender, links *content.Links) error {
 	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Live: a.live, Logger: a.deps.Logger}
 	if a.queue != nil {
 		deps.Queue, deps.Messages, deps.Again = a.queue, a.messages(), a.again
+		deps.Preview = a.preview(router, sender)
 	}
 	if a.history != nil {
 		deps.History, deps.Forgetter = a.history, Forgetter{a.history, a.kept}
@@ -105,6 +108,18 @@ func (a *App) opsServer(router *webhook.Router, links *content.Links) error {
 	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
 	a.ops = server
 	return err
+}
+
+// preview shows a stored mail's POST.
+func (a *App) preview(router *webhook.Router, sender *webhook.Sender) func(*archive.Mail, string, preview.Delivery) (*webhook.Preview, error) {
+	o := preview.Options{PublicURL: string(a.cfg.Delivery.PublicURL), Limits: a.parseLimits()}
+	return func(m *archive.Mail, endpoint string, d preview.Delivery) (*webhook.Preview, error) {
+		ep := router.Endpoint(endpoint)
+		if ep == nil {
+			return nil, preview.ErrEndpoint
+		}
+		return preview.Of(sender, ep, m, d, o)
+	}
 }
 
 // httpGrace is for requests under way at the end; the sessions had theirs.

@@ -47,12 +47,13 @@ type Live struct {
 	mu      sync.Mutex
 	last    int64 // the minute of ring[last % minutes]
 	ring    [minutes]Minute
+	ends    map[string]*[minutes]tally // by endpoint, of the same minutes
 	streams map[chan struct{}]bool
 }
 
 // NewLive returns a Live that has heard nothing.
 func NewLive(now func() time.Time) *Live {
-	return &Live{now: now, last: now().Unix() / 60, streams: map[chan struct{}]bool{}}
+	return &Live{now: now, last: now().Unix() / 60, ends: map[string]*[minutes]tally{}, streams: map[chan struct{}]bool{}}
 }
 
 // at is the current minute; the caller holds the lock.
@@ -61,6 +62,9 @@ func (l *Live) at() *Minute {
 	for steps := 0; l.last < now && steps < minutes; steps++ {
 		l.last++
 		l.ring[l.last%minutes] = Minute{}
+		for _, e := range l.ends {
+			e[l.last%minutes] = tally{}
+		}
 	}
 	l.last = max(l.last, now)
 	return &l.ring[l.last%minutes]
@@ -73,7 +77,7 @@ func (l *Live) Transaction(r history.Record) {
 	}
 	l.change(func(m *Minute) {
 		for i := range r.Attempts {
-			m.attempt(&r.Attempts[i])
+			l.attempt(m, &r.Attempts[i])
 		}
 		if r.Result != history.Accepted {
 			m.Refused++
@@ -90,16 +94,56 @@ func (l *Live) Attempt(a history.Attempt) {
 	if l == nil {
 		return
 	}
-	l.change(func(m *Minute) { m.attempt(&a) })
+	l.change(func(m *Minute) { l.attempt(m, &a) })
 }
 
-func (m *Minute) attempt(a *history.Attempt) {
-	switch {
-	case a.Reason == "delivered":
+// tally is an endpoint's part of a minute.
+type tally struct{ delivered, failed int32 }
+
+// maxEnds is how many endpoints have charts of their own.
+const maxEnds = 200
+
+// attempt counts one; the caller holds the lock.
+func (l *Live) attempt(m *Minute, a *history.Attempt) {
+	if a.Settles != "" && a.Settles != history.SettledDone {
+		return // it is no attempt
+	}
+	e := l.ends[a.Endpoint]
+	if e == nil && len(l.ends) < maxEnds {
+		e = &[minutes]tally{}
+		l.ends[a.Endpoint] = e
+	}
+	ok := a.Reason == "delivered"
+	if ok {
 		m.Delivered++
-	case a.Settles == "" || a.Settles == history.SettledDone: // what else is told is no attempt
+	} else {
 		m.Failed++
 	}
+	switch {
+	case e == nil:
+	case ok:
+		e[l.last%minutes].delivered++
+	default:
+		e[l.last%minutes].failed++
+	}
+}
+
+// Endpoint is an endpoint's last hour, as Minutes has it.
+func (l *Live) Endpoint(name string) []Minute {
+	all := make([]Minute, minutes)
+	if l == nil {
+		return all
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.at()
+	if e := l.ends[name]; e != nil {
+		for i := range int64(minutes) {
+			t := e[(l.last+1+i)%minutes]
+			all[i].Delivered, all[i].Failed = int(t.delivered), int(t.failed)
+		}
+	}
+	return all
 }
 
 func (l *Live) change(do func(*Minute)) {

@@ -32,7 +32,26 @@ type messageView struct {
 	Text       string
 	Cut        bool // the text goes on
 	Size       int64
+	Again      againView
+	Requests   bool // POSTs can be shown
+	Held       map[string]string
 }
+
+// title is the subject, which people know a message by.
+func (v *messageView) title() string {
+	switch {
+	case v.Record != nil && v.Record.Subject != "":
+		return v.Record.Subject
+	case v.Mail != nil && v.Mail.Subject != "":
+		return text.Clip(text.OneLine(v.Mail.Subject), maxTitle)
+	case v.Record != nil && v.Record.Result == history.AuthFailed:
+		return "A failed sign-in"
+	}
+	return "Message " + v.ID
+}
+
+// maxTitle is how much of a subject is a heading, in octets.
+const maxTitle = 200
 
 type deliveryView struct {
 	retry.Info
@@ -59,7 +78,10 @@ func (p *Page) message(w http.ResponseWriter, r *http.Request) error {
 	if v.Record == nil && len(v.Deliveries) == 0 && !v.Stored {
 		return known
 	}
-	p.show(w, r, http.StatusOK, "message", "Message "+v.ID, v)
+	if v.Stored && !v.Damaged {
+		v.Again, v.Requests = p.againView(), p.deps.Preview != nil
+	}
+	p.show(w, r, http.StatusOK, "message", v.title(), v)
 	return nil
 }
 
@@ -67,6 +89,9 @@ func (p *Page) message(w http.ResponseWriter, r *http.Request) error {
 func (p *Page) addStored(ctx context.Context, v *messageView) error {
 	infos, _, err := p.deps.Queue.List(ctx, retry.Filter{MessageID: v.ID}, retry.Page{Size: 100})
 	if err != nil {
+		return err
+	}
+	if v.Held, err = p.held(ctx, retry.Stats{}); err != nil {
 		return err
 	}
 	for _, i := range infos {
@@ -95,7 +120,7 @@ func (p *Page) addStored(ctx context.Context, v *messageView) error {
 
 // open reads and parses a stored message.
 func (p *Page) open(ctx context.Context, id string) (*archive.Mail, *mail.Message, error) {
-	stored, err := archive.Open(ctx, p.deps.Queue, id)
+	stored, err := archive.Open(ctx, p.deps.Messages, id)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,7 +162,7 @@ func (p *Page) messageRaw(w http.ResponseWriter, r *http.Request) error {
 	if p.deps.Queue == nil {
 		return retry.ErrNotFound
 	}
-	stored, err := archive.Open(r.Context(), p.deps.Queue, r.PathValue("id"))
+	stored, err := archive.Open(r.Context(), p.deps.Messages, r.PathValue("id"))
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,10 @@ type endpointView struct {
 	State       retry.BreakerState
 	Since       time.Time
 	Probe       time.Time
+	Next        string        // when it is tried, in words
+	Spark       template.HTML // its last hour
+	Delivered   int           // in it
+	Failed      int
 	Failures    int
 	Paused      bool
 	PausedUntil time.Time
@@ -129,8 +133,15 @@ func (p *Page) endpointViews(ctx context.Context, stats retry.Stats) ([]endpoint
 	if p.deps.Breakers != nil {
 		for _, b := range p.deps.Breakers.Snapshot() {
 			v := get(b.Endpoint)
-			v.State, v.Since, v.Probe, v.Failures = b.State, b.Since, b.Until, b.Failures
+			v.State, v.Since, v.Probe, v.Failures, v.Next = b.State, b.Since, b.Until, b.Failures, until(b.Until, p.deps.Now())
 		}
+	}
+	for i := range list {
+		all := p.deps.Live.Endpoint(list[i].Name)
+		for _, m := range all {
+			list[i].Delivered, list[i].Failed = list[i].Delivered+m.Delivered, list[i].Failed+m.Failed
+		}
+		list[i].Spark = spark(all)
 	}
 	return slices.DeleteFunc(list, func(v endpointView) bool { return !v.Configured && v.Waiting == retry.Counts{} && !v.Paused }), nil
 }
@@ -154,13 +165,22 @@ const (
 // bars draws a bar a minute: what went well below, what didn't on top. All of
 // it is numbers of ours.
 func bars(all []Minute, of func(Minute) (good, bad int)) template.HTML {
+	return drawn("chart", all, of)
+}
+
+// spark is an endpoint's last hour, small enough for a table.
+func spark(all []Minute) template.HTML {
+	return drawn("spark", all, func(m Minute) (int, int) { return m.Delivered, m.Failed })
+}
+
+func drawn(class string, all []Minute, of func(Minute) (good, bad int)) template.HTML {
 	top := 1
 	for _, m := range all {
 		good, bad := of(m)
 		top = max(top, good+bad)
 	}
 	var b strings.Builder
-	b.WriteString(`<svg class="chart" viewBox="0 0 ` + strconv.Itoa(len(all)*barWidth) + ` ` + strconv.Itoa(chartHeight) + `" preserveAspectRatio="none" aria-hidden="true">`)
+	b.WriteString(`<svg class="` + class + `" viewBox="0 0 ` + strconv.Itoa(len(all)*barWidth) + ` ` + strconv.Itoa(chartHeight) + `" preserveAspectRatio="none" aria-hidden="true">`)
 	rect := func(class string, i, from, n int) {
 		if n == 0 {
 			return

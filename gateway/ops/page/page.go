@@ -18,8 +18,11 @@ import (
 	"net/http"
 	"time"
 
+	"postern/gateway/archive"
 	"postern/gateway/history"
+	"postern/gateway/preview"
 	"postern/retry"
+	"postern/webhook"
 )
 
 //go:embed assets
@@ -44,6 +47,7 @@ type History interface {
 type Endpoint struct {
 	Name, URL, Format string
 	Match             []string
+	Terminal          bool // a live channel, which nothing can be sent to again
 }
 
 // Config is the operator's.
@@ -53,9 +57,13 @@ type Config struct {
 
 // Deps are the parts that the page shows.
 type Deps struct {
-	Token     func() string // "" while the page is off
-	Queue     Queue         // nil: there is no queue
-	History   History       // nil: it is off
+	Token    func() string // "" while the page is off
+	Queue    Queue         // nil: there is no queue
+	Messages archive.Messages
+	Again    AgainSender // nil without a queue
+	// Preview is a stored mail's POST to an endpoint; nil: it isn't shown.
+	Preview   func(m *archive.Mail, endpoint string, d preview.Delivery) (*webhook.Preview, error)
+	History   History // nil: it is off
 	Endpoints []Endpoint
 	Breakers  interface{ Snapshot() []retry.BreakerInfo }
 	Degraded  func(ctx context.Context) error // why mail that must wait can't; never nil
@@ -72,6 +80,7 @@ type Page struct {
 	views views
 	ended chan struct{} // closed when streams must end
 	tries chan struct{} // sign-ins under way
+	bulks bulks
 }
 
 // New returns the page; Close ends its streams.
@@ -83,8 +92,12 @@ func New(cfg Config, deps Deps) (*Page, error) {
 	return &Page{cfg: cfg, deps: deps, views: v, ended: make(chan struct{}), tries: make(chan struct{}, maxTries)}, nil
 }
 
-// Close ends the streams of open views, so that a server can shut down.
-func (p *Page) Close() { close(p.ended) }
+// Close ends the streams of open views and what is being changed, so that a
+// server can shut down.
+func (p *Page) Close() {
+	close(p.ended)
+	p.bulks.wg.Wait()
+}
 
 // Register adds the page's paths.
 func (p *Page) Register(mux *http.ServeMux) error {
@@ -116,9 +129,13 @@ func (p *Page) Register(mux *http.ServeMux) error {
 	view("/messages/{id}", p.message)
 	view("/messages/{id}/html", p.messageHTML)
 	view("/messages/{id}/raw", p.messageRaw)
+	view("/messages/{id}/request", p.request)
+	view("/messages/{id}/request/body", p.requestBody)
 	view("/queue", p.queue)
+	view("/queue/change", p.bulkProgress)
 	view("/endpoints", p.endpoints)
 	view("/events", p.events)
+	act("/messages/{id}", p.messageAct)
 	act("/queue", p.queueAct)
 	act("/endpoints/{name}", p.endpointAct)
 	return nil

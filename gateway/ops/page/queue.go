@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -27,6 +28,7 @@ type queueView struct {
 	More                               string
 	Matching                           int64 // deliveries that the filter's state and endpoint select; -1 where it isn't known
 	Filter                             url.Values
+	Held                               map[string]string // why what is due isn't sent, by endpoint
 }
 
 // filterOf reads the filter of a view or an action.
@@ -75,10 +77,33 @@ func (p *Page) queue(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if v.Held, err = p.held(r.Context(), stats); err != nil {
+		return err
+	}
 	v.Endpoints = slices.Sorted(keys(stats.Endpoints))
 	v.Reasons = slices.Sorted(keys(stats.DeadByReason))
 	p.show(w, r, http.StatusOK, "queue", "Queue", v)
 	return nil
+}
+
+// held says of the endpoints that nothing goes to now why that is.
+func (p *Page) held(ctx context.Context, stats retry.Stats) (map[string]string, error) {
+	views, err := p.endpointViews(ctx, stats)
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]string{}
+	for _, v := range views {
+		switch {
+		case v.Paused:
+			all[v.Name] = "once resumed"
+		case !v.Configured:
+			all[v.Name] = "never: the endpoint isn't configured"
+		case v.State == retry.BreakerOpen:
+			all[v.Name] = "once it works; tried " + until(v.Probe, p.deps.Now())
+		}
+	}
+	return all, nil
 }
 
 // maxAudited is how much of a filter the audit's line has, in octets.
@@ -88,12 +113,13 @@ const maxAudited = 500
 type action struct {
 	Word, Title, Warning string
 	state                retry.State // of what it can be done with; "" any
+	did                  string
 }
 
 var actions = map[string]action{
-	"retry":  {"Retry now", "Make waiting mail due now", "Each is tried within a minute.", retry.Due},
-	"replay": {"Replay", "Give dead letters a new life", "Each is due now and is tried as long as new mail.", retry.Dead},
-	"delete": {"Delete", "Delete deliveries", "The messages are gone then; this can't be undone.", ""},
+	"retry":  {"Retry now", "Make waiting mail due now", "Each is tried within a minute.", retry.Due, audit.Retried},
+	"replay": {"Replay", "Give dead letters a new life", "Each is due now and is tried as long as new mail.", retry.Dead, audit.Replayed},
+	"delete": {"Delete", "Delete deliveries", "The messages are gone then; this can't be undone.", "", audit.Deleted},
 }
 
 type confirmView struct {
@@ -136,31 +162,39 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 		p.show(w, r, http.StatusOK, "confirm", a.Title, confirmView{name, a.Title, a.Warning, a.Word, count, fields, back})
 		return nil
 	}
-	f.All = f.State != ""
-	n, did, err := p.do(r, name, f)
-	if err != nil {
-		return err
+	if f.Empty() {
+		return retry.ErrNoFilter
 	}
-	audit.Log(p.deps.Logger, p.who(r), did, n, slog.String("filter", text.Shorten(fields.Encode(), maxAudited)))
-	http.Redirect(w, r, withDone(back, did, n), http.StatusSeeOther)
+	who := p.who(r)
+	b, begun := p.begin(name, back, f, func(n int) {
+		audit.Log(p.deps.Logger, who, a.did, n, slog.String("filter", text.Shorten(fields.Encode(), maxAudited)))
+	})
+	switch {
+	case !begun:
+		return problem{http.StatusConflict, "Another change is under way; see /queue/change."}
+	case !b.soon(r.Context()):
+		http.Redirect(w, r, "/queue/change", http.StatusSeeOther)
+	case b.err != nil:
+		return b.err
+	default:
+		http.Redirect(w, r, withDone(back, a.did, int(b.n.Load())), http.StatusSeeOther)
+	}
 	return nil
 }
 
-func (p *Page) do(r *http.Request, name string, f retry.Filter) (n int, did string, err error) {
+// do changes deliveries; few are those that were picked one by one.
+func (p *Page) do(ctx context.Context, name string, f retry.Filter, few bool) (int, error) {
 	switch name {
 	case "retry":
 		spread := retrySpread
-		if len(f.IDs) > 0 {
+		if few {
 			spread = 0
 		}
-		n, err = p.deps.Queue.RetryNow(r.Context(), f, spread)
-		return n, audit.Retried, err
+		return p.deps.Queue.RetryNow(ctx, f, spread)
 	case "replay":
-		n, err = p.deps.Queue.Replay(r.Context(), f, "", 0)
-		return n, audit.Replayed, err
+		return p.deps.Queue.Replay(ctx, f, "", 0)
 	default:
-		n, err = p.deps.Queue.Delete(r.Context(), f)
-		return n, audit.Deleted, err
+		return p.deps.Queue.Delete(ctx, f)
 	}
 }
 

@@ -22,7 +22,7 @@ type views map[string]*template.Template
 
 func parseViews() (views, error) {
 	all := views{}
-	for _, name := range []string{"signin", "problem", "overview", "messages", "message", "queue", "confirm", "endpoints"} {
+	for _, name := range []string{"signin", "problem", "overview", "messages", "message", "queue", "confirm", "endpoints", "request", "bulk"} {
 		t, err := template.New("layout.html").Funcs(words).ParseFS(templates, "templates/layout.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("page: %w", err)
@@ -71,7 +71,7 @@ func done(r *http.Request) string {
 	q := r.URL.Query()
 	said := map[string]string{
 		"retried": "%s made due now.", "replayed": "%s live again and are due now.", "deleted": "%s deleted.",
-		"paused": "Paused: mail for it waits.", "resumed": "Resumed: what waits is sent again.", "probed": "The next mail is a probe.",
+		"paused": "Paused: mail for it waits.", "resumed": "Resumed: what waits is sent again.", "probed": "The next mail is a probe.", "sent": "%s queued again and due now.",
 	}[q.Get("done")]
 	if !strings.Contains(said, "%s") {
 		return said
@@ -111,6 +111,7 @@ var words = template.FuncMap{
 		return s[0]
 	},
 	"reason": reasonWords,
+	"last":   lastWords,
 }
 
 // until is when something is due, in words; what is past is due now.
@@ -204,6 +205,21 @@ func stateWords(v any) string {
 		return map[retry.BreakerState]string{"": "working", retry.BreakerClosed: "working", retry.BreakerOpen: "failing", retry.BreakerHalfOpen: "being probed"}[v]
 	}
 	return ""
+}
+
+// lastWords say how the last attempt ended; the error names the status already.
+func lastWords(v any) string {
+	var i retry.Info
+	switch v := v.(type) {
+	case retry.Info:
+		i = v
+	case deliveryView:
+		i = v.Info
+	}
+	if i.LastError == "" && i.LastStatus != 0 {
+		return fmt.Sprintf("HTTP %d", i.LastStatus)
+	}
+	return i.LastError
 }
 
 // reasonWords are a reason as a person says it.

@@ -30,3 +30,11 @@ if (document.querySelector("[data-live]")) {
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, 15000); // ages and "next in" go on by themselves
 }
+
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    button.textContent = "Copied";
+  });
+}

@@ -1,0 +1,131 @@
+package page
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"postern/retry"
+)
+
+const (
+	bulkStep = 500             // deliveries that one call of the store changes
+	bulkSoon = 2 * time.Second // a change that takes longer is shown on its way
+	askAgain = "2"             // seconds until its view is loaded anew, with or without a script
+)
+
+// bulk is a change of many deliveries on its way. It goes on when its browser
+// leaves, and ends with the page.
+type bulk struct {
+	action string // of actions
+	back   string
+	total  atomic.Int64 // -1 while they are counted
+	n      atomic.Int64
+	ended  chan struct{}
+	err    error // once it ended
+}
+
+// bulks is what is on its way; one at a time.
+type bulks struct {
+	mu   sync.Mutex
+	last *bulk
+	wg   sync.WaitGroup
+}
+
+// begin starts a change, unless one is on its way.
+func (p *Page) begin(action, back string, f retry.Filter, told func(n int)) (*bulk, bool) {
+	p.bulks.mu.Lock()
+	defer p.bulks.mu.Unlock()
+	if b := p.bulks.last; b != nil && !b.over() {
+		return b, false
+	}
+	b := &bulk{action: action, back: back, ended: make(chan struct{})}
+	b.total.Store(-1)
+	p.bulks.last = b
+	ctx, cancel := context.WithCancel(context.Background())
+	p.bulks.wg.Go(func() {
+		defer cancel()
+		select {
+		case <-p.ended:
+		case <-b.ended:
+		}
+	})
+	p.bulks.wg.Go(func() {
+		defer close(b.ended)
+		b.err = p.change(ctx, b, f)
+		told(int(b.n.Load()))
+	})
+	return b, true
+}
+
+// change does it step by step, so that it can be watched.
+func (p *Page) change(ctx context.Context, b *bulk, f retry.Filter) error {
+	total, err := retry.Count(ctx, p.deps.Queue, f, 0)
+	if err != nil {
+		return err
+	}
+	b.total.Store(int64(total))
+	for page := (retry.Page{Size: bulkStep}); ; {
+		found, next, err := p.deps.Queue.List(ctx, f, page)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		some := retry.Filter{State: f.State}
+		for i := range found {
+			some.IDs = append(some.IDs, found[i].ID)
+		}
+		n, err := p.do(ctx, b.action, some, len(f.IDs) > 0)
+		if b.n.Add(int64(n)); err != nil || next.After == "" {
+			return err
+		}
+		page = retry.Page{After: next.After, Size: bulkStep}
+	}
+}
+
+func (b *bulk) over() bool {
+	select {
+	case <-b.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// soon waits a moment for a change to end, and says whether it did.
+func (b *bulk) soon(ctx context.Context) bool {
+	select {
+	case <-b.ended:
+		return true
+	case <-time.After(bulkSoon):
+	case <-ctx.Done():
+	}
+	return b.over()
+}
+
+type bulkView struct {
+	Title    string
+	N, Total int64
+	Over     bool
+	Error    string
+	Back     string
+}
+
+// bulkProgress shows how far a change is.
+func (p *Page) bulkProgress(w http.ResponseWriter, r *http.Request) error {
+	p.bulks.mu.Lock()
+	b := p.bulks.last
+	p.bulks.mu.Unlock()
+	if b == nil {
+		return problem{http.StatusNotFound, "Nothing is being changed."}
+	}
+	v := bulkView{Title: actions[b.action].Title, Over: b.over(), N: b.n.Load(), Total: b.total.Load(), Back: b.back}
+	if !v.Over {
+		w.Header().Set("Refresh", askAgain)
+	} else if b.err != nil {
+		v.Error = b.err.Error()
+	}
+	p.show(w, r, http.StatusOK, "bulk", v.Title, v)
+	return nil
+}
