@@ -42,6 +42,7 @@ var deliveryFilter = []string{"id", "message_id", "state", "endpoint", "recipien
 func (s *Server) apiRoutes() []route {
 	return []route{
 		{"GET /api/v1/status", s.status, nothing, nil},
+		{"GET /api/v1/openapi.json", s.openAPI, nothing, nil},
 		{"GET /api/v1/endpoints", s.endpoints, nothing, nil},
 		{"GET /api/v1/messages", s.messages, theHistory, []string{"q", "address", "state", "since", "until", "after", "limit"}},
 		{"GET /api/v1/messages/{id}", s.story, theHistory, nil},
@@ -54,6 +55,7 @@ func (s *Server) apiRoutes() []route {
 		{"DELETE /api/v1/deliveries/{id}", s.deleteOne, theQueue, nil},
 		{"POST /api/v1/deliveries/{id}/replay", s.replayOne, theQueue, nil},
 		{"POST /api/v1/deliveries/{id}/retry", s.retryOne, theQueue, nil},
+		{"GET /api/v1/deliveries/{id}/request", s.nextRequest, theQueue, nil},
 		{"GET /api/v1/deliveries/{id}/message", s.exportDelivery, theQueue, []string{"damaged"}},
 		{"POST /api/v1/replay", s.replay, theQueue, []string{"dry_run"}},
 		{"POST /api/v1/retry", s.retry, theQueue, []string{"dry_run"}},

@@ -55,6 +55,10 @@ type Forgetter interface {
 
 // forget erases a person from the history and from delivered mail that is kept.
 func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
+	if s.deps.Forgetter == nil {
+		fail(w, http.StatusNotFound, "there is nothing to forget: neither history nor delivered mail is kept")
+		return
+	}
 	var req struct {
 		Address string `json:"address"`
 	}
@@ -63,10 +67,6 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
 	}
 	if !strings.Contains(req.Address, "@") {
 		fail(w, http.StatusBadRequest, "address is a person's, such as ann@example.com")
-		return
-	}
-	if s.deps.Forgetter == nil {
-		fail(w, http.StatusNotFound, "there is nothing to forget: neither history nor delivered mail is kept")
 		return
 	}
 	switch r.URL.Query().Get("dry_run") {

@@ -40,10 +40,20 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
+	list := make([]messageAnswer, len(found))
+	for i := range found {
+		list[i] = messageAnswer{found[i], found[i].Became()}
+	}
 	answer(w, http.StatusOK, struct {
-		Messages []history.Record `json:"messages"`
-		Next     string           `json:"next,omitempty"` // "after" of the next page
-	}{found, next})
+		Messages []messageAnswer `json:"messages"`
+		Next     string          `json:"next,omitempty"` // "after" of the next page
+	}{list, next})
+}
+
+// messageAnswer is history.Record as answers have it.
+type messageAnswer struct {
+	history.Record
+	Became string `json:"became"`
 }
 
 // story is one message with all of its attempts, by its id or the beginning of
@@ -54,5 +64,5 @@ func (s *Server) story(w http.ResponseWriter, r *http.Request) {
 		s.failed(w, r, err)
 		return
 	}
-	answer(w, http.StatusOK, record)
+	answer(w, http.StatusOK, messageAnswer{record, record.Became()})
 }

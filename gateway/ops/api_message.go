@@ -7,6 +7,7 @@ import (
 	"postern/gateway/archive"
 	"postern/gateway/content"
 	"postern/gateway/history"
+	"postern/gateway/preview"
 	"postern/retry"
 )
 
@@ -64,4 +65,50 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string
 	if err := content.SendRaw(w, r, m); err != nil {
 		s.failed(w, r, err)
 	}
+}
+
+// shownBody is how much of a request's body is shown, in octets.
+const shownBody = 128 << 10
+
+// requestAnswer is a POST as answers have it.
+type requestAnswer struct {
+	Method string   `json:"method"`
+	URL    string   `json:"url"`
+	Header []string `json:"header"`
+	Length int64    `json:"length"`
+	Body   string   `json:"body"` // for reading
+	Curl   string   `json:"curl"`
+}
+
+// nextRequest shows the POST that a delivery's next attempt makes.
+func (s *Server) nextRequest(w http.ResponseWriter, r *http.Request) {
+	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	if s.deps.Preview == nil {
+		fail(w, http.StatusNotFound, "requests aren't shown here")
+		return
+	}
+	m, err := archive.Open(r.Context(), s.deps.Messages, info.MessageID)
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	defer m.Close()
+	p, err := s.deps.Preview(m, info.Endpoint, preview.Delivery{ID: info.ID, Attempt: info.Attempts + 1, Recipients: info.Recipients})
+	if errors.Is(err, preview.ErrEndpoint) {
+		fail(w, http.StatusNotFound, "there is no endpoint "+info.Endpoint+" any more")
+		return
+	}
+	pretty := ""
+	if err == nil {
+		pretty, err = preview.Pretty(p, shownBody)
+	}
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, requestAnswer{p.Method, p.URL, preview.Fields(p), p.Length, pretty, preview.Curl(p, info.ID+".json")})
 }

@@ -188,6 +188,8 @@ func TestLiveEndpoint(t *testing.T) {
 	l.Attempt(history.Attempt{Endpoint: "b", Reason: "delivered", Settles: history.SettledDone})
 	l.Attempt(history.Attempt{Endpoint: "b", Reason: "given up: expired", Settles: history.SettledDead})
 	l.Attempt(history.Attempt{Endpoint: "b", Reason: "sent again", Settles: history.QueuedAgain})
+	l.Attempt(history.Attempt{Endpoint: "b", Reason: "paused"})
+	l.Attempt(history.Attempt{Endpoint: "b", Reason: "breaker_open"})
 	all := l.Endpoint("b")
 	if len(all) != 60 || all[57].Failed != 1 || all[57].Delivered != 0 || all[59].Delivered != 1 || all[59].Failed != 0 {
 		t.Errorf("b: %v", all[56:])

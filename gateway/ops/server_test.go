@@ -37,7 +37,7 @@ func newTestServer(t *testing.T, q Queue, change func(*Config, *Deps)) *httptest
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(s.Handler())
+	srv := httptest.NewServer(held(t, s.Handler()))
 	t.Cleanup(srv.Close)
 	return srv
 }

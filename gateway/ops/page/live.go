@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"postern/gateway/history"
+	"postern/webhook"
 )
 
 const (
@@ -105,7 +106,7 @@ const maxEnds = 200
 
 // attempt counts one; the caller holds the lock.
 func (l *Live) attempt(m *Minute, a *history.Attempt) {
-	if a.Settles != "" && a.Settles != history.SettledDone {
+	if a.Settles != "" && a.Settles != history.SettledDone || !posted(a.Reason) {
 		return // it is no attempt
 	}
 	e := l.ends[a.Endpoint]
@@ -126,6 +127,16 @@ func (l *Live) attempt(m *Minute, a *history.Attempt) {
 	default:
 		e[l.last%minutes].failed++
 	}
+}
+
+// posted reports whether a webhook was asked: what a pause or a breaker held back
+// speaks for nobody's failure.
+func posted(reason string) bool {
+	switch webhook.Reason(reason) {
+	case webhook.ReasonPaused, webhook.ReasonBreaker, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure:
+		return false
+	}
+	return true
 }
 
 // Endpoint is an endpoint's last hour, as Minutes has it.
