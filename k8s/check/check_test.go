@@ -39,9 +39,10 @@ func (i install) statefulSet(t *testing.T) *appsv1.StatefulSet {
 }
 
 // choices are components of which a user takes at most one from each row. What
-// content by url and reports need a store for is refused by the gateway itself.
+// content by url, reports and bodies need a store for is refused by the gateway itself.
 var choices = [][]string{
 	{"", "postgres", "no-queue"},
+	{"", "s3"},
 	{"", "content-ingress", "content-gateway"},
 	{"", "proxy-protocol"},
 	{"", "webhooks-inside"},
@@ -61,7 +62,7 @@ func combinations(over string) [][]string {
 				case c == "":
 					longer = append(longer, chosen)
 				case over == "overlays/prod" && (c == "cert-manager" || c == "monitoring"): // it has them
-				case slices.Contains(chosen, "no-queue") && (c == "relay" || strings.HasPrefix(c, "content")):
+				case slices.Contains(chosen, "no-queue") && (c == "relay" || c == "s3" || strings.HasPrefix(c, "content")):
 				default:
 					longer = append(longer, append(slices.Clip(chosen), c))
 				}

@@ -33,7 +33,8 @@ const (
 
 // state is whether the service answers, and what it was asked.
 type state struct {
-	log *slog.Logger
+	log     *slog.Logger
+	refused func() // called when the service doesn't take our credentials
 
 	mu     sync.Mutex
 	err    error     // why it is away; nil: it isn't
@@ -94,6 +95,9 @@ func (s *state) ended(op string, err error) {
 			s.log.Error("degraded: the object store fails, so large mail that must wait is left with its sender, and what waits there goes on waiting", "err", err, "hint", Hint(err))
 		}
 		s.err, s.next = err, time.Now().Add(restAfter)
+		if status := minio.ToErrorResponse(err).StatusCode; status == http.StatusForbidden || status == http.StatusUnauthorized || status == http.StatusBadRequest {
+			s.refused()
+		}
 	}
 }
 

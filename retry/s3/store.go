@@ -68,10 +68,12 @@ func Open(cfg Config, deps Deps) (*Store, error) {
 	if s.http, err = transport(cfg.Authorities); err != nil {
 		return nil, err
 	}
+	creds := credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
+	})
+	s.state.refused = creds.Expire // a file that was changed is read again
 	s.core, err = minio.NewCore(host, &minio.Options{
-		Creds: credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{},
-		}),
+		Creds:  creds,
 		Secure: secure, Transport: s.http, Region: cfg.Region, MaxRetries: tries,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -297,6 +298,40 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%v, hint %q", err, s3.Hint(err))
 			}
 		})
+	}
+}
+
+// Credentials that are changed in their file need no restart.
+func TestRotation(t *testing.T) {
+	server := s3test.Start(t)
+	server.Store(t, "mail")
+	file := filepath.Join(t.TempDir(), "credentials")
+	write := func(secret string) {
+		t.Helper()
+		text := "[default]\naws_access_key_id = " + s3test.AccessKey + "\naws_secret_access_key = " + secret + "\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("of yesterday")
+	for name, value := range map[string]string{"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SHARED_CREDENTIALS_FILE": file, "AWS_PROFILE": ""} {
+		t.Setenv(name, value)
+	}
+	s := s3test.Open(t, "mail/bodies")
+	body := noise(100 << 10)
+	sum := sha256.Sum256(body)
+	if err := s.Put(t.Context(), "q/aa/one", body, sum); !errors.Is(err, engine.ErrBodiesAway) {
+		t.Fatalf("with another's secret: %v", err)
+	}
+	write(s3test.SecretKey)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := s.Put(t.Context(), "q/aa/one", body, sum)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 }
 
