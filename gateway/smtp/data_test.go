@@ -135,22 +135,22 @@ func TestDataExhaustive(t *testing.T) {
 // TestDataShape: octets cost about the same however they are arranged; a
 // search that begins anew at each CR costs a thousand times more.
 func TestDataShape(t *testing.T) {
-	cost := func(unit string) time.Duration {
+	// cost is the least of some runs, at most 40, until it is below enough: another
+	// program's turn on the processor isn't the scanner's.
+	cost := func(unit string, enough time.Duration) time.Duration {
 		in := []byte(strings.Repeat(unit, largeBuffer/len(unit)))
 		best := time.Hour
-		for range 5 {
+		for run := 0; run < 5 || run < 40 && best > enough; run++ {
 			start := time.Now()
-			for range 4 {
-				d := dataScanner{normalize: true}
-				d.scan(in, nowhere{})
-			}
+			d := dataScanner{normalize: true}
+			d.scan(in, nowhere{})
 			best = min(best, time.Since(start))
 		}
 		return best
 	}
-	lines := cost("x\r\n")
+	lines := cost("x\r\n", time.Hour)
 	for _, unit := range []string{"\r ", "\n", "\r\r", "..\r\n", ".", "\r\r\n", "\r\n"} {
-		if got := cost(unit); got > 20*lines {
+		if got := cost(unit, 20*lines); got > 20*lines {
 			t.Errorf("%q costs %v, short lines %v", unit, got, lines)
 		}
 	}
