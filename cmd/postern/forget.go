@@ -10,6 +10,7 @@ import (
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
+	"postern/gateway/ops/audit"
 	"postern/gateway/text"
 )
 
@@ -46,11 +47,11 @@ func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return forget(ctx, s, all, f.Arg(0), *sure)
+	return forget(ctx, s, c.Process, all, f.Arg(0), *sure)
 }
 
 // forget erases an address, or says what it would erase.
-func forget(ctx context.Context, s *stdio, all app.Forgetter, address string, sure bool) error {
+func forget(ctx context.Context, s *stdio, p config.Process, all app.Forgetter, address string, sure bool) error {
 	shown := text.Terminal(address)
 	if !sure {
 		stop := cli.Watch(s.Err, func() string { return "counting …" })
@@ -68,6 +69,7 @@ func forget(ctx context.Context, s *stdio, all app.Forgetter, address string, su
 	if err != nil {
 		return err
 	}
+	audited(s, p, audit.Forgot, records+messages) // the line must not name whom it is about
 	_, err = fmt.Fprintf(s.Out, "%d records erased, %d kept messages; what still waits in the queue is its own: postern queue list --recipient %s\n", records, messages, shown)
 	return err
 }

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os/user"
+	"log/slog"
 	"strings"
 
 	"postern/cmd/internal/app"
@@ -13,6 +13,7 @@ import (
 	"postern/gateway/again"
 	"postern/gateway/history"
 	"postern/gateway/kept"
+	"postern/gateway/ops/audit"
 	"postern/gateway/reload"
 	"postern/gateway/text"
 )
@@ -41,7 +42,7 @@ func (q *queueCommand) again(ctx context.Context) (err error) {
 	}
 	var attempts []history.Attempt
 	sender := app.NewSendAgain(q.cfg, q.queue, delivered, router, func(a history.Attempt) { attempts = append(attempts, a) })
-	request := again.Request{Message: q.args[0], Endpoint: q.to, SameID: q.sameID, By: operator()}
+	request := again.Request{Message: q.args[0], Endpoint: q.to, SameID: q.sameID, By: operator().String()}
 	if q.filter.Recipient != "" {
 		request.Recipients = []string{q.filter.Recipient}
 	}
@@ -63,16 +64,9 @@ func (q *queueCommand) again(ctx context.Context) (err error) {
 		fmt.Fprintf(q.s.Out, "%s  %s  %s\n", d.ID, d.Endpoint, text.Terminal(strings.Join(d.Recipients, ", ")))
 	}
 	fmt.Fprintf(q.s.Out, "%d due now\n", len(sent))
+	audited(q.s, q.cfg.Process, audit.Sent, len(sent), slog.String("message", request.Message), slog.String("to", q.to), slog.Bool("same_id", q.sameID))
 	if told == nil || len(attempts) == 0 {
 		return nil
 	}
 	return told.Write(ctx, history.Batch{Attempts: attempts})
-}
-
-// operator is who is at the command line, for the history.
-func operator() string {
-	if u, err := user.Current(); err == nil && u.Username != "" {
-		return u.Username + " (command line)"
-	}
-	return "the command line"
 }

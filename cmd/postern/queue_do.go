@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"postern/cmd/internal/cli"
+	"postern/gateway/ops/audit"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
 // change is what a command does to deliveries.
 type change struct {
+	did   string // in the audit line
 	doing string // for people who wait
 	done  string // of the deliveries
 	fits  func(retry.State) error
@@ -21,7 +25,7 @@ type change struct {
 }
 
 func (q *queueCommand) retry(ctx context.Context) error {
-	return q.change(ctx, change{"making deliveries due", "due now", func(s retry.State) error {
+	return q.change(ctx, change{audit.Retried, "making deliveries due", "due now", func(s retry.State) error {
 		switch s {
 		case retry.Dead:
 			return errors.New("it is a dead letter: postern queue replay is for those")
@@ -33,7 +37,7 @@ func (q *queueCommand) retry(ctx context.Context) error {
 }
 
 func (q *queueCommand) replay(ctx context.Context) error {
-	return q.change(ctx, change{"replaying", "due again", func(s retry.State) error {
+	return q.change(ctx, change{audit.Replayed, "replaying", "due again", func(s retry.State) error {
 		switch s {
 		case retry.Due:
 			return errors.New("it waits already: postern queue retry is for what waits")
@@ -45,7 +49,7 @@ func (q *queueCommand) replay(ctx context.Context) error {
 }
 
 func (q *queueCommand) delete(ctx context.Context) error {
-	return q.change(ctx, change{"deleting", "deleted", func(s retry.State) error {
+	return q.change(ctx, change{audit.Deleted, "deleting", "deleted", func(s retry.State) error {
 		if s == retry.Leased {
 			return errAttempted
 		}
@@ -71,6 +75,7 @@ func (q *queueCommand) change(ctx context.Context, c change) error {
 	if err != nil {
 		return err
 	}
+	audited(q.s, q.cfg.Process, c.did, n, slog.String("filter", text.Shorten(q.chosen(), maxAudited)), slog.String("to", q.to))
 	_, err = fmt.Fprintf(q.s.Out, "%d %s\n", n, c.done)
 	return err
 }
@@ -91,6 +96,9 @@ func (q *queueCommand) name(ctx context.Context, c change) error {
 	}
 	return errors.Join(errs...)
 }
+
+// maxAudited is the octets of a filter in an audit line.
+const maxAudited = 300
 
 // dryRows is how many deliveries a dry run names.
 const dryRows = 10

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway/ops"
+	"postern/gateway/ops/audit"
 	"postern/gateway/text"
 	"postern/retry"
 )
@@ -20,6 +22,7 @@ func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
 	if err := q.queue.Pause(ctx, q.args[0], q.pause, q.why); err != nil {
 		return err
 	}
+	audited(q.s, q.cfg.Process, audit.Paused, 1, slog.String("endpoint", q.args[0]), slog.String("for", q.pause.String()), slog.String("why", q.why))
 	until := "until it is resumed"
 	if q.pause > 0 {
 		until = "for " + config.Duration(q.pause)
@@ -36,6 +39,7 @@ func (q *queueCommand) resume(ctx context.Context) error {
 	if err := q.queue.Resume(ctx, q.args[0]); err != nil {
 		return err
 	}
+	audited(q.s, q.cfg.Process, audit.Resumed, 1, slog.String("endpoint", q.args[0]))
 	note := ""
 	if openBreaker(states, q.args[0]) {
 		note = "; its breaker was open and lets a probe through now"

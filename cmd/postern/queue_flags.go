@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"postern/cmd/internal/cli"
@@ -115,6 +116,24 @@ func (q *queueCommand) fits() error {
 // changes reports whether the command takes ids or filters.
 func (q *queueCommand) changes() bool {
 	return q.verb.name == "retry" || q.verb.name == "replay" || q.verb.name == "delete"
+}
+
+// chosen is the filter as flags, for an audit line.
+func (q *queueCommand) chosen() string {
+	f := q.filter
+	words := slices.Clone(f.IDs)
+	for _, w := range [][2]string{{"message", f.MessageID}, {"state", string(f.State)}, {"endpoint", f.Endpoint}, {"recipient", f.Recipient}, {"reason", f.Reason}} {
+		if w[1] != "" {
+			words = append(words, "--"+w[0]+" "+w[1])
+		}
+	}
+	if !f.Before.IsZero() {
+		words = append(words, "received before "+f.Before.UTC().Format(time.RFC3339))
+	}
+	if f.All {
+		words = append(words, "--all")
+	}
+	return strings.Join(words, " ")
 }
 
 // plain reports whether no filter was given.
