@@ -47,6 +47,7 @@ var choices = [][]string{
 	{"", "proxy-protocol"},
 	{"", "webhooks-inside"},
 	{"", "relay"},
+	{"", "traces"},
 	{"", "cert-manager"},
 	{"", "monitoring"},
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"compress/gzip"
+	"context"
 	"encoding/hex"
 	"io"
 	"net"
@@ -16,6 +17,7 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -29,7 +31,7 @@ type traces struct {
 	headers http.Header
 }
 
-func collect(t *testing.T) *traces {
+func newTraces(t *testing.T) *traces {
 	t.Helper()
 	c := &traces{about: map[string]string{}}
 	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,23 +44,34 @@ func collect(t *testing.T) *traces {
 		if err != nil || r.URL.Path != "/v1/traces" || proto.Unmarshal(b, &sent) != nil {
 			t.Errorf("%s: not what a collector takes (%v)", r.URL, err)
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.headers = r.Header
-		for _, of := range sent.ResourceSpans {
-			for _, kv := range of.Resource.Attributes {
-				c.about[kv.Key] = kv.Value.GetStringValue()
-			}
-			for _, scope := range of.ScopeSpans {
-				c.spans = append(c.spans, scope.Spans...)
-			}
-		}
+		c.take(&sent, r.Header)
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	}))
 	t.Cleanup(c.Close)
+	return c
+}
+
+// collect is a collector that the environment names.
+func collect(t *testing.T) *traces {
+	t.Helper()
+	c := newTraces(t)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", c.URL)
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20") // ms
 	return c
+}
+
+func (c *traces) take(sent *collector.ExportTraceServiceRequest, h http.Header) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.headers = h
+	for _, of := range sent.ResourceSpans {
+		for _, kv := range of.Resource.Attributes {
+			c.about[kv.Key] = kv.Value.GetStringValue()
+		}
+		for _, scope := range of.ScopeSpans {
+			c.spans = append(c.spans, scope.Spans...)
+		}
+	}
 }
 
 // wait is all spans once there are n of the name.
@@ -173,6 +186,40 @@ func TestTracesJoin(t *testing.T) {
 	defer c.mu.Unlock()
 	if c.about["service.name"] != "mail" || c.about["deployment.environment"] != "test" || c.headers.Get("Authorization") != "Bearer token" {
 		t.Errorf("resource %v, authorization %q", c.about, c.headers.Get("Authorization"))
+	}
+}
+
+// byGRPC is the same collector, by gRPC.
+type byGRPC struct {
+	collector.UnimplementedTraceServiceServer
+	*traces
+}
+
+func (g byGRPC) Export(_ context.Context, sent *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+	g.take(sent, nil)
+	return &collector.ExportTraceServiceResponse{}, nil
+}
+
+func TestTracesByGRPC(t *testing.T) {
+	c := newTraces(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	collector.RegisterTraceServiceServer(server, byGRPC{traces: c})
+	go server.Serve(l)
+	t.Cleanup(server.Stop)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+l.Addr().String())
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
+	a := start(t, "POSTERN_WEBHOOK_URL=http://127.0.0.1:1/", "POSTERN_AUTHENTICATE=false")
+	if err := sendPlain(a, "Subject: x\r\n\r\ny\r\n"); err == nil {
+		t.Error("a mail was taken that nobody has")
+	}
+	spans := c.wait(t, 1, "smtp transaction")
+	if got := attribute(named(spans, "smtp transaction")[0], "postern.result").GetStringValue(); got != "deferred" {
+		t.Errorf("the transaction was %s", got)
 	}
 }
 
