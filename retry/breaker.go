@@ -82,6 +82,25 @@ func (b *Breaker) HalfOpen(now time.Time) bool {
 	return true
 }
 
+// Follow takes over what another replica has found out of the endpoint: ours
+// opens with theirs and waits as long, and our probe goes when theirs has
+// closed. It says whether that changed anything.
+func (b *Breaker) Follow(theirs Breaker, now time.Time) (changed bool) {
+	if theirs.State == BreakerClosed {
+		return b.HalfOpen(now)
+	}
+	later := b.State == BreakerClosed || b.State == BreakerOpen && theirs.Until.After(b.Until)
+	if theirs.State != BreakerOpen || !theirs.Until.After(now) || !later {
+		return false
+	}
+	until := theirs.Until
+	if limit := now.Add(breakerMaxProbe); until.After(limit) {
+		until = limit // its clock is another
+	}
+	*b = Breaker{State: BreakerOpen, Since: now, Until: until, Wait: theirs.Wait, Epoch: b.Epoch + 1}
+	return true
+}
+
 // Begin asks for leave to attempt; the epoch goes back to End.
 func (b *Breaker) Begin(now time.Time) (epoch int, allowed bool) {
 	if b.Room(now) == 0 {

@@ -254,3 +254,33 @@ func TestHeed(t *testing.T) {
 		}
 	}
 }
+
+func TestBreakerFollowsAnotherReplica(t *testing.T) {
+	now, soon, late := start, start.Add(10*time.Second), start.Add(20*time.Second)
+	open := func(until time.Time) Breaker { return Breaker{State: BreakerOpen, Until: until, Wait: 7} }
+	for _, c := range []struct {
+		name         string
+		ours, theirs Breaker
+		state        BreakerState
+		until        time.Time
+		changed      bool
+	}{
+		{"opens with theirs", Breaker{State: BreakerClosed}, open(soon), BreakerOpen, soon, true},
+		{"waits as long", open(soon), open(late), BreakerOpen, late, true},
+		{"waits no less", open(late), open(soon), BreakerOpen, late, false},
+		{"no longer than a breaker waits", Breaker{State: BreakerClosed}, open(start.Add(time.Hour)), BreakerOpen, start.Add(breakerMaxProbe), true},
+		{"what is over doesn't open", Breaker{State: BreakerClosed}, open(start), BreakerClosed, time.Time{}, false},
+		{"a probe under way finds out itself", Breaker{State: BreakerHalfOpen, Limit: 1}, open(late), BreakerHalfOpen, time.Time{}, false},
+		{"theirs closed: our probe goes", open(late), Breaker{State: BreakerClosed}, BreakerOpen, now, true},
+		{"theirs closed, ours too", Breaker{State: BreakerClosed}, Breaker{State: BreakerClosed}, BreakerClosed, time.Time{}, false},
+		{"their probe says nothing yet", open(late), Breaker{State: BreakerHalfOpen}, BreakerOpen, late, false},
+	} {
+		b := c.ours
+		if changed := b.Follow(c.theirs, now); changed != c.changed || b.State != c.state || !b.Until.Equal(c.until) {
+			t.Errorf("%s: %v, %+v", c.name, changed, b)
+		}
+		if b.State == BreakerOpen && c.ours.State == BreakerClosed && (b.Epoch == c.ours.Epoch || b.Wait != c.theirs.Wait) {
+			t.Errorf("%s: %+v", c.name, b)
+		}
+	}
+}

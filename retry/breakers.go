@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ type Breakers struct {
 	dirty   map[string]struct{} // changed since the last Save
 	back    map[string]struct{} // endpoints that work again, for takeBack
 	resumed map[string]int64    // by endpoint, how many of the operator's resumes were heeded
+	stored  map[string][]byte   // what the store holds, as far as we wrote or read it
 	changed chan struct{}       // a hint that a state changed
 }
 
@@ -53,7 +55,7 @@ func NewBreakers(now func() time.Time, onChange func(BreakerChange)) *Breakers {
 		onChange = func(BreakerChange) {}
 	}
 	return &Breakers{now: now, onChange: onChange, all: map[string]*Breaker{},
-		dirty: map[string]struct{}{}, back: map[string]struct{}{}, resumed: map[string]int64{}, changed: make(chan struct{}, 1)}
+		dirty: map[string]struct{}{}, back: map[string]struct{}{}, resumed: map[string]int64{}, stored: map[string][]byte{}, changed: make(chan struct{}, 1)}
 }
 
 // Begin asks for leave to send to the endpoint. When allowed, done must be called
@@ -145,19 +147,48 @@ func (s *Breakers) anyOpen() bool {
 	return false
 }
 
-// heed lets the breakers of endpoints probe at once that the operator resumed.
+// heed takes over what others have written into the store: operators' resumes,
+// and how the other replicas' breakers stand.
 func (s *Breakers) heed(states []EndpointState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range states {
-		if last, known := s.resumed[e.Endpoint]; known && last == e.Resumes || !known && e.Resumes == 0 {
-			continue
-		}
-		s.resumed[e.Endpoint] = e.Resumes
-		if b, ok := s.all[e.Endpoint]; ok && b.HalfOpen(s.now()) {
-			s.dirty[e.Endpoint] = struct{}{}
-		}
+		s.heedResume(e)
+		s.heedReplica(e)
 	}
+}
+
+// heedResume lets the probe of an endpoint go that an operator resumed.
+func (s *Breakers) heedResume(e EndpointState) {
+	if last, known := s.resumed[e.Endpoint]; known && last == e.Resumes || !known && e.Resumes == 0 {
+		return
+	}
+	s.resumed[e.Endpoint] = e.Resumes
+	if b, ok := s.all[e.Endpoint]; ok && b.HalfOpen(s.now()) {
+		s.dirty[e.Endpoint] = struct{}{}
+	}
+}
+
+// heedReplica follows another replica's breaker, once for each time that it was
+// written. What is followed isn't written again.
+func (s *Breakers) heedReplica(e EndpointState) {
+	if len(e.Breaker) == 0 || bytes.Equal(e.Breaker, s.stored[e.Endpoint]) {
+		return
+	}
+	s.stored[e.Endpoint] = e.Breaker
+	theirs, err := UnmarshalBreaker(e.Breaker)
+	if _, newer := s.dirty[e.Endpoint]; err != nil || newer {
+		return
+	}
+	b := s.get(e.Endpoint)
+	before := b.State
+	if !b.Follow(theirs, s.now()) {
+		return
+	}
+	if b.State != before {
+		s.onChange(BreakerChange{Endpoint: e.Endpoint, From: before, To: b.State, Until: b.Until})
+	}
+	s.hint()
 }
 
 // Snapshot lists the breakers that have ever failed or changed.
@@ -193,7 +224,7 @@ func (s *Breakers) Restore(ctx context.Context, q BreakerStore, log *slog.Logger
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range states {
-		s.resumed[e.Endpoint] = e.Resumes
+		s.resumed[e.Endpoint], s.stored[e.Endpoint] = e.Resumes, e.Breaker
 		if len(e.Breaker) == 0 {
 			continue
 		}
@@ -221,12 +252,15 @@ func (s *Breakers) Save(ctx context.Context, q BreakerStore) error {
 	s.mu.Unlock()
 	var errs []error
 	for name, data := range changed {
-		if err := q.SaveBreaker(ctx, name, data); err != nil {
+		err := q.SaveBreaker(ctx, name, data)
+		s.mu.Lock()
+		if err == nil {
+			s.stored[name] = data
+		} else {
 			errs = append(errs, fmt.Errorf("saving the breaker of %s: %w", name, err))
-			s.mu.Lock()
 			s.dirty[name] = struct{}{}
-			s.mu.Unlock()
 		}
+		s.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }

@@ -12,11 +12,15 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
 	w.saveBreakers(ctx)
-	if err := w.heedOperator(ctx); err != nil {
+	later, err := w.heedStore(ctx)
+	if err != nil {
 		return 0, pollEvery, err
 	}
 	w.bringForward(attempts)
 	req, wake := w.request()
+	if later > 0 {
+		wake = min(wake, later)
+	}
 	ended := req
 	ended.Max, ended.Octets, ended.Expired = leaseBatch, 0, true
 	expired, err := w.q.Lease(ctx, ended)
@@ -54,16 +58,21 @@ func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error
 	return w.q.Lease(ctx, req)
 }
 
-// heedOperator lets the breakers probe at once whose endpoint an operator resumed.
-func (w *Worker) heedOperator(ctx context.Context) error {
-	if !w.deps.Breakers.anyOpen() {
-		return nil
+// heedStore takes over what operators and other replicas wrote of endpoints: at
+// each round while a breaker is open here, else once a second at most. It says
+// how long it is until then, 0 where it has looked.
+func (w *Worker) heedStore(ctx context.Context) (later time.Duration, err error) {
+	now := w.deps.Now()
+	if later = w.heeded.Add(heedEvery).Sub(now); later > 0 && !w.deps.Breakers.anyOpen() {
+		return later, nil
 	}
 	states, err := w.q.Endpoints(ctx)
-	if err == nil {
-		w.deps.Breakers.heed(states)
+	if err != nil {
+		return 0, err
 	}
-	return err
+	w.heeded = now
+	w.deps.Breakers.heed(states)
+	return 0, nil
 }
 
 // bringForward makes the waiting mail of endpoints that work again due within the

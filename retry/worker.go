@@ -13,6 +13,7 @@ import (
 // The worker's bounds.
 const (
 	leaseTTL    = 2 * time.Minute  // how long an attempt's lease lasts; it is extended while the attempt runs
+	heedEvery   = time.Second      // for what others wrote of endpoints, while no breaker is open
 	pollEvery   = 30 * time.Second // how often the queue is looked at without a hint that something is due
 	errorPause  = time.Second      // before the next round where the store failed
 	leaseBatch  = 256              // deliveries leased in one round at most
@@ -100,12 +101,13 @@ type WorkerQueue interface {
 // Worker takes due deliveries from the queue, has them attempted and settles
 // them. Several workers may share a queue.
 type Worker struct {
-	q     WorkerQueue
-	d     Deliverer
-	cfg   WorkerConfig
-	deps  WorkerDeps
-	ended chan struct{} // a hint that an attempt ended
-	began time.Time     // when Run was called
+	q      WorkerQueue
+	d      Deliverer
+	cfg    WorkerConfig
+	deps   WorkerDeps
+	ended  chan struct{} // a hint that an attempt ended
+	began  time.Time     // when Run was called
+	heeded time.Time     // when the store was asked of endpoints last; the loop's own
 
 	mu          sync.Mutex
 	inFlight    map[string]*flight   // by delivery id

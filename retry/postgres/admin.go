@@ -170,13 +170,9 @@ func (q *Queue) Waiting(ctx context.Context, endpoint string, most int64) (w ret
 func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})
 	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
-	var oldest int64
-	err := q.pool.QueryRow(ctx, `SELECT sum(bytes)::bigint, sum(messages)::bigint,
-		coalesce((SELECT m.received_ms FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0) FROM postern.usage`).Scan(&s.Bytes, &s.Messages, &oldest)
-	if err != nil {
+	if err := q.pool.QueryRow(ctx, "SELECT sum(bytes)::bigint, sum(messages)::bigint FROM postern.usage").Scan(&s.Bytes, &s.Messages); err != nil {
 		return fail(err)
 	}
-	s.OldestDue = engine.FromMillis(oldest)
 	rows, err := q.pool.Query(ctx, "SELECT endpoint, state, CASE state WHEN 2 THEN reason ELSE '' END, count(*) FROM postern.delivery GROUP BY 1, 2, 3")
 	if err != nil {
 		return fail(err)
@@ -194,16 +190,31 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	if err != nil {
 		return fail(err)
 	}
-	// Of each endpoint the delivery whose life ends first, and so began first.
-	rows, err = q.pool.Query(ctx, `SELECT w.endpoint, w.first[1] - (m.expires_ms - m.received_ms) FROM
-		(SELECT endpoint, min(ARRAY[expires_ms, message]) AS first FROM postern.delivery WHERE state < 2 GROUP BY endpoint) w JOIN postern.message m ON m.n = w.first[2]`)
-	if err != nil {
-		return fail(err)
-	}
-	if _, err = pgx.ForEachRow(rows, []any{&endpoint, &oldest}, func() error { s.OldestOf[endpoint] = engine.FromMillis(oldest); return nil }); err != nil {
+	if err := q.readOldest(ctx, &s); err != nil {
 		return fail(err)
 	}
 	return s, nil
+}
+
+// readOldest looks at each endpoint's delivery whose life ends first, and so
+// began first.
+func (q *Queue) readOldest(ctx context.Context, s *retry.Stats) error {
+	rows, err := q.pool.Query(ctx, `SELECT e.name, x.expires_ms - (m.expires_ms - m.received_ms), m.received_ms FROM postern.endpoint e, LATERAL (
+		SELECT expires_ms, message FROM postern.delivery WHERE endpoint = e.name AND state < 2 ORDER BY expires_ms LIMIT 1) x
+		JOIN postern.message m ON m.n = x.message ORDER BY x.expires_ms`)
+	if err != nil {
+		return err
+	}
+	var endpoint string
+	var oldest, received int64
+	_, err = pgx.ForEachRow(rows, []any{&endpoint, &oldest, &received}, func() error {
+		s.OldestOf[endpoint] = engine.FromMillis(oldest)
+		if s.OldestDue.IsZero() {
+			s.OldestDue = engine.FromMillis(received)
+		}
+		return nil
+	})
+	return err
 }
 
 // Meta implements retry.Queue.

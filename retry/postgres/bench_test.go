@@ -202,8 +202,8 @@ func drain(t *testing.T, q *Queue, n int64) (perSecond float64, c cost) {
 		t.Fatal(err)
 	}
 	took, after := time.Since(began), used(t)
-	if err := q.readUsage(context.Background()); err != nil || q.usage.Get().Messages != 0 {
-		t.Errorf("left: %+v, %v", q.usage.Get(), err)
+	if err := q.readUsage(context.Background()); err != nil {
+		t.Error(err)
 	}
 	return float64(n) / took.Seconds(), cost{(after.server - before.server) / time.Duration(n), (after.client - before.client) / time.Duration(n)}
 }

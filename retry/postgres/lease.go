@@ -13,21 +13,23 @@ import (
 )
 
 // take leases the rows that the query picks and locks, as far as their bodies'
-// octets go, the first one aside; 0 is no bound.
+// octets go, the first one aside; 0 is no bound. LATERAL with LIMIT, and the
+// array, make the server look each row up: it can't know how few are picked.
 const take = `WITH picked AS MATERIALIZED (%s), chosen AS MATERIALIZED (
 	SELECT n FROM (SELECT p.n, sum(m.size) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - m.size AS before
-		FROM picked p JOIN postern.message m ON m.n = p.message) x WHERE before < @octets OR @octets <= 0
+		FROM picked p, LATERAL (SELECT size FROM postern.message WHERE n = p.message LIMIT 1) m) x WHERE before < @octets OR @octets <= 0
 )
 	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
-	FROM chosen c, postern.message m WHERE d.n = c.n AND m.n = d.message
+	FROM postern.message m WHERE d.n = ANY(ARRAY(SELECT n FROM chosen)) AND m.n = d.message
 	RETURNING ` + engine.LeaseColumns + `, m.body`
 
 const (
 	pickDue = `SELECT x.n, x.message, e.place FROM unnest(@names::text[], @limits::int[]) WITH ORDINALITY AS e (name, lim, place), LATERAL (
 		SELECT n, message FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
 		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x`
-	pickExpired = `SELECT n, message, 1 AS place FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
-		AND endpoint = ANY(@held) ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED`
+	pickExpired = `SELECT x.n, x.message, 1 AS place FROM unnest(@held::text[]) AS e (name), LATERAL (
+		SELECT n, message, expires_ms FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
+		ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED) x ORDER BY x.expires_ms LIMIT @limit`
 	pickID = `SELECT n, message, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
@@ -87,9 +89,9 @@ func (q *Queue) since(req retry.LeaseRequest) int64 {
 }
 
 // countDue counts what is due for each endpoint that isn't paused, as far as
-// one lease may want.
+// one lease may want. The order has the server read the index of what is due.
 const countDue = `SELECT e.name, x.n FROM postern.endpoint e, LATERAL (SELECT count(*) AS n FROM (
-	SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 LIMIT $2) y) x
+	SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 ORDER BY due_ms, n LIMIT $2) y) x
 	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND x.n > 0 ORDER BY e.name`
 
 type dueCount struct {
@@ -237,7 +239,8 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 	}
 	var lease, expiry, due *int64
 	err = q.pool.QueryRow(ctx, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
-		(SELECT expires_ms FROM postern.delivery WHERE state < 2 AND state = 0 AND expires_ms > $3 AND endpoint = ANY($2) ORDER BY expires_ms LIMIT 1),
+		(SELECT min(x.expires_ms) FROM unnest($2::text[]) AS e (name), LATERAL (
+			SELECT expires_ms FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms > $3 ORDER BY expires_ms LIMIT 1) x),
 		(SELECT min(x.due_ms) FROM unnest($1::text[]) AS e (name), LATERAL (
 			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names, held, q.since(req)).Scan(&lease, &expiry, &due)
 	if err != nil {

@@ -29,7 +29,7 @@ type step struct {
 // steps are applied in order; a released one is never edited. A change that
 // older programs can't bear is made in two releases: first what the new form
 // needs beside the old one, then, with breaks, the end of the old one.
-var steps = []step{{schema1, true}, {schema2, true}, {schema3, true}, {schema4, false}}
+var steps = []step{{schema1, true}, {schema2, true}, {schema3, true}, {schema4, false}, {schema5, false}}
 
 // How long a migration waits for the tables' locks before it lets the other
 // replicas work for a moment: less than the server takes a deadlock for.

@@ -201,3 +201,13 @@ CREATE TRIGGER delivery_changed AFTER UPDATE ON postern.delivery REFERENCING OLD
 CREATE TRIGGER delivery_out AFTER DELETE ON postern.delivery REFERENCING OLD TABLE AS stale
 	FOR EACH STATEMENT EXECUTE FUNCTION postern.delivery_out();
 `
+
+// schema5 finds an endpoint's deliveries by their end without looking through
+// the others', and has the triggers look each row up: the server keeps their
+// plans, and may have made them while the tables were small.
+const schema5 = `
+CREATE INDEX delivery_ends ON postern.delivery (endpoint, expires_ms) WHERE state < 2;
+DROP INDEX postern.delivery_expiry;
+ALTER FUNCTION postern.message_out() SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off;
+ALTER FUNCTION postern.delivery_out() SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off;
+`

@@ -1,0 +1,81 @@
+package retry
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// board is a store of breakers that replicas share.
+type board struct {
+	states map[string]*EndpointState
+	writes int
+}
+
+func (b *board) Endpoints(context.Context) (out []EndpointState, _ error) {
+	for _, s := range b.states {
+		out = append(out, *s)
+	}
+	return out, nil
+}
+
+func (b *board) SaveBreaker(_ context.Context, endpoint string, state []byte) error {
+	b.writes++
+	b.states[endpoint] = &EndpointState{Endpoint: endpoint, Breaker: state}
+	return nil
+}
+
+// TestReplicasShareBreakers has one of two replicas find out that an endpoint is
+// down, and then that it is back.
+func TestReplicasShareBreakers(t *testing.T) {
+	now, store := start, &board{states: map[string]*EndpointState{}}
+	clock := func() time.Time { return now }
+	a, b := NewBreakers(clock, nil), NewBreakers(clock, nil)
+	sync := func() {
+		for _, s := range []*Breakers{a, b, a} {
+			states, _ := store.Endpoints(t.Context())
+			s.heed(states)
+			if err := s.Save(t.Context(), store); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	attempt := func(s *Breakers, h Health) bool {
+		done, ok := s.Begin("e")
+		done(h)
+		return ok
+	}
+	for range 5 {
+		attempt(a, Unhealthy)
+	}
+	sync()
+	if b.Allowed("e") {
+		t.Fatal("the other replica goes on asking")
+	}
+	if sync(); store.writes != 1 {
+		t.Errorf("%d writes, want one: what is followed isn't written again", store.writes)
+	}
+	late := NewBreakers(clock, nil)
+	if err := late.Restore(t.Context(), store, slog.New(slog.DiscardHandler)); err != nil || late.Allowed("e") {
+		t.Errorf("one that starts now asks: %v", err)
+	}
+	now = now.Add(10 * time.Second)
+	attempt(a, Unhealthy)
+	sync()
+	now = now.Add(11 * time.Second) // the first wait is over, the second isn't
+	if b.Allowed("e") {
+		t.Error("the other replica didn't hear of the failed probe")
+	}
+	now = now.Add(9 * time.Second)
+	for range 2 * breakerSlowStart {
+		attempt(a, Healthy)
+	}
+	sync()
+	if got := a.Room("e"); got != -1 {
+		t.Fatalf("it isn't closed: room %d", got)
+	}
+	if !attempt(b, Healthy) {
+		t.Error("the other replica's probe doesn't go")
+	}
+}
