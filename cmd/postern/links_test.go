@@ -55,3 +55,11 @@ func anchors(text string) map[string]bool {
 	}
 	return all
 }
+
+// The README is what a newcomer reads: what grows stands beside what it describes.
+func TestReadmeIsShort(t *testing.T) {
+	const most = 260
+	if n := strings.Count(readDocuments(t)["README.md"], "\n"); n > most {
+		t.Errorf("README.md has %d lines, more than %d", n, most)
+	}
+}
