@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -41,8 +42,11 @@ func newUpload(write func(io.Writer) error, w *watch) *upload {
 }
 
 // Read implements io.Reader: each call means that the octets before were taken.
+// A webhook that takes them as fast as they come would keep other mail from the
+// processor, however many large bodies are sent at once.
 func (u *upload) Read(p []byte) (int, error) {
 	u.watch.progress()
+	runtime.Gosched()
 	n, err := u.PipeReader.Read(p)
 	u.taken.Add(int64(n))
 	return n, err

@@ -138,7 +138,8 @@ func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := render(d.Mail.parsed, d.Mail.src)
+	var r *webhook.Request
+	x.compute(d.Mail.src, func() { r, err = render(d.Mail.parsed, d.Mail.src) })
 	return own, r, err
 }
 

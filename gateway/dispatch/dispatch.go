@@ -78,7 +78,7 @@ type Dispatcher struct {
 	cfg    Config
 	deps   Deps
 	slots  map[*webhook.Endpoint]*slots
-	heavy  chan struct{} // a place for each large mail that is parsed now
+	heavy  chan struct{} // a place for each large mail that is parsed or rendered now
 	pauses atomic.Pointer[map[string]time.Time]
 }
 

@@ -104,11 +104,7 @@ func (x *Dispatcher) parse(ctx context.Context, m *Mail, wait time.Duration) (er
 	src := m.raw()
 	var parsed *mail.Message
 	grant, err := x.deps.Memory.Work(ctx, wait, mail.Least(src), func(g *budget.Grant) (err error) {
-		if src.Size() > heavyMail {
-			x.heavy <- struct{}{}
-			defer func() { <-x.heavy }()
-		}
-		parsed, err = mail.ParseWithin(src, x.cfg.ParseLimits, g)
+		x.compute(src, func() { parsed, err = mail.ParseWithin(src, x.cfg.ParseLimits, g) })
 		return err
 	})
 	if err != nil {
@@ -132,9 +128,18 @@ func (m *Mail) addRefIfParsed() *ref {
 	return &ref{mail: m}
 }
 
-// heavyMail is the octets above which parsing a mail takes so long that it could
-// keep all processors from other mail: one is left free of such work, where there
-// is more than one. Whoever parses waits for nothing else meanwhile.
+// compute parses or renders a mail: work that waits for nothing. With a large one
+// it takes so long that it could keep all processors from other mail: one is left
+// free of such work, where there is more than one.
+func (x *Dispatcher) compute(src mail.Source, work func()) {
+	if src.Size() > heavyMail {
+		x.heavy <- struct{}{}
+		defer func() { <-x.heavy }()
+	}
+	work()
+}
+
+// heavyMail is the octets above which a mail is large.
 const heavyMail = 1 << 20
 
 // dropRef gives up a reference; with the last one the parsed form goes.
