@@ -41,7 +41,7 @@ type post struct {
 // harness is a whole gateway on real sockets: SMTP in front, a webhook behind,
 // a queue in a temporary folder.
 type harness struct {
-	t        *testing.T
+	t        testing.TB
 	hook     *httptest.Server
 	gateway  *gateway.Gateway
 	policy   retry.Policy
@@ -81,7 +81,7 @@ type setting struct {
 	log       io.Writer // nil: nowhere
 }
 
-func newHarness(t *testing.T, s setting) *harness {
+func newHarness(t testing.TB, s setting) *harness {
 	t.Helper()
 	h := &harness{t: t}
 	h.hook = httptest.NewServer(http.HandlerFunc(h.serveHook))
@@ -263,7 +263,7 @@ func (h *harness) waiting() []retry.Info {
 
 // client is an SMTP client that shows every reply.
 type client struct {
-	t *testing.T
+	t testing.TB
 	c net.Conn
 	r *bufio.Reader
 }

@@ -61,17 +61,17 @@ type handler struct {
 	url  string
 }
 
-func (h *handler) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, smtp.Reply) {
+func (h *handler) Data(_ context.Context, t *smtp.Transaction) (smtp.Sink, reply.Reply) {
 	s := &sink{}
 	s.Grow(int(min(t.Size, 64<<20)) + 1024)
-	return s, smtp.Reply{}
+	return s, reply.Reply{}
 }
 
-func (h *handler) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []smtp.Reply {
+func (h *handler) Message(ctx context.Context, t *smtp.Transaction, s smtp.Sink) []reply.Reply {
 	if err := h.post(ctx, t, s.(*sink).Bytes()); err != nil {
-		return []smtp.Reply{reply.New(451, reply.Enhanced{4, 3, 0}, err.Error())}
+		return []reply.Reply{reply.New(451, reply.Enhanced{4, 3, 0}, err.Error())}
 	}
-	return []smtp.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
+	return []reply.Reply{reply.New(250, reply.Enhanced{2, 0, 0}, "OK")}
 }
 
 func (h *handler) post(ctx context.Context, t *smtp.Transaction, octets []byte) error {
@@ -108,13 +108,13 @@ func (h *handler) post(ctx context.Context, t *smtp.Transaction, octets []byte) 
 	return nil
 }
 
-func (h *handler) Connect(context.Context, *smtp.Client) smtp.Reply   { return smtp.Reply{} }
-func (h *handler) Mail(context.Context, *smtp.Transaction) smtp.Reply { return smtp.Reply{} }
-func (h *handler) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) smtp.Reply {
-	return smtp.Reply{}
+func (h *handler) Connect(context.Context, *smtp.Client) reply.Reply   { return reply.Reply{} }
+func (h *handler) Mail(context.Context, *smtp.Transaction) reply.Reply { return reply.Reply{} }
+func (h *handler) Rcpt(context.Context, *smtp.Transaction, *smtp.Recipient) reply.Reply {
+	return reply.Reply{}
 }
-func (h *handler) Ended(*smtp.Transaction, []smtp.Reply, bool)             {}
-func (h *handler) Refused(*smtp.Client, string, string, smtp.Reply)        {}
-func (h *handler) Verify(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (h *handler) Expand(context.Context, *smtp.Client, string) smtp.Reply { return smtp.Reply{} }
-func (h *handler) Status(context.Context, *smtp.Client) smtp.Reply         { return smtp.Reply{} }
+func (h *handler) Ended(*smtp.Transaction, []reply.Reply, bool)             {}
+func (h *handler) Refused(*smtp.Client, string, string, reply.Reply)        {}
+func (h *handler) Verify(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (h *handler) Expand(context.Context, *smtp.Client, string) reply.Reply { return reply.Reply{} }
+func (h *handler) Status(context.Context, *smtp.Client) reply.Reply         { return reply.Reply{} }
