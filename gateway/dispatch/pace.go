@@ -27,12 +27,14 @@ type trip struct {
 	failed int             // POSTs that weren't answered, or with 429 or 5xx
 }
 
-// What a trip's typical answer means, as parts of the usual one. Noise is what a
-// busy machine adds by itself.
+// What a trip's typical answer means, as parts of the usual one. An endpoint that
+// has all it can work on answers half as fast with twice as many POSTs: there
+// slots stop growing. They fall only where answers take much longer still, since a
+// busy machine of ours slows them down, too; noise is what it adds to quick ones.
 const (
 	fine  = 1.5
-	slow  = 2
-	noise = 10 * time.Millisecond
+	slow  = 3
+	noise = 25 * time.Millisecond
 )
 
 // next is the pace after a trip.

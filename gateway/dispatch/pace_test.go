@@ -24,13 +24,13 @@ func TestPace(t *testing.T) {
 	}{
 		"first answers, all used":           {pace{64, 0, false}, trip{64, answers(64, 100*ms), 0}, pace{128, 100 * ms, false}},
 		"first answers, not all used":       {pace{64, 0, false}, trip{40, answers(40, 100*ms), 0}, pace{64, 100 * ms, false}},
-		"as fast as ever":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 150*ms), 0}, pace{512, 100 * ms, false}},
+		"as fast as ever":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 175*ms), 0}, pace{512, 100 * ms, false}},
 		"as fast as ever, not all used":     {pace{256, 100 * ms, false}, trip{200, answers(256, 100*ms), 0}, pace{256, 100 * ms, false}},
 		"as fast as ever, all but one used": {pace{256, 100 * ms, false}, trip{255, answers(256, 100*ms), 0}, pace{512, 100 * ms, false}},
 		"faster":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 50*ms), 0}, pace{512, 50 * ms, false}},
-		"a little slower":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 195*ms), 0}, pace{256, 100 * ms, false}},
-		"slower":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 215*ms), 0}, pace{192, 100 * ms, true}},
-		"noise of a quick one":              {pace{256, ms, false}, trip{256, answers(256, 10*ms), 0}, pace{512, ms, false}},
+		"a little slower":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 320*ms), 0}, pace{256, 100 * ms, false}},
+		"slower":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 330*ms), 0}, pace{192, 100 * ms, true}},
+		"noise of a quick one":              {pace{256, ms, false}, trip{256, answers(256, 26*ms), 0}, pace{512, ms, false}},
 		"fast again, in small steps":        {pace{192, 100 * ms, true}, trip{192, answers(192, 100*ms), 0}, pace{240, 100 * ms, true}},
 		"no more than the most":             {pace{800, 100 * ms, false}, trip{800, answers(800, 100*ms), 0}, pace{1000, 100 * ms, false}},
 		"no fewer than the least":           {pace{64, 100 * ms, true}, trip{64, answers(64, 900*ms), 0}, pace{64, 150 * ms, true}},
@@ -60,8 +60,8 @@ func TestPaceFindsTheEndpoint(t *testing.T) {
 		least, most int // of the slots, from the 40th trip on
 	}{
 		"thinks for a moment, however many ask": {func(int, int) time.Duration { return 100 * ms }, 1000, 1000},
-		"has 16 workers":                        {func(n, _ int) time.Duration { return time.Duration(n) * 100 * ms / 16 }, 64, 160},
-		"has 300 workers":                       {func(n, _ int) time.Duration { return max(100*ms, time.Duration(n)*100*ms/300) }, 300, 700},
+		"has 16 workers":                        {func(n, _ int) time.Duration { return time.Duration(n) * 100 * ms / 16 }, 64, 256},
+		"has 300 workers":                       {func(n, _ int) time.Duration { return max(100*ms, time.Duration(n)*100*ms/300) }, 300, 1000},
 		"is slow by itself":                     {func(int, int) time.Duration { return 8 * time.Second }, 1000, 1000},
 		"gets slower for good":                  {func(_, trip int) time.Duration { return 100*ms + time.Duration(min(trip, 10))*100*ms }, 64, 1000},
 	} {
