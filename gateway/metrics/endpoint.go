@@ -7,7 +7,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"postern/gateway/dispatch"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -38,51 +37,70 @@ var breakerStates = []retry.BreakerState{retry.BreakerClosed, retry.BreakerOpen,
 
 // newEndpoints makes each endpoint's series exist, and those of other.
 func newEndpoints(f promauto.Factory, names []string) map[string]*endpoint {
+	v := newEndpointSeries(f)
+	all := map[string]*endpoint{}
+	for _, name := range append(slices.Clone(names), other) {
+		all[name] = v.of(name)
+	}
+	return all
+}
+
+// endpointSeries are the series of all endpoints.
+type endpointSeries struct {
+	requests, withheld, enqueued, attempts, dropped, opened, overfull *prometheus.CounterVec
+	durations, ages                                                   *prometheus.HistogramVec
+	breakers                                                          *prometheus.GaugeVec
+}
+
+func newEndpointSeries(f promauto.Factory) endpointSeries {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, append([]string{"endpoint"}, labels...))
 	}
 	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		return f.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"endpoint"})
 	}
-	requests := counter("postern_webhook_requests_total", "POSTs by what came of them.", "result")
-	withheld := counter("postern_webhook_withheld_total", "Deliveries that were not POSTed, by why: paused and breaker_open wait, sender was refused by the endpoint's gate.", "reason")
-	durations := histogram("postern_webhook_request_duration_seconds", "How long webhooks took to answer.", requestBuckets)
-	ages := histogram("postern_delivery_age_seconds", "Age of a message when its webhook took it, from its last octet to the 2xx, time in the queue included.", ageBuckets)
-	enqueued := counter("postern_retry_enqueued_total", "Deliveries stored by state: due, or dead because the webhook rejected them.", "state")
-	attempts := counter("postern_retry_attempts_total", "Attempts at queued deliveries by what became of them; divided were answered differently for their recipients.", "result")
-	dropped := counter("postern_retry_dropped_total", "Deliveries given up by reason; each one is kept as a dead letter.", "reason")
-	breakers := f.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_webhook_breaker_state", Help: "1 for the state that the endpoint's circuit breaker is in."}, []string{"endpoint", "state"})
-	opened := counter("postern_webhook_breaker_opened_total", "How often the endpoint's circuit breaker opened.")
-	overfull := counter("postern_endpoint_overfull_total", "Messages or recipients answered 452 because MAX_QUEUED or MAX_QUEUED_BYTES of the endpoint was reached.")
-	all := map[string]*endpoint{}
-	for _, name := range append(slices.Clone(names), other) {
-		e := &endpoint{requests: map[webhook.Reason]prometheus.Counter{}, withheld: map[webhook.Reason]prometheus.Counter{},
-			duration: durations.WithLabelValues(name), age: ages.WithLabelValues(name), opened: opened.WithLabelValues(name), overfull: overfull.WithLabelValues(name),
-			enqueued: map[retry.State]prometheus.Counter{}, attempts: map[retry.OutcomeKind]prometheus.Counter{},
-			dropped: map[string]prometheus.Counter{}, breaker: map[retry.BreakerState]prometheus.Gauge{}}
-		for _, r := range webhook.Reasons() {
-			if r.Posted() {
-				e.requests[r] = requests.WithLabelValues(name, string(r))
-			} else {
-				e.withheld[r] = withheld.WithLabelValues(name, string(r))
-			}
-		}
-		for _, s := range []retry.State{retry.Due, retry.Dead} {
-			e.enqueued[s] = enqueued.WithLabelValues(name, string(s))
-		}
-		for kind, r := range attemptResults {
-			e.attempts[kind] = attempts.WithLabelValues(name, r)
-		}
-		for _, r := range append(deadReasons(), other) {
-			e.dropped[r] = dropped.WithLabelValues(name, r)
-		}
-		for _, s := range breakerStates {
-			e.breaker[s] = breakers.WithLabelValues(name, string(s))
-		}
-		e.setBreaker(retry.BreakerClosed)
-		all[name] = e
+	return endpointSeries{
+		requests:  counter("postern_webhook_requests_total", "POSTs by what came of them.", "result"),
+		withheld:  counter("postern_webhook_withheld_total", "Deliveries that were not POSTed, by why: paused and breaker_open wait, sender was refused by the endpoint's gate.", "reason"),
+		durations: histogram("postern_webhook_request_duration_seconds", "How long webhooks took to answer.", requestBuckets),
+		ages:      histogram("postern_delivery_age_seconds", "Age of a message when its webhook took it, from its last octet to the 2xx, time in the queue included.", ageBuckets),
+		enqueued:  counter("postern_retry_enqueued_total", "Deliveries stored by state: due, or dead because the webhook rejected them.", "state"),
+		attempts:  counter("postern_retry_attempts_total", "Attempts at queued deliveries by what became of them; divided were answered differently for their recipients.", "result"),
+		dropped:   counter("postern_retry_dropped_total", "Deliveries given up by reason; each one is kept as a dead letter.", "reason"),
+		breakers:  f.NewGaugeVec(prometheus.GaugeOpts{Name: "postern_webhook_breaker_state", Help: "1 for the state that the endpoint's circuit breaker is in."}, []string{"endpoint", "state"}),
+		opened:    counter("postern_webhook_breaker_opened_total", "How often the endpoint's circuit breaker opened."),
+		overfull:  counter("postern_endpoint_overfull_total", "Messages or recipients answered 452 because MAX_QUEUED or MAX_QUEUED_BYTES of the endpoint was reached."),
 	}
-	return all
+}
+
+// of is one endpoint's.
+func (v endpointSeries) of(name string) *endpoint {
+	e := &endpoint{
+		duration: v.durations.WithLabelValues(name), age: v.ages.WithLabelValues(name), opened: v.opened.WithLabelValues(name), overfull: v.overfull.WithLabelValues(name),
+		requests: map[webhook.Reason]prometheus.Counter{}, withheld: map[webhook.Reason]prometheus.Counter{}, enqueued: map[retry.State]prometheus.Counter{},
+		attempts: map[retry.OutcomeKind]prometheus.Counter{}, dropped: map[string]prometheus.Counter{}, breaker: map[retry.BreakerState]prometheus.Gauge{},
+	}
+	for _, r := range webhook.Reasons() {
+		if r.Posted() {
+			e.requests[r] = v.requests.WithLabelValues(name, string(r))
+		} else {
+			e.withheld[r] = v.withheld.WithLabelValues(name, string(r))
+		}
+	}
+	for _, s := range []retry.State{retry.Due, retry.Dead} {
+		e.enqueued[s] = v.enqueued.WithLabelValues(name, string(s))
+	}
+	for kind, r := range attemptResults {
+		e.attempts[kind] = v.attempts.WithLabelValues(name, r)
+	}
+	for _, r := range append(deadReasons(), other) {
+		e.dropped[r] = v.dropped.WithLabelValues(name, r)
+	}
+	for _, s := range breakerStates {
+		e.breaker[s] = v.breakers.WithLabelValues(name, string(s))
+	}
+	e.setBreaker(retry.BreakerClosed)
+	return e
 }
 
 // deadReasons are all that a dead letter's reason can be.
@@ -174,38 +192,5 @@ func (m *Metrics) BreakerChanged(c retry.BreakerChange) {
 func (m *Metrics) BreakersRestored(list []retry.BreakerInfo) {
 	for _, b := range list {
 		m.of(b.Endpoint).setBreaker(b.State)
-	}
-}
-
-var (
-	descSlots    = prometheus.NewDesc("postern_webhook_slots", "POSTs that may be under way to the endpoint at once: CONCURRENCY, or what its pace allows now.", []string{"endpoint"}, nil)
-	descInFlight = prometheus.NewDesc("postern_webhook_in_flight", "POSTs under way, by origin: fresh while a sender waits, queued after it was answered.", []string{"endpoint", "origin"}, nil)
-	descWaiting  = prometheus.NewDesc("postern_webhook_waiting", "Deliveries that wait for a slot.", []string{"endpoint", "origin"}, nil)
-)
-
-// loads is a prometheus.Collector of how busy the endpoints are.
-type loads func() []dispatch.Load
-
-// WatchSlots registers the series of the endpoints' slots.
-func WatchSlots(reg prometheus.Registerer, f func() []dispatch.Load) { reg.MustRegister(loads(f)) }
-
-// Describe implements prometheus.Collector.
-func (l loads) Describe(ch chan<- *prometheus.Desc) {
-	ch <- descSlots
-	ch <- descInFlight
-	ch <- descWaiting
-}
-
-// Collect implements prometheus.Collector.
-func (l loads) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, n int, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), labels...)
-	}
-	for _, at := range l() {
-		gauge(descSlots, at.Slots, at.Endpoint)
-		for origin, name := range map[dispatch.Origin]string{dispatch.Fresh: "fresh", dispatch.Queued: "queued"} {
-			gauge(descInFlight, at.Busy[origin], at.Endpoint, name)
-			gauge(descWaiting, at.Waiting[origin], at.Endpoint, name)
-		}
 	}
 }
