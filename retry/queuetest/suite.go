@@ -68,7 +68,8 @@ func Run(t *testing.T, open Factory) {
 		{"Waiting", waiting},
 		{"NextDue", nextDue},
 		{"Notify", notify},
-		{"ClockBack", clockBack},
+		{"ClockBackTwoHours", clockBack(2 * time.Hour)},
+		{"ClockBackADay", clockBack(24 * time.Hour)},
 		{"Concurrent", concurrent},
 	} {
 		t.Run(c.name, func(t *testing.T) {

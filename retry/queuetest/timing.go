@@ -109,15 +109,19 @@ func notify(h *harness) {
 	heard("Replay")
 }
 
-// clockBack sets the clock back by a day: neither leases nor due times hold a
-// delivery for that day.
-func clockBack(h *harness) {
+// clockBack sets the clock back: neither leases nor due times hold a delivery for as
+// long.
+func clockBack(step time.Duration) func(*harness) {
+	return func(h *harness) { setBack(h, step) }
+}
+
+func setBack(h *harness, step time.Duration) {
 	h.start(Bounds{})
 	h.put("m1", "a")
 	h.put("m2", "b")
 	ls := h.leased(2, "m1/a", "m2/b")
 	h.ok(h.q.Retry(h.ctx(), ls[0], time.Hour, h.attempt(503)))
-	h.c.Advance(-24 * time.Hour)
+	h.c.Advance(-step)
 	h.leased(2)
 	h.c.Advance(retry.MaxLease)
 	h.leased(2)
