@@ -44,7 +44,7 @@ func newHook(t *testing.T, first int) *hook {
 // wait returns the n-th request once it is there.
 func (h *hook) wait(t *testing.T, n int) (http.Header, string) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		h.mu.Lock()
 		if len(h.got) > n {
 			defer h.mu.Unlock()
@@ -59,7 +59,7 @@ func (h *hook) wait(t *testing.T, n int) (http.Header, string) {
 // keeps waits until so many messages are kept.
 func keeps(t *testing.T, a *App, n int64) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); a.keeper.Kept() < n; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); a.keeper.Kept() < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d messages are kept, %d dropped; want %d", a.keeper.Kept(), a.keeper.Dropped(), n)
 		}
@@ -117,7 +117,7 @@ func TestSendAgain(t *testing.T) {
 func story(t *testing.T, a *App, id string) {
 	t.Helper()
 	var r history.Record
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		var err error
 		if r, err = a.history.Get(t.Context(), id); err != nil && !errors.Is(err, history.ErrNotFound) {
 			t.Fatal(err)

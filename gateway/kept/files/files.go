@@ -53,6 +53,8 @@ type Store struct {
 	counted bool
 	used    map[int64]int64 // octets by folder
 	total   int64
+	left    int64     // of the disk, about
+	asked   time.Time // when the disk was
 }
 
 var _ kept.Store = (*Store)(nil)
@@ -64,7 +66,7 @@ func Open(dir string, o Options) (*Store, error) {
 	}
 	o.Step = max(o.Step, time.Minute)
 	s := &Store{o: o, dir: filepath.Join(dir, folder), used: map[int64]int64{}}
-	if err := os.MkdirAll(filepath.Join(s.dir, "tmp"), 0o700); err != nil {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("kept: %w", err)
 	}
 	return s, nil
@@ -97,46 +99,58 @@ func (s *Store) Put(_ context.Context, r kept.Record, body io.Reader) error {
 		return err
 	}
 	at := s.o.Now().Truncate(s.o.Step).Unix()
-	tmp, final := filepath.Join(s.dir, "tmp", r.ID), s.path(at, r.ID)
-	size, err := write(tmp, r, body)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(final), 0o700)
+	path := s.path(at, r.ID)
+	if _, known := s.used[at]; !known {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("kept: %w", err)
+		}
+		s.used[at] = 0
 	}
-	if err == nil {
-		err = os.Rename(tmp, final)
+	size, err := write(path, r, body)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // it was kept a moment ago
 	}
 	if err != nil {
-		_ = os.Remove(tmp)
+		_ = os.Remove(path)
 		return fmt.Errorf("kept: %w", err)
 	}
 	s.used[at] += size
 	s.total += size
+	s.left -= size
 	return nil
 }
 
-// write makes a file and returns its octets.
+// write makes a file and returns its octets. A file that it doesn't end is told by
+// its size.
 func write(path string, r kept.Record, body io.Reader) (int64, error) {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return 0, err
 	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return 0, err
 	}
+	out := bufio.NewWriterSize(f, int(min(int64(len(line))+r.Size+sha256.Size+1, writeAtOnce))) // mostly a single call
 	h := sha256.New()
-	_, err = f.Write(append(line, '\n'))
+	_, err = out.Write(append(line, '\n'))
 	if err == nil {
 		var n int64
-		if n, err = io.Copy(io.MultiWriter(f, h), body); err == nil && n != r.Size {
+		if n, err = io.Copy(io.MultiWriter(out, h), body); err == nil && n != r.Size {
 			err = fmt.Errorf("%d octets of %d came", n, r.Size)
 		}
 	}
 	if err == nil {
-		_, err = f.Write(h.Sum(nil))
+		_, err = out.Write(h.Sum(nil))
+	}
+	if err == nil {
+		err = out.Flush()
 	}
 	return int64(len(line)) + 1 + r.Size + sha256.Size, errors.Join(err, f.Close())
 }
+
+// writeAtOnce is how much of a file is written with one call at most, in octets.
+const writeAtOnce = 64 << 10
 
 // OpenMessage implements kept.Store.
 func (s *Store) OpenMessage(_ context.Context, id string) (retry.Message, retry.StoredBody, error) {
@@ -247,6 +261,17 @@ func (s *Store) folders() []int64 {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// askEvery is how often the disk is asked how much of it is free.
+const askEvery = time.Second
+
+// room is how much of the disk was free a moment ago, less what was written since.
+func (s *Store) room() int64 {
+	if now := time.Now(); now.Sub(s.asked) > askEvery {
+		s.left, s.asked = s.free(), now
+	}
+	return s.left
 }
 
 // free is how much of the disk is, and more than any bound where nobody can say.

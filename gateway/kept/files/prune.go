@@ -59,8 +59,10 @@ func (s *Store) makeRoom(n int64) error {
 	if s.o.MaxBytes > 0 && s.total+n > s.o.MaxBytes {
 		over = s.total + n - s.o.MaxBytes + s.o.MaxBytes/slack
 	}
-	if short := s.o.MinFree + n - s.free(); s.o.MinFree > 0 && short > 0 {
-		over = max(over, short+s.o.MinFree/slack)
+	if s.o.MinFree > 0 {
+		if short := s.o.MinFree + n - s.room(); short > 0 {
+			over = max(over, short+s.o.MinFree/slack)
+		}
 	}
 	if over == 0 {
 		return nil
@@ -77,7 +79,8 @@ func (s *Store) makeRoom(n int64) error {
 			return err
 		}
 	}
-	if s.o.MinFree > 0 && s.free()-n < s.o.MinFree {
+	s.asked = time.Time{} // files are gone
+	if s.o.MinFree > 0 && s.room()-n < s.o.MinFree {
 		return errNoRoom
 	}
 	return nil
@@ -116,18 +119,10 @@ func (s *Store) removeOldest(at, enough int64) error {
 	return nil
 }
 
-// count sums up what an earlier process left, once, and clears its half-written
-// files.
+// count sums up what an earlier process left, once.
 func (s *Store) count() error {
 	if s.counted {
 		return nil
-	}
-	halves, err := os.ReadDir(filepath.Join(s.dir, "tmp"))
-	if err != nil {
-		return fmt.Errorf("kept: %w", err)
-	}
-	for _, e := range halves {
-		_ = os.Remove(filepath.Join(s.dir, "tmp", e.Name()))
 	}
 	for _, at := range s.folders() {
 		entries, err := os.ReadDir(filepath.Dir(s.path(at, "x")))
