@@ -110,12 +110,13 @@ func measured(b *testing.B, f func()) {
 
 // TestEnqueueAgainstBareInserts measures durable enqueues by 64 writers against
 // inserts of the same octets into one table, grouped into commits, through the
-// same driver: what an engine on it can reach at most.
+// same driver: what an engine on it can reach at most. A message here is three rows
+// with seven indexes and an account.
 func TestEnqueueAgainstBareInserts(t *testing.T) {
 	if !*measure {
 		t.Skip("asked for by -measure")
 	}
-	const writers, each, floor = 64, 60, 0.5
+	const writers, each, floor = 64, 60, 0.3
 	for name, size := range map[string]int{"small": small, "typical": typical} {
 		best := 0.0
 		for range 3 {
