@@ -41,9 +41,9 @@ type Options struct {
 }
 
 // Metrics counts what the gateway does. It hears of it as gateway.Observer and
-// dispatch.Observer; its SMTP, Worker and Directory methods give the observers
-// of the other packages, and BreakerChanged goes to retry.NewBreakers. All
-// methods return at once.
+// dispatch.Observer; its SMTP and Worker methods give the observers of the other
+// packages, and BreakerChanged goes to retry.NewBreakers. All methods return at
+// once. The functions named Watch… register what not every gateway has.
 type Metrics struct {
 	names     []string             // of the endpoints, as configured
 	endpoints map[string]*endpoint // and other
