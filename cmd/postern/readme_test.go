@@ -185,8 +185,8 @@ func (w *readerWorld) read(t *testing.T, f fence) {
 	}
 }
 
-// withoutFiles are the settings of a block; the files of secrets that it names
-// are made.
+// withoutFiles are the settings of a block without the need for a reader's
+// files: those of secrets that it names are made.
 func withoutFiles(t *testing.T, block string) []string {
 	t.Helper()
 	secret := filepath.Join(t.TempDir(), "secret")

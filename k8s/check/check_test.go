@@ -52,7 +52,12 @@ var choices = [][]string{
 	{"", "monitoring"},
 }
 
-// combinations are all choices of components for a base or an overlay.
+// together are so many components of which every choice is tried, beside those of
+// all at once: what goes wrong goes wrong between two or three. COMBINATIONS=all
+// tries all.
+const together = 3
+
+// combinations are choices of components for a base or an overlay.
 func combinations(over string) [][]string {
 	all := [][]string{nil}
 	for _, row := range choices {
@@ -71,7 +76,14 @@ func combinations(over string) [][]string {
 		}
 		all = longer
 	}
-	return all
+	if os.Getenv("COMBINATIONS") == "all" {
+		return all
+	}
+	most := 0
+	for _, chosen := range all {
+		most = max(most, len(chosen))
+	}
+	return slices.DeleteFunc(all, func(chosen []string) bool { return len(chosen) > together && len(chosen) < most })
 }
 
 // every renders base and overlays with every combination of components, and a
