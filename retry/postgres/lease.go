@@ -15,11 +15,13 @@ import (
 // take leases the rows that the query picks and locks, as far as their bodies'
 // octets go, the first one aside; 0 is no bound. LATERAL with LIMIT, and the
 // array, make the server look each row up: it can't know how few are picked.
+// A server's crash may lose a lease: the next one's token is another all the same,
+// so that who has the lost one can't end it.
 const take = `WITH picked AS MATERIALIZED (%s), chosen AS MATERIALIZED (
 	SELECT n FROM (SELECT p.n, sum(m.size) OVER (ORDER BY p.place ROWS UNBOUNDED PRECEDING) - m.size AS before
 		FROM picked p, LATERAL (SELECT size FROM postern.message WHERE n = p.message LIMIT 1) m) x WHERE before < @octets OR @octets <= 0
 )
-	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = d.token + 1
+	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = greatest(d.token + 1, @token)
 	FROM postern.message m WHERE d.n = ANY(ARRAY(SELECT n FROM chosen)) AND m.n = d.message
 	RETURNING ` + engine.LeaseColumns + `, m.body`
 
@@ -139,6 +141,7 @@ func fill(names []string, want []int, room int) (who []string, limits []int) {
 
 // take leases what the query picks.
 func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out []retry.Lease, err error) {
+	args["token"] = engine.FirstToken(q.now())
 	p := q.begin(relaxed)
 	p.query(func(r pgx.Rows) (err error) {
 		out, err = pgx.CollectRows(r, q.scanLease)

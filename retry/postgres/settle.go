@@ -50,18 +50,42 @@ func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) err
 	return q.settle(ctx, ending{l: l, state: stateWas, attempt: engine.Made(a)})
 }
 
-// settle ends a lease together with others, and alone where that won't do. The
-// token alone decides: an outcome that comes after the lease ran out, but before
+// How long the end of a lease waits for a server that is away: an outcome that
+// isn't stored is asked for again, and the webhook has answered already.
+const (
+	settlePatience = 25 * time.Second
+	settleAgain    = 500 * time.Millisecond
+)
+
+// settle ends a lease, if need be once the server is there again. The token
+// alone decides: an outcome that comes after the lease ran out, but before
 // anybody else took the delivery, is still the truth.
 func (q *Queue) settle(ctx context.Context, e ending) error {
-	err := q.endings.do(ctx, &e, 0)
+	patience, cancel := context.WithTimeout(ctx, settlePatience)
+	defer cancel()
+	for {
+		err := q.settleOnce(ctx, &e)
+		if err == nil || errors.Is(err, retry.ErrLeaseLost) || errors.Is(err, retry.ErrFull) || errors.Is(err, errClosed) || !away(err) {
+			return err
+		}
+		select {
+		case <-patience.Done():
+			return err
+		case <-time.After(settleAgain):
+		}
+	}
+}
+
+// settleOnce ends a lease together with others, and alone where that won't do.
+func (q *Queue) settleOnce(ctx context.Context, e *ending) error {
+	err := q.endings.do(ctx, e, 0)
 	if errors.Is(err, errAlone) {
-		o := &op[*ending]{it: &e}
+		o := &op[*ending]{it: e}
 		q.settleTogether(ctx, []*op[*ending]{o})
 		err = o.err
 	}
 	if errors.Is(err, retry.ErrLeaseLost) && e.doubtful {
-		return q.endedBefore(ctx, e)
+		return q.endedBefore(ctx, *e)
 	}
 	return err
 }
@@ -125,10 +149,12 @@ func (q *Queue) settlement(batch []*op[*ending], ended map[string]bool) *pipelin
 }
 
 // acknowledge removes deliveries, and at once the messages that have no other;
-// dropMessages those that lost their others meanwhile.
+// dropMessages those that lost their others meanwhile. A token before the lease's
+// says that a server's crash lost the lease and nobody has had another since: what
+// a webhook took isn't sent again for it.
 const (
 	acknowledge = `WITH gone AS (
-	DELETE FROM postern.delivery d USING unnest($1::text[], $2::bigint[]) AS a (id, token) WHERE d.id = a.id AND d.token = a.token
+	DELETE FROM postern.delivery d USING unnest($1::text[], $2::bigint[]) AS a (id, token) WHERE d.id = a.id AND d.token <= a.token
 	RETURNING d.id, d.message, d.state
 ), whole AS (
 	DELETE FROM postern.message m USING (SELECT message, count(*) AS live FROM gone WHERE state <> 2 GROUP BY message) g
@@ -221,6 +247,10 @@ func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDeliv
 		p.History = n
 		live, dead, err := q.deliverAll(ctx, tx, message, parts, p)
 		if err != nil {
+			return err
+		}
+		// A part with the lease's id isn't the lease's.
+		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET token = greatest(token, $2) WHERE id = $1", l.ID, l.Token+1); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3 WHERE n = $1", message, live, dead); err != nil {

@@ -55,6 +55,80 @@ func TestSettledInDoubt(t *testing.T) {
 	}
 }
 
+// TestSettledOnceTheServerIsBack has the server away when a webhook has answered:
+// the outcome is stored when it is back, whatever had become of the first try.
+func TestSettledOnceTheServerIsBack(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	direct := open(t, dsn, Options{})
+	p := newProxy(t, dsn)
+	through := open(t, p.dsn, Options{Conns: 2})
+	for id, cut := range map[string]int32{"away-1": cutNothing, "away-2": cutAnswer} {
+		if _, err := enqueue1(ctx, direct, id); err != nil {
+			t.Fatal(err)
+		}
+		l, err := direct.LeaseID(ctx, id, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.arm(id, cut)
+		p.deaf.Store(true)
+		if cut == cutNothing {
+			p.others()
+		}
+		back := time.AfterFunc(2*settleAgain, func() { p.deaf.Store(false) })
+		if err := through.Ack(ctx, l, retry.Attempt{}); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+		back.Stop()
+		p.deaf.Store(false)
+		if _, _, err := direct.Get(ctx, id); !errors.Is(err, retry.ErrNotFound) {
+			t.Errorf("%s would be delivered again: %v", id, err)
+		}
+	}
+}
+
+// TestLeaseLostInCrash has a server lose a lease, as one does that crashes or
+// hands over at once after it: who has it may still say that the mail was taken,
+// but ends nobody else's.
+func TestLeaseLostInCrash(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	q := open(t, dsn, Options{})
+	lose := func(id string) retry.Lease {
+		t.Helper()
+		if err := putOne(ctx, q, id); err != nil {
+			t.Fatal(err)
+		}
+		var token int64
+		if err := q.pool.QueryRow(ctx, "SELECT token FROM postern.delivery WHERE id = $1", id).Scan(&token); err != nil {
+			t.Fatal(err)
+		}
+		l, err := q.LeaseID(ctx, id, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		execute(t, dsn, fmt.Sprintf("UPDATE postern.delivery SET state = 0, lease_until_ms = 0, token = %d WHERE id = '%s'", token, id))
+		return l
+	}
+	if err := q.Ack(ctx, lose("taken"), retry.Attempt{}); err != nil {
+		t.Errorf("Ack: %v", err)
+	}
+	lost := lose("failed")
+	time.Sleep(2 * time.Millisecond) // no crash is over sooner
+	next, err := q.LeaseID(ctx, "failed", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Retry(ctx, lost, time.Hour, retry.Attempt{Status: 503}); !errors.Is(err, retry.ErrLeaseLost) {
+		t.Errorf("Retry of another's lease: %v", err)
+	}
+	if err := q.Ack(ctx, lost, retry.Attempt{}); !errors.Is(err, retry.ErrLeaseLost) {
+		t.Errorf("Ack of another's lease: %v", err)
+	}
+	if err := q.Ack(ctx, next, retry.Attempt{}); err != nil {
+		t.Errorf("Ack: %v", err)
+	}
+}
+
 // TestEndingsTogether ends leases of all kinds in one batch; one that is lost, and
 // one that comes twice, changes nothing.
 func TestEndingsTogether(t *testing.T) {
