@@ -46,10 +46,24 @@ func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
 	q.endpoints.rows, q.endpoints.read = all, began
 	q.endpoints.mu.Unlock()
 	out := q.endpointStates(all)
-	for _, e := range out {
-		q.names.Store(e.Endpoint, true) // committed, so safe to skip from now on
-	}
+	q.noteNames(out)
 	return out, nil
+}
+
+// noteNames notes which endpoints have a row, committed, so that nobody stores one
+// for them. A database that was set back while we run may have fewer than before.
+func (q *Queue) noteNames(all []retry.EndpointState) {
+	there := make(map[string]bool, len(all))
+	for _, e := range all {
+		there[e.Endpoint] = true
+		q.names.Store(e.Endpoint, true)
+	}
+	q.names.Range(func(name, _ any) bool {
+		if !there[name.(string)] {
+			q.names.Delete(name)
+		}
+		return true
+	})
 }
 
 func (q *Queue) endpointStates(rows []engine.EndpointRow) []retry.EndpointState {

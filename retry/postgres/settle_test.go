@@ -129,6 +129,31 @@ func TestLeaseLostInCrash(t *testing.T) {
 	}
 }
 
+// TestDatabaseSetBack has a database lose an endpoint's row while we run, as one
+// does that goes on from a backup: what comes then is leased all the same.
+func TestDatabaseSetBack(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	q := open(t, dsn, Options{})
+	look := func() {
+		t.Helper()
+		if _, err := q.Endpoints(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := putOne(ctx, q, "before"); err != nil {
+		t.Fatal(err)
+	}
+	look()
+	execute(t, dsn, "DELETE FROM postern.endpoint")
+	look()
+	if err := putOne(ctx, q, "after"); err != nil {
+		t.Fatal(err)
+	}
+	if ls, err := q.Lease(ctx, retry.LeaseRequest{Max: 10, TTL: time.Minute}); err != nil || len(ls) != 2 {
+		t.Errorf("leased %d, %v", len(ls), err)
+	}
+}
+
 // TestEndingsTogether ends leases of all kinds in one batch; one that is lost, and
 // one that comes twice, changes nothing.
 func TestEndingsTogether(t *testing.T) {
