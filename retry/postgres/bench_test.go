@@ -182,7 +182,7 @@ func drain(t *testing.T, q *Queue, n int64) (perSecond float64, c cost) {
 	ctx, stop := context.WithCancel(t.Context())
 	var sent atomic.Int64
 	w := retry.NewWorker(q, deliver(func(l retry.Lease) {
-		b, err := q.Open(ctx, l.Body)
+		b, err := q.Open(t.Context(), l.Body) // what is under way at the end is finished
 		if err != nil {
 			t.Error(err)
 			return
