@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,8 +71,13 @@ type enqueue struct {
 	ours     bool // a try whose commit was in doubt stored this very object
 }
 
-// errNothing rolls a message back that nothing needs.
-var errNothing = errors.New("nothing to store")
+var (
+	// errNothing rolls a message back that nothing needs.
+	errNothing = errors.New("nothing to store")
+	// errOver says that an earlier try stored the message, and that all of it was
+	// settled since.
+	errOver = errors.New("stored and settled before")
+)
 
 // store stores it in company where that will do.
 func (e *enqueue) store(ctx context.Context) error {
@@ -104,8 +110,11 @@ func (e *enqueue) alone(ctx context.Context) error {
 	if isInDoubt(err) {
 		err = try()
 	}
-	if errors.Is(err, errNothing) {
+	switch {
+	case errors.Is(err, errNothing):
 		err, e.inserted = nil, false
+	case errors.Is(err, errOver):
+		err, e.ours, e.res = nil, true, retry.Result{Stored: len(e.ds)}
 	}
 	return err
 }
@@ -155,6 +164,9 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	if len(e.ds) == 0 && e.keep <= 0 {
 		return 0, errNothing
 	}
+	if over, err := e.over(ctx, tx); over || err != nil {
+		return 0, cmp.Or(err, errOver)
+	}
 	m := e.m
 	if m.Envelope == nil {
 		m.Envelope = []byte{}
@@ -171,6 +183,15 @@ func (e *enqueue) message(ctx context.Context, tx pgx.Tx) (n int64, err error) {
 	}
 	e.inserted = true
 	return n, e.q.writeBody(ctx, tx, n, m.Body)
+}
+
+// over says that the message was stored by a try whose commit was in doubt, and is
+// gone already: its object has a name that no other has, and is about to go.
+func (e *enqueue) over(ctx context.Context, tx pgx.Tx) (over bool, err error) {
+	if object := objectOf(e.m.Body); object != nil {
+		err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM postern.dropped WHERE name = $1)", object).Scan(&over)
+	}
+	return over, err
 }
 
 // count adds the new deliveries to the message's counters and sets its time.

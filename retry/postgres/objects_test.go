@@ -129,3 +129,31 @@ func TestObjects(t *testing.T) {
 		t.Errorf("still dropped: %v, %v", names, err)
 	}
 }
+
+// TestObjectOfASettledMessage: who tries again, since a commit was in doubt, what
+// was stored and delivered meanwhile stores no delivery whose body is about to go.
+func TestObjectOfASettledMessage(t *testing.T) {
+	dsn, ctx, there := shared.Database(t), t.Context(), folder(t.TempDir())
+	q := open(t, dsn, Options{Bodies: there})
+	ref, err := q.Stage(ctx, nil, body(content("n8")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &enqueue{q: q, m: retry.Message{ID: "n8", Received: time.Now(), Life: time.Hour, Body: ref}, ds: []retry.NewDelivery{{ID: "n8", Endpoint: "e"}}}
+	if err := e.alone(ctx); err != nil {
+		t.Fatal(err)
+	}
+	l, err := q.LeaseID(ctx, "n8", time.Minute)
+	if err == nil {
+		err = q.Ack(ctx, l, retry.Attempt{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.alone(ctx); err != nil || e.res.Stored != 1 {
+		t.Errorf("the second try: %+v, %v", e.res, err)
+	}
+	if _, _, err := q.Get(ctx, "n8"); !errors.Is(err, retry.ErrNotFound) {
+		t.Errorf("delivered twice, the second time without a body: %v", err)
+	}
+}
