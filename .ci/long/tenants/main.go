@@ -5,7 +5,7 @@
 // and of the time to the webhook, and exits non-zero where the 99th differ by
 // more than a fifth.
 //
-//	tenants [-waiting N] [-mails N] [-postgres] POSTERN
+//	tenants [-waiting N] [-mails N] [-accept webhook|queue] [-postgres] POSTERN
 //
 // Everything stays on loopback.
 package main
@@ -29,6 +29,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"postern/gateway/archive"
 	"postern/gateway/mail"
 	"postern/retry"
@@ -40,6 +42,7 @@ import (
 func main() {
 	waiting := flag.Int("waiting", 100_000, "deliveries that wait for the endpoint that is down")
 	mails := flag.Int("mails", 2000, "mails for each gateway")
+	accept := flag.String("accept", "webhook queue", "the modes to compare in")
 	usePostgres := flag.Bool("postgres", false, "PostgreSQL instead of SQLite")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -47,7 +50,7 @@ func main() {
 		os.Exit(2)
 	}
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, -10) // as root: what else runs here must not count
-	if err := run(flag.Arg(0), *waiting, *mails, *usePostgres); err != nil {
+	if err := run(flag.Arg(0), *waiting, *mails, strings.Fields(*accept), *usePostgres); err != nil {
 		fmt.Fprintln(os.Stderr, "tenants:", err)
 		os.Exit(1)
 	}
@@ -92,7 +95,7 @@ func (h *hook) expect(subject string) <-chan time.Time {
 	return c
 }
 
-func run(binary string, waiting, mails int, usePostgres bool) error {
+func run(binary string, waiting, mails int, accept []string, usePostgres bool) error {
 	dir, err := os.MkdirTemp("", "tenants-")
 	if err != nil {
 		return err
@@ -118,10 +121,14 @@ func run(binary string, waiting, mails int, usePostgres bool) error {
 	if err := fill(stores[1], waiting); err != nil {
 		return err
 	}
-	fmt.Printf("%d deliveries wait after %s\n", waiting, time.Since(began).Round(time.Second))
+	size, err := sizeOf(stores[1])
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d deliveries wait after %s, in %d MiB\n", waiting, time.Since(began).Round(time.Second), size>>20)
 	var wrong error
-	for _, accept := range []string{"webhook", "queue"} {
-		wrong = errors.Join(wrong, compare(binary, h, stores, accept, mails))
+	for _, mode := range accept {
+		wrong = errors.Join(wrong, compare(binary, h, stores, mode, mails))
 	}
 	return wrong
 }
@@ -163,6 +170,24 @@ func fill(store string, n int) error {
 	close(next)
 	wg.Wait()
 	return q.Close()
+}
+
+// sizeOf is what a store takes of the disk.
+func sizeOf(store string) (size int64, err error) {
+	if folder, ok := strings.CutPrefix(store, "sqlite://"); ok {
+		info, err := os.Stat(filepath.Join(folder, "queue.db"))
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	ctx := context.Background()
+	c, err := pgx.Connect(ctx, store)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close(ctx)
+	return size, c.QueryRow(ctx, "SELECT pg_database_size(current_database())").Scan(&size)
 }
 
 type octets string
