@@ -184,3 +184,55 @@ func TestAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestWhole: a message that may never be read costs nothing before, and is what Raw
+// gives when it is.
+func TestWhole(t *testing.T) {
+	env := &mail.Envelope{Trace: "Received: by us\r\n", Removed: []mail.Span{{From: 0, To: 9}}}
+	data := mail.Bytes("X-Old: y\nSubject: x\r\n\r\nbody\r\n")
+	whole := archive.Whole(env, data)
+	if got, want := read(t, whole), read(t, archive.Raw(env, data)); got != want || int64(len(got)) != whole.Size() || !strings.HasPrefix(got, "Received: by us\r\nSubject: x") {
+		t.Errorf("%q of %d octets, want %q", got, whole.Size(), want)
+	}
+}
+
+// TestRecipients: a delivery's recipients come in the envelope's order, with all that
+// the envelope knows of them.
+func TestRecipients(t *testing.T) {
+	env := &mail.Envelope{To: []mail.Recipient{{Address: "a"}, {Address: "b", Tag: "t"}, {Address: "c"}}}
+	for asked, want := range map[string]string{"": "", "a": "a", "c b": "bt c", "x": "", "b b": "bt", "a b c": "a bt c"} {
+		var got []string
+		for _, r := range archive.Recipients(env, strings.Fields(asked)) {
+			got = append(got, r.Address+r.Tag)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q: %q, want %q", asked, got, want)
+		}
+	}
+}
+
+// bodies opens any reference as the same octets.
+type bodies string
+
+// Open implements Bodies.
+func (b bodies) Open(context.Context, retry.BodyRef) (retry.StoredBody, error) {
+	return octets{strings.NewReader(string(b))}, nil
+}
+
+type octets struct{ *strings.Reader }
+
+func (octets) Close() error  { return nil }
+func (octets) Verify() error { return nil }
+
+// TestOtherSize: a body that is longer or shorter than its record says is damaged.
+func TestOtherSize(t *testing.T) {
+	for said, whole := range map[int64]bool{3: false, 4: true, 5: false} {
+		m, err := archive.OpenVerified(t.Context(), bodies("body"), retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: said}})
+		if whole && (err != nil || read(t, m.Data) != "body") || !whole && err == nil {
+			t.Errorf("said %d: %v", said, err)
+		}
+		if said == 3 && !errors.Is(err, retry.ErrCorrupt) {
+			t.Errorf("a longer one: %v", err)
+		}
+	}
+}
