@@ -65,6 +65,9 @@ func (q *Queue) settle(ctx context.Context, e ending) error {
 	defer cancel()
 	for {
 		err := q.settleOnce(ctx, &e)
+		if e.state == stateWas { // no outcome: at an end nobody waits for it
+			return err
+		}
 		if err == nil || errors.Is(err, retry.ErrLeaseLost) || errors.Is(err, retry.ErrFull) || errors.Is(err, errClosed) || !away(err) {
 			return err
 		}

@@ -87,6 +87,26 @@ func TestSettledOnceTheServerIsBack(t *testing.T) {
 	}
 }
 
+// TestReleaseDoesNotWait: what comes back by itself keeps no program from its end.
+func TestReleaseDoesNotWait(t *testing.T) {
+	dsn, ctx := shared.Database(t), t.Context()
+	p := newProxy(t, dsn)
+	q := open(t, p.dsn, Options{Conns: 2})
+	if err := putOne(ctx, q, "m"); err != nil {
+		t.Fatal(err)
+	}
+	l, err := q.LeaseID(ctx, "m", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.deaf.Store(true)
+	p.others()
+	began := time.Now()
+	if err := q.Release(ctx, l, retry.Attempt{}); err == nil || time.Since(began) > settlePatience/2 {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
 // TestLeaseLostInCrash has a server lose a lease, as one does that crashes or
 // hands over at once after it: who has it may still say that the mail was taken,
 // but ends nobody else's.
