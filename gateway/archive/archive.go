@@ -43,23 +43,42 @@ func Anywhere(of ...Messages) Messages { return anywhere(of) }
 
 type anywhere []Messages
 
-// OpenMessage implements Messages. One that is damaged in one place, or just
-// leaves it, may be whole in the next.
-func (a anywhere) OpenMessage(ctx context.Context, messageID string) (retry.Message, retry.StoredBody, error) {
+// OpenMessage implements Messages.
+func (a anywhere) OpenMessage(ctx context.Context, messageID string) (m retry.Message, body retry.StoredBody, err error) {
+	err = a.first(func(from Messages) (err error) {
+		m, body, err = from.OpenMessage(ctx, messageID)
+		return err
+	})
+	return m, body, err
+}
+
+// open is Open: a message that is damaged in one place, or just leaves it, may be
+// whole in the next.
+func (a anywhere) open(ctx context.Context, messageID string) (m *Mail, err error) {
+	err = a.first(func(from Messages) (err error) {
+		m, err = Open(ctx, from, messageID)
+		return err
+	})
+	return m, err
+}
+
+// first tries one after the other until one can; else it is the error that says
+// most.
+func (a anywhere) first(try func(Messages) error) error {
 	failed := error(ErrNotFound)
 	for _, from := range a {
 		if from == nil {
 			continue
 		}
-		m, body, err := from.OpenMessage(ctx, messageID)
+		err := try(from)
 		if err == nil {
-			return m, body, nil
+			return nil
 		}
 		if errors.Is(failed, ErrNotFound) {
 			failed = err
 		}
 	}
-	return retry.Message{}, nil, failed
+	return failed
 }
 
 // Bodies opens stored octets by what a lease says of them.
@@ -158,6 +177,9 @@ const inMemory = 256 << 10
 
 // Open opens a stored message by its id, for as long as ctx lives.
 func Open(ctx context.Context, from Messages, messageID string) (*Mail, error) {
+	if all, ok := from.(anywhere); ok {
+		return all.open(ctx, messageID)
+	}
 	m, err := Salvage(ctx, from, messageID)
 	if err != nil {
 		return nil, err

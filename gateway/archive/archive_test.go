@@ -236,3 +236,23 @@ func TestOtherSize(t *testing.T) {
 		}
 	}
 }
+
+// Octets that are damaged where they are found first are taken from where they
+// are whole.
+func TestOpenAnywhere(t *testing.T) {
+	torn, dir := store(t, strings.Repeat("x", 100_000))
+	whole, _ := store(t, strings.Repeat("x", 100_000))
+	damage(t, filepath.Join(dir, "bodies"))
+	m, err := archive.Open(t.Context(), archive.Anywhere(torn, whole), "m1")
+	must(t, err)
+	defer m.Close()
+	if got := read(t, m.Data); len(got) != 100_000 {
+		t.Errorf("%d octets", len(got))
+	}
+	if _, err := archive.Open(t.Context(), archive.Anywhere(torn, torn), "m1"); !errors.Is(err, retry.ErrCorrupt) {
+		t.Errorf("damaged everywhere: %v", err)
+	}
+	if _, err := archive.Open(t.Context(), archive.Anywhere(torn, whole), "m2"); !errors.Is(err, retry.ErrNotFound) {
+		t.Errorf("nowhere: %v", err)
+	}
+}
