@@ -71,7 +71,7 @@ func TestSendAgain(t *testing.T) {
 		status     int
 	}{
 		{"m1/send", "", 200}, {"m1/send", `{"to":"app","recipients":["a@in.example"]}`, 200}, {"m1/send", `{"to":"nowhere"}`, 400}, {"m1/send", `{"same_id":true}`, 409},
-		{"m9/send", "", 404}, {"m1/send", `{"endpoint":"app"}`, 400}, {"m1/send?to=app", "", 400},
+		{"m9/send", "", 404}, {"m1/send", `{"endpoint":"app"}`, 400}, {"m1/send?to=app", "", 400}, {"m1/send", `{"recipients":[]}`, 400},
 	} {
 		status, v := ask(t, srv, "POST", "/api/v1/messages/"+c.path, c.body)
 		if status != c.status || status == 200 && v["sent"] != 1.0 || status != 200 && v["detail"] == "" {
@@ -144,8 +144,13 @@ func TestDryRun(t *testing.T) {
 			t.Errorf("%s %s: %d %v", c.path, c.body, status, v)
 		}
 	}
-	if status, _ := ask(t, srv, "POST", "/api/v1/retry?dry_run=perhaps", `{"all":true}`); status != 400 {
-		t.Errorf("dry_run=perhaps: %d", status)
+	for _, query := range []string{"dry_run=perhaps", "dry_run", "dry_run=", "dry_run=true;x=1", "dry_run=%zz", "dry_run=false&dry_run=true"} {
+		if status, _ := ask(t, srv, "POST", "/api/v1/delete?"+query, `{"all":true}`); status != 400 {
+			t.Errorf("%s: %d", query, status)
+		}
+	}
+	if status, _ := ask(t, srv, "POST", "/api/v1/delete", `{"ids":[],"state":"dead"}`); status != 400 {
+		t.Errorf("an empty list of ids: %d", status)
 	}
 	if n, _ := retry.Count(t.Context(), q, retry.Filter{}, 0); n != 3 {
 		t.Errorf("%d are left", n)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -98,13 +99,22 @@ func (s *Server) checked(to route) http.HandlerFunc {
 			fail(w, http.StatusNotFound, "there is no history: POSTERN_HISTORY is 0")
 			return
 		}
-		for name := range r.URL.Query() {
+		query, err := url.ParseQuery(r.URL.RawQuery) // what it can't read, Query leaves out
+		if err != nil {
+			fail(w, http.StatusBadRequest, "the query can't be read: "+err.Error())
+			return
+		}
+		for name, values := range query {
 			if !slices.Contains(to.query, name) {
 				known := "none"
 				if len(to.query) > 0 {
 					known = strings.Join(to.query, ", ")
 				}
 				fail(w, http.StatusBadRequest, "there is no parameter "+strconv.Quote(text.Clip(name, 40))+" here; known: "+known)
+				return
+			}
+			if len(values) > 1 && name != "id" {
+				fail(w, http.StatusBadRequest, name+" is there more than once")
 				return
 			}
 		}
@@ -185,6 +195,9 @@ func (f filter) retry() (retry.Filter, error) {
 	case "", retry.Due, retry.Leased, retry.Dead:
 	default:
 		return retry.Filter{}, errors.New("state is due, leased or dead")
+	}
+	if f.IDs != nil && len(f.IDs) == 0 { // a list that came out empty isn't a wish for all
+		return retry.Filter{}, errors.New("ids is empty: name some, or leave it out")
 	}
 	return retry.Filter{IDs: f.IDs, MessageID: f.MessageID, State: retry.State(f.State), Endpoint: f.Endpoint,
 		Recipient: f.Recipient, Reason: f.Reason, Before: f.Before, All: f.All}, nil

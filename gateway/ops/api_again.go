@@ -28,6 +28,10 @@ func (s *Server) sendAgain(w http.ResponseWriter, r *http.Request) {
 	if !body(w, r, &req) {
 		return
 	}
+	if req.Recipients != nil && len(req.Recipients) == 0 {
+		fail(w, http.StatusBadRequest, "recipients is empty: name some, or leave it out for all")
+		return
+	}
 	id, err := s.messageID(r)
 	if err != nil {
 		s.failed(w, r, err)
@@ -69,18 +73,17 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "address is a person's, such as ann@example.com")
 		return
 	}
-	switch r.URL.Query().Get("dry_run") {
-	case "true":
+	dry, ok := dryRun(w, r)
+	if !ok {
+		return
+	}
+	if dry {
 		n, err := s.deps.Forgetter.Names(r.Context(), req.Address)
 		if err != nil {
 			s.failed(w, r, err)
 			return
 		}
 		answer(w, http.StatusOK, dryAnswer{true, n})
-		return
-	case "", "false":
-	default:
-		fail(w, http.StatusBadRequest, "dry_run is true or false")
 		return
 	}
 	records, messages, err := s.deps.Forgetter.Forget(r.Context(), req.Address)

@@ -47,13 +47,9 @@ func selected(f filter) []slog.Attr {
 // dry answers a request that only asks how many deliveries it would change, and
 // reports whether it was one.
 func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, state retry.State) bool {
-	switch r.URL.Query().Get("dry_run") {
-	case "", "false":
-		return false
-	case "true":
-	default:
-		fail(w, http.StatusBadRequest, "dry_run is true or false")
-		return true
+	dry, ok := dryRun(w, r)
+	if !dry || !ok {
+		return !ok
 	}
 	switch {
 	case f.Empty() && !f.All:
@@ -71,6 +67,20 @@ func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, sta
 	}
 	answer(w, http.StatusOK, dryAnswer{true, n})
 	return true
+}
+
+// dryRun reads the parameter; if it can't, it has answered. One without a value is
+// no answer to whether something may be changed.
+func dryRun(w http.ResponseWriter, r *http.Request) (dry, ok bool) {
+	q := r.URL.Query()
+	switch v := q.Get("dry_run"); {
+	case v == "true":
+		return true, true
+	case v == "false", !q.Has("dry_run"):
+		return false, true
+	}
+	fail(w, http.StatusBadRequest, "dry_run is true or false")
+	return false, false
 }
 
 // dryAnswer says what a request would have done.
