@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"slices"
 	"strings"
 	"time"
@@ -52,8 +53,22 @@ func (q *queueCommand) parse(args []string) error {
 	if err := f.Parse(args, v.least, v.most); err != nil {
 		return err
 	}
+	if err := filled(f); err != nil {
+		return err
+	}
 	q.args = f.Args()
 	return q.fits()
+}
+
+// filled refuses a choice that says nothing, as --endpoint "$UNSET" does: it would
+// be all of them.
+func filled(f *cli.Flags) (err error) {
+	f.Visit(func(one *flag.Flag) {
+		if slices.Contains([]string{"endpoint", "recipient", "message", "to"}, one.Name) && one.Value.String() == "" {
+			err = cli.Misuse("--%s is empty: leave it out, or say which", one.Name)
+		}
+	})
+	return err
 }
 
 // filters are the flags that choose deliveries.
