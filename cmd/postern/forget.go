@@ -31,12 +31,15 @@ func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 	if !strings.Contains(f.Arg(0), "@") {
 		return cli.Misuse("%q is no address", f.Arg(0))
 	}
-	h, err := openHistory(ctx, s)
-	if err != nil {
-		return err
+	var all app.Forgetter
+	h, none := openHistory(ctx, s)
+	switch {
+	case none == nil:
+		defer func() { err = errors.Join(err, h.Close()) }()
+		all.History = h
+	case !errors.Is(none, fs.ErrNotExist): // POSTERN_HISTORY=0 makes none; mail may be kept all the same
+		return none
 	}
-	defer func() { err = errors.Join(err, h.Close()) }()
-	all := app.Forgetter{History: h}
 	c, err := config.Read(s.Environ)
 	if err != nil {
 		return err
@@ -46,6 +49,8 @@ func cmdForget(ctx context.Context, s *stdio, args []string) (err error) {
 		all.Kept = k
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
+	} else if none != nil {
+		return none
 	}
 	return forget(ctx, s, c.Process, all, f.Arg(0), *sure)
 }

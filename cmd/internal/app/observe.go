@@ -96,7 +96,10 @@ func (a *App) opsServer(router *webhook.Router, sender *webhook.Sender, links *c
 		deps.Preview = a.preview(router, sender)
 	}
 	if a.history != nil {
-		deps.History, deps.Forgetter = a.history, Forgetter{a.history, a.kept}
+		deps.History = a.history
+	}
+	if a.history != nil || a.kept != nil {
+		deps.Forgetter = Forgetter{a.history, a.kept}
 	}
 	for i, w := range a.cfg.Endpoints() {
 		ep := router.Endpoints()[i]
