@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,7 @@ type Forwarder struct {
 	Kept   *Kept  // nil: nothing is kept
 
 	client *http.Client
+	via    string // what requests that we handed on bear
 }
 
 const (
@@ -35,7 +37,7 @@ const (
 
 // NewForwarder returns a Forwarder; Close it.
 func NewForwarder(url, secret string, kept *Kept) *Forwarder {
-	return &Forwarder{URL: url, Secret: secret, Kept: kept, client: &http.Client{
+	return &Forwarder{URL: url, Secret: secret, Kept: kept, via: "1.1 postern-listen-" + rand.Text(), client: &http.Client{
 		Timeout:       forwardTimeout,
 		Transport:     &http.Transport{DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -45,8 +47,12 @@ func NewForwarder(url, secret string, kept *Kept) *Forwarder {
 // Close drops the connections to the app.
 func (f *Forwarder) Close() { f.client.CloseIdleConnections() }
 
-// Pass keeps a request and has the app answer it.
+// Pass keeps a request and has the app answer it. One that comes back to us, for
+// want of an app behind the URL, would go round without end: it is a 508.
 func (f *Forwarder) Pass(r *http.Request, body []byte) answer {
+	if slices.Contains(r.Header.Values("Via"), f.via) {
+		return answer{status: http.StatusLoopDetected, header: plainText(), body: []byte("listen forwards to itself\n"), how: ": " + text.RedactURL(f.URL) + " leads back to this listen"}
+	}
 	kept := Request{At: time.Now(), URL: f.URL, Method: r.Method, Header: endToEnd(r.Header), Body: body}
 	note := ""
 	if f.Kept != nil {
@@ -54,6 +60,8 @@ func (f *Forwarder) Pass(r *http.Request, body []byte) answer {
 			note = "; it could not be kept: " + err.Error()
 		}
 	}
+	kept.Header = kept.Header.Clone()
+	kept.Header.Add("Via", f.via)
 	a := f.send(r.Context(), kept)
 	a.how += note
 	return a

@@ -153,3 +153,23 @@ func TestKept(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// A listen that forwards to itself says so at once.
+func TestForwardToItself(t *testing.T) {
+	var out bytes.Buffer
+	h := &Hook{Out: &out}
+	srv := httptest.NewServer(h)
+	defer srv.Close()
+	f := NewForwarder(srv.URL, "", nil)
+	defer f.Close()
+	h.Forward = f
+	res, err := http.Post(srv.URL, "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusLoopDetected || strings.Count(out.String(), "POST /") != 2 || !strings.Contains(out.String(), "leads back to this listen") {
+		t.Errorf("%d:\n%s", res.StatusCode, &out)
+	}
+}
