@@ -68,10 +68,11 @@ func Reply(s string, limit int) string {
 }
 
 // Terminal keeps control characters, and with them escape sequences, from
-// reaching a terminal: each becomes a full stop. Tabs stay.
+// reaching a terminal, and what turns the direction of the text after it: each
+// becomes a full stop. Tabs stay.
 func Terminal(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) && r != '\t' || r == utf8.RuneError {
+		if unicode.IsControl(r) && r != '\t' || r == utf8.RuneError || unicode.Is(unicode.Bidi_Control, r) {
 			return '.'
 		}
 		return r

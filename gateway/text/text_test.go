@@ -18,7 +18,7 @@ func TestShown(t *testing.T) {
 		"one line keeps words":  {OneLine("Grüße, 世界"), "Grüße, 世界"},
 		"reply":                 {Reply("  no\r\n\r\nsuch\u00a0user\x1b[1m ünknown  ", 80), "no such user [1m ?nknown"},
 		"reply is cut":          {Reply("abcdef", 4), "abc"},
-		"terminal":              {Terminal("\x1b]0;x\x07\ta\u009bb\xff"), ".]0;x.\ta.b."},
+		"terminal":              {Terminal("\x1b]0;x\x07\ta\u009bb\xff\u202ec\u2067"), ".]0;x.\ta.b..c."},
 		"url":                   {RedactURL("https://u:p@h.example/hook?token=s#f"), "https://h.example/hook?…#f"},
 		"url without a secret":  {RedactURL("http://h.example:8080/x"), "http://h.example:8080/x"},
 		"url that can't be one": {RedactURL("http://user:secret@[::1"), "an address that is no URL"},
