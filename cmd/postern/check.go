@@ -73,7 +73,7 @@ func cmdCheck(ctx context.Context, s *stdio, args []string) error {
 
 func (k *checks) say(what, format string, args ...any) {
 	cli.Line(k.err)
-	fmt.Fprintf(k.out, "%-8s %s\n", what, cli.Hang(k.out, 9, fmt.Sprintf(format, args...)))
+	fmt.Fprintf(k.out, "%-8s %s\n", what, cli.Hang(k.out, 9, text.TerminalLines(fmt.Sprintf(format, args...))))
 }
 
 func (k *checks) ok(format string, args ...any) { k.say("ok", format, args...) }

@@ -18,6 +18,7 @@ import (
 	"postern/cmd/internal/cli"
 	"postern/cmd/internal/config"
 	"postern/cmd/internal/nearest"
+	"postern/gateway/text"
 )
 
 func main() {
@@ -79,7 +80,7 @@ func exitCode(s *stdio, name string, err error) int {
 		_, _ = io.WriteString(s.Out, asked.Text)
 		return 0
 	}
-	fmt.Fprintf(s.Err, "%s: %v\n", strings.TrimSpace("postern "+name), err)
+	fmt.Fprintf(s.Err, "%s: %s\n", strings.TrimSpace("postern "+name), text.TerminalLines(err.Error())) // a server's words may be in it
 	if errors.As(err, new(*cli.UsageError)) || errors.As(err, new(*config.Error)) {
 		return 2
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"postern/cmd/internal/testmail"
 	"postern/gateway/smtp/client"
 	"postern/gateway/smtp/reply"
+	"postern/gateway/text"
 )
 
 const sendHelp = `[flags] HOST:PORT [FILE|FOLDER ...]
@@ -63,6 +65,14 @@ func cmdSend(ctx context.Context, s *stdio, args []string) error {
 	return sendAll(ctx, s, o, mails)
 }
 
+// dialogue prints what a server says without letting it speak to the terminal.
+type dialogue struct{ w io.Writer }
+
+func (d dialogue) Write(line []byte) (int, error) {
+	_, err := io.WriteString(d.w, text.TerminalLines(string(line)))
+	return len(line), err
+}
+
 func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error) {
 	fs := cli.NewFlags("send", sendHelp+templatesHelp())
 	fs.StringVar(&o.from, "from", "", "reverse-path `address`; <> for the null sender")
@@ -103,7 +113,7 @@ func parseSend(s *stdio, args []string) (o sendOptions, rest []string, err error
 		}
 	}
 	if o.dialogue {
-		o.client.Trace = s.Err
+		o.client.Trace = dialogue{s.Err}
 	}
 	return o, fs.Args()[1:], nil
 }
@@ -267,12 +277,12 @@ func (p *progress) done(m *outgoing, a reply.Reply, err error) {
 	if err != nil {
 		p.lost++
 		cli.Line(p.s.Err)
-		fmt.Fprintf(p.s.Err, "%s: %s\n", m.name, strings.ReplaceAll(err.Error(), "\n", "; "))
+		fmt.Fprintf(p.s.Err, "%s: %s\n", m.name, text.Terminal(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	} else {
 		p.sent++
 		if p.total <= progressFew {
 			cli.Line(p.s.Err)
-			fmt.Fprintf(p.s.Out, "%s: %s\n", m.name, a)
+			fmt.Fprintf(p.s.Out, "%s: %s\n", m.name, text.Terminal(a.String()))
 		}
 	}
 }

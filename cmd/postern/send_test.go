@@ -152,7 +152,11 @@ func TestSendDialogue(t *testing.T) {
 		"no retry of 5xx": {
 			answers: map[string][]string{".": {"554 never", "250 now"}}, args: []string{"--retries", "2", "--retry-delay", "1ms"}, code: 1, out: "554 never",
 		},
-		"no STARTTLS": {args: []string{"--starttls"}, code: 1, out: "doesn't offer STARTTLS"},
+		"speaks to the terminal": {
+			answers: map[string][]string{".": {"250 \x1b]0;x\x07"}}, args: []string{"-v"}, out: "250 .]0;x.",
+		},
+		"refuses to the terminal": {answers: map[string][]string{"MAIL": {"550 \x1b]0;x\x07"}}, code: 1, out: "550 .]0;x."},
+		"no STARTTLS":             {args: []string{"--starttls"}, code: 1, out: "doesn't offer STARTTLS"},
 		"AUTH LOGIN": {
 			answers: map[string][]string{"EHLO": {"250-host\n250 AUTH LOGIN"}, "AUTH": {"334 dXNlcg=="}, "dQ==": {"334 cGFzcw=="}, "": {"235 in"}},
 			args:    []string{"--user", "u"}, want: []string{"AUTH LOGIN", "dQ==", "", "DATA"},
@@ -161,7 +165,7 @@ func TestSendDialogue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := &script{answers: tc.answers}
 			out, code := send(t, append(tc.args, s.start(t), file)...)
-			if code != tc.code || !strings.Contains(out, tc.out) {
+			if code != tc.code || !strings.Contains(out, tc.out) || strings.Contains(out, "\x1b") {
 				t.Errorf("exit %d, want %d, and %q in:\n%s", code, tc.code, tc.out, out)
 			}
 			heard := s.heard

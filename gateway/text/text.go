@@ -79,6 +79,15 @@ func Terminal(s string) string {
 	}, s)
 }
 
+// TerminalLines is Terminal for what has lines.
+func TerminalLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Terminal(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // IsASCII reports whether every octet of s is below 0x80. It looks at eight at a
 // time: whole texts of mail are asked about.
 func IsASCII[T ~string | ~[]byte](s T) bool {

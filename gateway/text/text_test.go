@@ -18,6 +18,7 @@ func TestShown(t *testing.T) {
 		"one line keeps words":  {OneLine("Grüße, 世界"), "Grüße, 世界"},
 		"reply":                 {Reply("  no\r\n\r\nsuch\u00a0user\x1b[1m ünknown  ", 80), "no such user [1m ?nknown"},
 		"reply is cut":          {Reply("abcdef", 4), "abc"},
+		"terminal's lines":      {TerminalLines("a\x1b[2J\nb\u202e\n"), "a.[2J\nb.\n"},
 		"terminal":              {Terminal("\x1b]0;x\x07\ta\u009bb\xff\u202ec\u2067"), ".]0;x.\ta.b..c."},
 		"url":                   {RedactURL("https://u:p@h.example/hook?token=s#f"), "https://h.example/hook?…#f"},
 		"url without a secret":  {RedactURL("http://h.example:8080/x"), "http://h.example:8080/x"},

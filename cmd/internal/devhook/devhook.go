@@ -150,14 +150,10 @@ func (h *Hook) next() int {
 // say prints a line or more; what it says of a mail doesn't speak to the
 // terminal.
 func (h *Hook) say(format string, args ...any) {
-	var b strings.Builder
-	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		whole := strings.TrimSuffix(line, "\n")
-		b.WriteString(text.Terminal(whole) + line[len(whole):])
-	}
+	said := text.TerminalLines(fmt.Sprintf(format, args...))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, _ = io.WriteString(h.Out, b.String())
+	_, _ = io.WriteString(h.Out, said)
 }
 
 func (h *Hook) print(r *http.Request, body []byte, signature string, a answer) {
