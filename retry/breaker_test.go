@@ -284,3 +284,71 @@ func TestBreakerFollowsAnotherReplica(t *testing.T) {
 		}
 	}
 }
+
+// TestBreakerCountsWhatIsUnderWay: each probe that ends makes room for one more, and
+// every opening and closing begins an epoch of its own.
+func TestBreakerCountsWhatIsUnderWay(t *testing.T) {
+	b := Breaker{State: BreakerClosed}
+	now, _ := play(&b, start, "-----.+") // two may go now
+	first, _ := b.Begin(now)
+	if _, ok := b.Begin(now); !ok || b.Room(now) != 0 {
+		t.Fatalf("%+v", b)
+	}
+	b.End(now, first, HealthUnknown)
+	if b.Room(now) != 1 {
+		t.Errorf("room for %d", b.Room(now))
+	}
+	epoch := b.Epoch
+	if now, _ = play(&b, now, strings.Repeat("+", 200)); b.State != BreakerClosed || b.Epoch != epoch+1 {
+		t.Errorf("closed: %+v after epoch %d", b, epoch)
+	}
+	if play(&b, now, strings.Repeat("-", 15)); b.State != BreakerOpen || b.Epoch != epoch+2 {
+		t.Errorf("opened: %+v after epoch %d", b, epoch)
+	}
+}
+
+// TestWindow: what a breaker counts is the last minute's, and nothing of a time that
+// is still to come.
+func TestWindow(t *testing.T) {
+	for after, counts := range map[time.Duration]bool{-10 * time.Second: false, 0: true, 50 * time.Second: true, 60 * time.Second: false, time.Hour: false} {
+		var b Breaker
+		at := slice(start)
+		b.Window[at%breakerBuckets] = tally{At: at, Total: 20, Failures: 20}
+		if got := b.tripped(start.Add(after)); got != counts {
+			t.Errorf("%v after: %v", after, got)
+		}
+	}
+}
+
+// TestBreakersAtWork: only an open breaker has a next probe and heeds a resume, and
+// a probe that ended is a hint that the next may go.
+func TestBreakersAtWork(t *testing.T) {
+	now := start
+	s := NewBreakers(func() time.Time { return now }, nil)
+	done, _ := s.Begin("well")
+	done(Unhealthy)
+	if i := s.Snapshot()[0]; s.anyOpen() || !i.Until.IsZero() {
+		t.Errorf("closed: %+v", i)
+	}
+	for s.Allowed("a") {
+		done, _ := s.Begin("a")
+		done(Unhealthy)
+	}
+	for _, i := range s.Snapshot() {
+		if (i.Endpoint == "a") == i.Until.IsZero() {
+			t.Errorf("%+v", i)
+		}
+	}
+	if !s.anyOpen() {
+		t.Error("an open breaker isn't seen")
+	}
+	now = now.Add(breakerFirstProbe)
+	done, _ = s.Begin("a")
+	<-s.Changed()
+	done(Healthy)
+	select {
+	case <-s.Changed():
+	default:
+		t.Error("no hint that the next probe may go")
+	}
+}

@@ -193,6 +193,9 @@ func TestStoreThatIsAway(t *testing.T) {
 		time.Sleep(time.Minute)
 		q.set(nil, nil)
 		time.Sleep(10 * time.Second)
+		if done != 2 {
+			t.Errorf("%d delivered ten seconds after the store came back", done)
+		}
 		put(t, q, "three", "a")
 		time.Sleep(10 * time.Second)
 		stop()
@@ -212,6 +215,26 @@ func TestStoreThatCantWrite(t *testing.T) {
 		w := retry.NewWorker(q, script(nil), retry.WorkerConfig{}, retry.WorkerDeps{})
 		if err := w.Run(t.Context()); !errors.Is(err, retry.ErrUnhealthy) {
 			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// TestBreakerThatIsNotSaved: the log says so, and the work goes on.
+func TestBreakerThatIsNotSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &absent{Queue: openQueue(t)}
+		defer q.Close()
+		q.set(nil, errors.New("away"))
+		b := retry.NewBreakers(nil, nil)
+		var log strings.Builder
+		stop := run(t, q, probing(b, func() bool { return false }), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for i := range 5 {
+			put(t, q, fmt.Sprint("m", i), "a")
+		}
+		time.Sleep(5 * time.Second)
+		stop()
+		if !strings.Contains(log.String(), "a breaker's state wasn't saved") {
+			t.Errorf("the log: %s", log.String())
 		}
 	})
 }
