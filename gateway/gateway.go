@@ -102,10 +102,9 @@ type History interface {
 
 // Keeper keeps delivered mail for a while; *kept.Keeper is the real one.
 type Keeper interface {
-	// Keep takes a message without waiting.
+	// Keep takes a message without waiting: it opens data before it returns, if it
+	// wants it, and reads it later.
 	Keep(env *mail.Envelope, head *mail.Message, data mail.Source)
-	// KeepNow is for one whose octets are gone when it returns.
-	KeepNow(ctx context.Context, env *mail.Envelope, head *mail.Message, data mail.Source)
 }
 
 type noReporter struct{}

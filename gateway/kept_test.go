@@ -1,10 +1,11 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 type keeper struct {
 	mu   sync.Mutex
 	kept []string
+	held []io.ReadCloser // of the large ones
 }
 
 func (k *keeper) note(how string, env *mail.Envelope, head *mail.Message, data mail.Source) {
@@ -32,12 +34,13 @@ func (k *keeper) note(how string, env *mail.Envelope, head *mail.Message, data m
 
 // Keep implements gateway.Keeper.
 func (k *keeper) Keep(env *mail.Envelope, head *mail.Message, data mail.Source) {
-	k.note("fresh", env, head, data)
-}
-
-// KeepNow implements gateway.Keeper.
-func (k *keeper) KeepNow(_ context.Context, env *mail.Envelope, head *mail.Message, data mail.Source) {
-	k.note("queued", env, head, data)
+	k.note("kept", env, head, data)
+	if _, small := data.(mail.Bytes); !small {
+		r, _ := data.Open()
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.held = append(k.held, r)
+	}
 }
 
 func (k *keeper) all() []string {
@@ -57,7 +60,7 @@ func TestKeep(t *testing.T) {
 	c.send("MAIL", "one@a.example", "x@in.example")
 	h.answers(status(http.StatusNotAcceptable))
 	c.send("MAIL", "refused@a.example", "x@in.example")
-	if got := k.all(); !slices.Equal(got, []string{"fresh one@a.example"}) {
+	if got := k.all(); !slices.Equal(got, []string{"kept one@a.example"}) {
 		t.Errorf("kept: %q", got)
 	}
 	h.answers(status(http.StatusServiceUnavailable))
@@ -72,8 +75,47 @@ func TestKeep(t *testing.T) {
 			t.Fatal("it still waits")
 		}
 	}
-	if got := k.all(); !slices.Equal(got, []string{"fresh one@a.example", "queued two@a.example"}) {
+	if got := k.all(); !slices.Equal(got, []string{"kept one@a.example", "kept two@a.example"}) {
 		t.Errorf("kept: %q", got)
+	}
+}
+
+// TestKeepLargeQueued: a keeper that hasn't read a large message yet doesn't
+// delay its settlement, and reads it when the queue has let go of it.
+func TestKeepLargeQueued(t *testing.T) {
+	k := &keeper{}
+	s := setting{keeper: k, worker: true}
+	s.gateway.Policy = retry.Policy{First: 50 * time.Millisecond, Factor: 1, MaxDelay: 50 * time.Millisecond, MaxAge: time.Hour}
+	h := newHarness(t, s)
+	n := 0
+	h.answers(func(w http.ResponseWriter, _ post) {
+		if n++; n == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	const line = "All work and no play makes Jack a dull boy.\r\n"
+	data := "Message-ID: <large@a.example>\r\n\r\n" + strings.Repeat(line, 600<<10/len(line))
+	c := h.dial(h.addr, "EHLO")
+	c.say("MAIL FROM:<s@client.example>", 250)
+	c.say("RCPT TO:<x@in.example>", 250)
+	c.say("DATA", 354)
+	c.say(data+".", 250)
+	h.waitFor(2)
+	for end := time.Now().Add(20 * time.Second); len(h.waiting()) > 0; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it still waits")
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.held) != 1 {
+		t.Fatalf("%d are held", len(k.held))
+	}
+	if got, err := io.ReadAll(k.held[0]); err != nil || string(got) != data {
+		t.Errorf("%d octets of %d, %v", len(got), len(data), err)
+	}
+	if err := k.held[0].Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -45,7 +45,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) (o retry.Outcome) 
 	o = outcomeOf(d, at, ctx.Err() != nil)
 	g.recordQueued(m, d, at, o)
 	if g.deps.Keeper != nil && (o.Kind == retry.Done || o.Kind == retry.Divided) {
-		g.deps.Keeper.KeepNow(ctx, m.env, m.mail.Head, m.data) // the queue lets go of it now
+		g.deps.Keeper.Keep(m.env, m.mail.Head, m.stored.Held(ctx)) // the queue lets go of it next
 	}
 	return o
 }

@@ -21,6 +21,7 @@ import (
 const (
 	pendingOctets = 4 << 20          // in memory
 	pendingFiles  = 64               // open files of large messages
+	fileOctets    = 256 << 20        // in them, but one larger may wait alone: their owners count them as in use
 	recordOctets  = 2 << 10          // about what a record takes besides its body
 	putTimeout    = 10 * time.Second // of one message
 	pruneEvery    = 2 * time.Second
@@ -44,6 +45,7 @@ type Keeper struct {
 	pending []waiting
 	octets  int
 	files   int
+	inFiles int64
 	wake    chan struct{}
 
 	kept, dropped atomic.Int64
@@ -88,18 +90,6 @@ func (k *Keeper) Keep(env *mail.Envelope, head *mail.Message, data mail.Source) 
 	}
 }
 
-// KeepNow is Keep for octets that are gone when it returns. It waits for the
-// store, so nobody may be waiting for the caller.
-func (k *Keeper) KeepNow(ctx context.Context, env *mail.Envelope, head *mail.Message, data mail.Source) {
-	if _, small := data.(mail.Bytes); k == nil || small {
-		k.Keep(env, head, data)
-		return
-	}
-	if w, ok := k.open(env, head, data); ok {
-		k.done(w, k.put(ctx, w))
-	}
-}
-
 // open takes hold of a message, if there is room for it among what waits.
 func (k *Keeper) open(env *mail.Envelope, head *mail.Message, data mail.Source) (w waiting, ok bool) {
 	w = waiting{env: env, record: Record{ID: env.ID, Key: env.Key, Received: env.Received, From: env.From, Names: names(env, head), Size: data.Size()}, octets: recordOctets}
@@ -112,7 +102,7 @@ func (k *Keeper) open(env *mail.Envelope, head *mail.Message, data mail.Source) 
 	} else {
 		w.files = 1
 	}
-	if !k.book(w.octets, w.files) {
+	if !k.book(w) {
 		k.dropped.Add(1)
 		return w, false
 	}
@@ -130,14 +120,23 @@ func (k *Keeper) open(env *mail.Envelope, head *mail.Message, data mail.Source) 
 }
 
 // book takes room for what waits, where there is some.
-func (k *Keeper) book(octets, files int) bool {
+func (k *Keeper) book(w waiting) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.octets+octets > pendingOctets || k.files+files > pendingFiles {
+	inFiles := k.inFiles + w.inFiles()
+	if k.octets+w.octets > pendingOctets || k.files+w.files > pendingFiles || k.inFiles > 0 && inFiles > fileOctets {
 		return false
 	}
-	k.octets, k.files = k.octets+octets, k.files+files
+	k.octets, k.files, k.inFiles = k.octets+w.octets, k.files+w.files, inFiles
 	return true
+}
+
+// inFiles are its octets that aren't in memory.
+func (w *waiting) inFiles() int64 {
+	if w.files == 0 {
+		return 0
+	}
+	return w.record.Size
 }
 
 // Run writes and prunes until ctx ends, then writes once more, and closes
@@ -196,7 +195,7 @@ func (k *Keeper) done(w waiting, err error) {
 		k.dropped.Add(1)
 	}
 	k.mu.Lock()
-	k.octets, k.files = k.octets-w.octets, k.files-w.files
+	k.octets, k.files, k.inFiles = k.octets-w.octets, k.files-w.files, k.inFiles-w.inFiles()
 	k.mu.Unlock()
 }
 

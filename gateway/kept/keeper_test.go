@@ -119,6 +119,14 @@ type file string
 func (f file) Open() (io.ReadSeekCloser, error) { return os.Open(string(f)) }
 func (f file) Size() int64                      { return 1 << 20 }
 
+// sized says another size.
+type sized struct {
+	file
+	size int64
+}
+
+func (s sized) Size() int64 { return s.size }
+
 // A store that hangs delays nobody, and what waits for it is bounded.
 func TestStuckStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -170,25 +178,35 @@ func TestFailingStore(t *testing.T) {
 	})
 }
 
-// KeepNow reads a large message before it returns; a nil keeper does nothing.
-func TestKeepNow(t *testing.T) {
+// Large messages wait in few files; a nil keeper does nothing.
+func TestKeepLarge(t *testing.T) {
 	s := &store{}
 	k := keeper(s, io.Discard)
 	large := filepath.Join(t.TempDir(), "body")
 	if err := os.WriteFile(large, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k.KeepNow(t.Context(), envelope("m1"), nil, file(large))
-	if len(s.got["m1"]) != 1<<20 || k.Kept() != 1 || k.files != 0 {
-		t.Errorf("%d octets, %d kept", len(s.got["m1"]), k.Kept())
-	}
-	k.KeepNow(t.Context(), envelope("m2"), nil, file(large+".gone"))
+	k.Keep(envelope("m"), nil, file(large+".gone"))
 	if k.Dropped() != 1 || k.files != 0 {
 		t.Errorf("%d dropped, %d files", k.Dropped(), k.files)
 	}
+	for range 2*fileOctets>>20 + 1 {
+		k.Keep(envelope("m"), nil, sized{file(large), 100 << 20})
+	}
+	if k.inFiles > fileOctets || k.files != 2 {
+		t.Errorf("%d octets wait in %d files", k.inFiles, k.files)
+	}
+	run(k)()
+	k.Keep(envelope("m"), nil, sized{file(large), 2 * fileOctets})
+	if k.files != 1 || k.inFiles != 2*fileOctets {
+		t.Errorf("a very large one waits alone: %d octets in %d files", k.inFiles, k.files)
+	}
+	run(k)()
+	if k.octets != 0 || k.files != 0 || k.inFiles != 0 {
+		t.Errorf("%d octets and %d in %d files are still booked", k.octets, k.inFiles, k.files)
+	}
 	var off *Keeper
 	off.Keep(envelope("m"), nil, mail.Bytes("x"))
-	off.KeepNow(t.Context(), envelope("m"), nil, file(large))
 }
 
 var _ Store = (*store)(nil)

@@ -138,7 +138,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 		return nil, fmt.Errorf("%w: no stored body has the name %q", retry.ErrNotFound, ref.ID)
 	}
 	if ref.Size > chunkSize {
-		return engine.ReaderBody(&chunks{q: q, ctx: ctx, message: n, at: -1}, closer{}, ref, ref.ID), nil
+		return pieces{engine.ReaderBody(&chunks{q: q, ctx: ctx, message: n, at: -1}, closer{}, ref, ref.ID), q, n}, nil
 	}
 	r := &reading{message: n}
 	if err := q.reads.do(ctx, r, ref.Size); err != nil {

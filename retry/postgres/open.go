@@ -87,6 +87,8 @@ type Queue struct {
 
 	commitMode atomic.Pointer[string] // synchronous_commit of what must be durable
 
+	holds  chan struct{}   // a token for each body that is held
+	run    context.Context // ends with the queue
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
 	closed sync.Once
@@ -102,7 +104,7 @@ const firstTry = 5 * time.Second
 // meanwhile everything fails with errAway, and mail that must wait stays with
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
-	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller()}
+	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller(), holds: make(chan struct{}, holdsMost)}
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.setCommitMode("on")
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
@@ -120,7 +122,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 		q.o.Logger.Error("the queue's PostgreSQL is away; it is tried again, and meanwhile mail that must wait stays with its sender", "err", err)
 	}
 	run, stop := context.WithCancel(context.Background())
-	q.stop = stop
+	q.run, q.stop = run, stop
 	q.wg.Go(func() { q.tell(run) })
 	q.stores.start(run, lanes)
 	q.endings.start(run, 1) // two would wait for one another's messages
