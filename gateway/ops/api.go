@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"postern/gateway/again"
 	"postern/gateway/history"
@@ -176,55 +175,6 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		s.deps.Logger.Error("an API request failed", "method", r.Method, "path", r.URL.Path, "err", err)
 	}
 	fail(w, status, err.Error())
-}
-
-// filter is retry.Filter as requests have it.
-type filter struct {
-	IDs       []string  `json:"ids"`
-	MessageID string    `json:"message_id"`
-	State     string    `json:"state"`
-	Endpoint  string    `json:"endpoint"`
-	Recipient string    `json:"recipient"`
-	Reason    string    `json:"reason"`
-	Before    time.Time `json:"before"` // received before
-	All       bool      `json:"all"`    // with no other field: everything
-}
-
-func (f filter) retry() (retry.Filter, error) {
-	switch retry.State(f.State) {
-	case "", retry.Due, retry.Leased, retry.Dead:
-	default:
-		return retry.Filter{}, errors.New("state is due, leased or dead")
-	}
-	if f.IDs != nil && len(f.IDs) == 0 { // a list that came out empty isn't a wish for all
-		return retry.Filter{}, errors.New("ids is empty: name some, or leave it out")
-	}
-	return retry.Filter{IDs: f.IDs, MessageID: f.MessageID, State: retry.State(f.State), Endpoint: f.Endpoint,
-		Recipient: f.Recipient, Reason: f.Reason, Before: f.Before, All: f.All}, nil
-}
-
-// queryFilter reads the filter and the page of a list's query.
-func queryFilter(r *http.Request) (retry.Filter, retry.Page, error) {
-	q := r.URL.Query()
-	f := filter{IDs: q["id"], MessageID: q.Get("message_id"), State: q.Get("state"), Endpoint: q.Get("endpoint"),
-		Recipient: q.Get("recipient"), Reason: q.Get("reason")}
-	page := retry.Page{After: q.Get("after")}
-	if s := q.Get("before"); s != "" {
-		t, err := time.Parse(time.RFC3339, s)
-		if err != nil {
-			return retry.Filter{}, page, errors.New("before is a time such as 2006-01-02T15:04:05Z")
-		}
-		f.Before = t
-	}
-	if s := q.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > maxPage {
-			return retry.Filter{}, page, errors.New("limit is a number from 1 to " + strconv.Itoa(maxPage))
-		}
-		page.Size = n
-	}
-	rf, err := f.retry()
-	return rf, page, err
 }
 
 // body reads a JSON request; an empty one leaves v as it is.

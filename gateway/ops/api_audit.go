@@ -30,9 +30,9 @@ func (s *Server) audit(r *http.Request, did string, count int, what ...slog.Attr
 const maxAudited = 500
 
 // selected is a filter in an audit's line; what it leaves open isn't there.
-func selected(f filter) []slog.Attr {
+func selected(f retry.Filter) []slog.Attr {
 	var attrs []slog.Attr
-	for _, a := range []struct{ name, value string }{{"ids", strings.Join(f.IDs, " ")}, {"message", f.MessageID}, {"state", f.State}, {"endpoint", f.Endpoint},
+	for _, a := range []struct{ name, value string }{{"ids", strings.Join(f.IDs, " ")}, {"message", f.MessageID}, {"state", string(f.State)}, {"endpoint", f.Endpoint},
 		{"recipient", f.Recipient}, {"reason", f.Reason}} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, text.Shorten(a.value, maxAudited)))

@@ -83,7 +83,7 @@ func (s *Server) replayOne(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusConflict, "the delivery is "+string(info.State)+"; only a dead letter can be replayed")
 		return
 	}
-	req.filter = filter{IDs: []string{info.ID}}
+	req.filter = one(info.ID)
 	s.doReplay(w, r, req)
 }
 
@@ -109,7 +109,7 @@ func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequ
 		s.failed(w, r, err)
 		return
 	}
-	s.audit(r, audit.Replayed, n, append(selected(req.filter), slog.String("to", req.To))...)
+	s.audit(r, audit.Replayed, n, append(selected(f), slog.String("to", req.To))...)
 	answer(w, http.StatusOK, map[string]int{"replayed": n})
 }
 
@@ -137,7 +137,7 @@ func (s *Server) retryOne(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusConflict, "the delivery is a dead letter; replay it")
 		return
 	}
-	s.doRetry(w, r, retryRequest{filter: filter{IDs: []string{info.ID}}})
+	s.doRetry(w, r, retryRequest{filter: one(info.ID)})
 }
 
 func (s *Server) doRetry(w http.ResponseWriter, r *http.Request, req retryRequest) {
@@ -161,7 +161,7 @@ func (s *Server) doRetry(w http.ResponseWriter, r *http.Request, req retryReques
 		s.failed(w, r, err)
 		return
 	}
-	s.audit(r, audit.Retried, n, append(selected(req.filter), slog.Duration("spread", spread))...)
+	s.audit(r, audit.Retried, n, append(selected(f), slog.Duration("spread", spread))...)
 	answer(w, http.StatusOK, map[string]int{"due": n})
 }
 
@@ -191,7 +191,7 @@ func (s *Server) deleteOne(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusConflict, "the delivery is being attempted now; pause its endpoint and try again")
 		return
 	}
-	s.doDelete(w, r, filter{IDs: []string{info.ID}})
+	s.doDelete(w, r, one(info.ID))
 }
 
 func (s *Server) doDelete(w http.ResponseWriter, r *http.Request, req filter) {
@@ -208,7 +208,7 @@ func (s *Server) doDelete(w http.ResponseWriter, r *http.Request, req filter) {
 		s.failed(w, r, err)
 		return
 	}
-	s.audit(r, audit.Deleted, n, selected(req)...)
+	s.audit(r, audit.Deleted, n, selected(f)...)
 	answer(w, http.StatusOK, map[string]int{"deleted": n})
 }
 

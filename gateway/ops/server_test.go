@@ -177,7 +177,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%q: %d %v, want %s", query, status, got, want)
 		}
 	}
-	for _, query := range []string{"?state=lost", "?limit=0", "?limit=5000", "?before=yesterday"} {
+	for _, query := range []string{"?state=lost", "?limit=0", "?limit=5000", "?before=yesterday", "?state=dead&endpoint=", "?state=", "?recipient", "?before="} {
 		if status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, ""); status != 400 || v["detail"] == nil {
 			t.Errorf("%q: %d %v", query, status, v)
 		}
