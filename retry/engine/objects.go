@@ -29,6 +29,13 @@ type Bodies interface {
 	List(ctx context.Context, folder string, before time.Time, found func(names []string) error) error
 	// Mark says in the store that a folder is a queue's.
 	Mark(ctx context.Context, folder string) error
+	// Epoch reads the epoch that a folder is in, "" for none; ErrBodiesAway also
+	// where the folder isn't marked.
+	Epoch(ctx context.Context, folder string) (string, error)
+	// PutEpoch begins an epoch of a folder.
+	PutEpoch(ctx context.Context, folder, epoch string) error
+	// Hold is told why nothing may be deleted; nil: it may.
+	Hold(err error)
 }
 
 // ErrBodiesAway is returned when the store of bodies can't be read or written

@@ -21,6 +21,8 @@ type shelf struct {
 	meta    map[string][]byte
 	dropped []string
 	known   map[string]bool
+	epoch   string
+	held    error
 	away    bool // the store
 	lost    bool // the database
 }
@@ -71,6 +73,24 @@ func (s *shelf) List(_ context.Context, folder string, before time.Time, found f
 }
 
 func (s *shelf) Mark(context.Context, string) error { return s.fail() }
+
+func (s *shelf) Epoch(context.Context, string) (string, error) { return s.epoch, s.fail() }
+
+func (s *shelf) PutEpoch(_ context.Context, _, epoch string) error {
+	if err := s.fail(); err != nil {
+		return err
+	}
+	s.epoch = epoch
+	return nil
+}
+
+func (s *shelf) Hold(err error) { s.held = err }
+
+func (s *shelf) PrependMeta(_ context.Context, key string, v []byte, keep int) error {
+	v = append(slices.Clone(v), s.meta[key]...)
+	s.meta[key] = v[:min(len(v), keep)]
+	return nil
+}
 
 func (s *shelf) Meta(_ context.Context, key string) ([]byte, error) {
 	if s.lost {
@@ -192,9 +212,17 @@ func TestSweeper(t *testing.T) {
 	n, err = sw.Sweep(t.Context())
 	expect("the database away", n, err, errLost, all...)
 	before := time.Now().Add(-24 * time.Hour)
+	sw.good = epochEvery
 	n, err = sw.Orphans(t.Context(), before)
+	sw.good = 0
 	expect("orphans, the database away", n, err, errLost, all...)
 	s.lost = false
+	for range epochEvery - 1 {
+		n, err = sw.Sweep(t.Context())
+		expect("before the folder is surely ours", n, err, nil, all...)
+		n, err = sw.Orphans(t.Context(), before)
+		expect("orphans before that", n, err, nil, all...)
+	}
 	n, err = sw.Sweep(t.Context())
 	expect("the next sweep", n, err, nil, name("waits"), name("orphan"), name("fresh"), "another/aa/orphan")
 	if len(s.dropped) != 0 {

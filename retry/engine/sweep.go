@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -25,12 +26,16 @@ type ObjectIndex interface {
 	Forget(ctx context.Context, names []string) error
 	// Known picks those among the names that a message has, or had (Dropped).
 	Known(ctx context.Context, names []string) (map[string]bool, error)
+	// PrependMeta puts octets before a value of retry.Meta, durably, and keeps so
+	// many of the whole.
+	PrependMeta(ctx context.Context, key string, v []byte, keep int) error
 }
 
 // Sweeper deletes the objects that nothing needs: those of messages that are
 // gone, one sweep after it first saw them, and those that no message of the
 // database ever named, a day after they were put. It deletes nothing that it
-// couldn't ask the database about.
+// couldn't ask the database about, and nothing while another database uses the
+// folder or its own was set back to an earlier state.
 type Sweeper struct {
 	Objects *Objects
 	Index   ObjectIndex
@@ -39,7 +44,10 @@ type Sweeper struct {
 	// an object that it doesn't name is an orphan. nil: it is.
 	Whole func() bool
 
-	seen map[string]bool // dropped already at the sweep before
+	seen    map[string]bool // dropped already at the sweep before
+	good    int             // sweeps in a row at which the folder was ours
+	claimed bool            // an epoch of ours is or was the folder's
+	held    bool
 }
 
 // Run sweeps until ctx ends.
@@ -50,7 +58,7 @@ func (s *Sweeper) Run(ctx context.Context) {
 	defer orphans.Stop()
 	said := ""
 	tell := func(err error) {
-		if err == nil || ctx.Err() != nil || err.Error() == said {
+		if err == nil || ctx.Err() != nil || errors.Is(err, errForeign) || err.Error() == said {
 			return
 		}
 		said = err.Error()
@@ -64,6 +72,10 @@ func (s *Sweeper) Run(ctx context.Context) {
 			_, err := s.Sweep(ctx)
 			tell(err)
 		case <-orphans.C:
+			if !s.settled() {
+				orphans.Reset(orphansMin)
+				continue
+			}
 			_, err := s.Orphans(ctx, time.Now().Add(-orphansWait))
 			tell(err)
 			orphans.Reset(orphansWait)
@@ -77,6 +89,13 @@ func (s *Sweeper) Sweep(ctx context.Context) (deleted int, err error) {
 	names, err := s.Index.Dropped(ctx, sweepBatch)
 	if err != nil {
 		return 0, fmt.Errorf("listing dropped bodies: %w", err)
+	}
+	if err := s.claim(ctx); err != nil {
+		return 0, err
+	}
+	if !s.settled() {
+		s.seen = NameSet(names)
+		return 0, nil
 	}
 	seen := make(map[string]bool, len(names))
 	var old []string
@@ -103,9 +122,9 @@ func (s *Sweeper) Sweep(ctx context.Context) (deleted int, err error) {
 }
 
 // Orphans deletes what was put before the time and no message names: what a
-// crash left between the body and its commit.
+// crash left between the body and its commit. None before some sweeps went well.
 func (s *Sweeper) Orphans(ctx context.Context, before time.Time) (deleted int, err error) {
-	if s.Whole != nil && !s.Whole() {
+	if s.Whole != nil && !s.Whole() || !s.settled() {
 		return 0, nil
 	}
 	folder, err := s.Objects.Folder(ctx)
@@ -125,6 +144,10 @@ func (s *Sweeper) Orphans(ctx context.Context, before time.Time) (deleted int, e
 		}
 		if len(orphans) == 0 {
 			return nil
+		}
+		// A database that was set back since it was asked is noticed.
+		if _, _, err := s.verify(ctx); err != nil {
+			return err
 		}
 		deleted += len(orphans)
 		return s.Objects.Bodies.Delete(ctx, orphans)

@@ -73,6 +73,15 @@ func (x objectIndex) Known(ctx context.Context, names []string) (map[string]bool
 	return known, nil
 }
 
+// PrependMeta implements engine.ObjectIndex.
+func (x objectIndex) PrependMeta(ctx context.Context, key string, v []byte, keep int) error {
+	return x.q.tx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `INSERT INTO postern.meta AS m (k, v) VALUES ($1, $2)
+			ON CONFLICT (k) DO UPDATE SET v = substring(excluded.v || m.v FROM 1 FOR $3)`, key, v, keep)
+		return err
+	})
+}
+
 func (x objectIndex) names(ctx context.Context, sql string, arg any) ([]string, error) {
 	rows, err := x.q.pool.Query(ctx, sql, arg)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,20 @@ func (f folder) Delete(_ context.Context, names []string) error {
 func (f folder) List(context.Context, string, time.Time, func([]string) error) error { return nil }
 
 func (f folder) Mark(context.Context, string) error { return nil }
+
+func (f folder) Epoch(context.Context, string) (string, error) {
+	b, err := os.ReadFile(string(f) + ".epoch")
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return string(b), err
+}
+
+func (f folder) PutEpoch(_ context.Context, _, epoch string) error {
+	return os.WriteFile(string(f)+".epoch", []byte(epoch), 0o600)
+}
+
+func (f folder) Hold(error) {}
 
 func (f folder) count(t *testing.T) int {
 	t.Helper()
@@ -155,5 +170,40 @@ func TestObjectOfASettledMessage(t *testing.T) {
 	}
 	if _, _, err := q.Get(ctx, "n8"); !errors.Is(err, retry.ErrNotFound) {
 		t.Errorf("delivered twice, the second time without a body: %v", err)
+	}
+}
+
+// TestObjectsOfARestore: a database that was set back deletes no objects.
+func TestObjectsOfARestore(t *testing.T) {
+	dsn, ctx, there := shared.Database(t), t.Context(), folder(t.TempDir())
+	q := open(t, dsn, Options{Bodies: there})
+	sweep := func() (err error) {
+		s := q.sweeper()
+		for range 4 {
+			_, err = s.Sweep(ctx)
+		}
+		return err
+	}
+	if err := sweep(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, dsn, "CREATE TABLE backup AS SELECT * FROM postern.meta")
+	for range 3 {
+		if err := sweep(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := (objectIndex{q}).PrependMeta(ctx, "short", []byte("abc"), 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := (objectIndex{q}).PrependMeta(ctx, "short", []byte("\x00\xff"), 4); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := q.Meta(ctx, "short"); err != nil || string(v) != "\x00\xffab" {
+		t.Errorf("%q, %v", v, err)
+	}
+	execute(t, dsn, "UPDATE postern.meta m SET v = b.v FROM backup b WHERE m.k = b.k")
+	if err := sweep(); err == nil || !strings.Contains(err.Error(), "set back") {
+		t.Errorf("after a restore: %v", err)
 	}
 }

@@ -118,14 +118,19 @@ func (w *writer) Write(p []byte) (int, error) {
 // the folder's mark.
 func (s *Store) missing(ctx context.Context, name string) error {
 	folder, _, _ := strings.Cut(name, "/")
+	if err := s.marked(ctx, folder); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: body %s is gone", retry.ErrCorrupt, name)
+}
+
+// marked fails where a folder has no mark.
+func (s *Store) marked(ctx context.Context, folder string) error {
 	err := s.state.try(opGet, func() error {
 		_, err := s.core.StatObject(ctx, s.cfg.Bucket, s.key(folder+markName), minio.StatObjectOptions{})
 		return err
 	})
-	switch {
-	case err == nil:
-		return fmt.Errorf("%w: body %s is gone", retry.ErrCorrupt, name)
-	case isMissing(err):
+	if isMissing(err) {
 		return fmt.Errorf("%w: s3://%s/%s isn't where the body was put: set POSTERN_BODY_STORE as it was then", engine.ErrBodiesAway, s.cfg.Bucket, s.cfg.Prefix)
 	}
 	return err

@@ -68,10 +68,13 @@ const markName = "/postern"
 
 // Mark implements engine.Bodies.
 func (s *Store) Mark(ctx context.Context, folder string) error {
-	text := "Bodies of mail that waits in the queue of a Postern lie in this folder. Its database knows which it needs; Postern deletes the others itself.\n"
+	return s.putText(ctx, folder+markName, "Bodies of mail that waits in the queue of a Postern lie in this folder. Its database knows which it needs; Postern deletes the others itself.\n")
+}
+
+func (s *Store) putText(ctx context.Context, name, text string) error {
 	ctx, cancel := context.WithTimeout(ctx, shortLimit)
 	defer cancel()
 	return s.state.try(opPut, func() error {
-		return s.put(ctx, folder+markName, "text/plain", strings.NewReader(text), int64(len(text)), sha256.Sum256([]byte(text)))
+		return s.put(ctx, name, "text/plain", strings.NewReader(text), int64(len(text)), sha256.Sum256([]byte(text)))
 	})
 }

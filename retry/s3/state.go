@@ -37,6 +37,7 @@ type state struct {
 	refused func() // called when the service doesn't take our credentials
 
 	mu     sync.Mutex
+	held   error     // why nothing may be deleted; nil: it may
 	err    error     // why it is away; nil: it isn't
 	next   time.Time // while it is away: when it may be asked again
 	last   time.Time // when it answered last

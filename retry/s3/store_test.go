@@ -341,7 +341,7 @@ func TestSweep(t *testing.T) {
 	s := server.Store(t, "mail")
 	meta := retryMeta{}
 	objects := &engine.Objects{Bodies: s, Meta: meta}
-	index := &index{}
+	index := &index{retryMeta: meta}
 	sweeper := &engine.Sweeper{Objects: objects, Index: index, Log: slog.New(slog.DiscardHandler)}
 	kept, err := objects.Stage(t.Context(), noise(100<<10))
 	if err != nil {
@@ -350,6 +350,11 @@ func TestSweep(t *testing.T) {
 	orphan, err := objects.Stage(t.Context(), noise(100<<10))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := sweeper.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	name, _ := engine.ObjectName(kept.ID)
 	index.known = map[string]bool{name: true}
@@ -370,6 +375,39 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestEpoch: a folder's epoch is read as it was put, is none where somebody deleted
+// it, and can't be read of a folder that isn't in the store.
+func TestEpoch(t *testing.T) {
+	server := s3test.Start(t)
+	s := server.Store(t, "mail")
+	if got, err := s.Epoch(t.Context(), "q"); !errors.Is(err, engine.ErrBodiesAway) {
+		t.Errorf("of no folder: %q, %v", got, err)
+	}
+	if err := s.Mark(t.Context(), "q"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"", "ONE", "TWO", ""} {
+		var err error
+		if want != "" {
+			err = s.PutEpoch(t.Context(), "q", want)
+		} else {
+			err = s.Delete(t.Context(), []string{"q/epoch"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Epoch(t.Context(), "q"); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	if err := s.List(t.Context(), "q", time.Now().Add(time.Hour), func(names []string) error {
+		t.Errorf("%v are listed as bodies", names)
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
 type retryMeta map[string][]byte
 
 func (m retryMeta) Meta(_ context.Context, key string) ([]byte, error) { return m[key], nil }
@@ -378,7 +416,15 @@ func (m retryMeta) PutMeta(_ context.Context, key string, v []byte) ([]byte, err
 	return v, nil
 }
 
-type index struct{ known map[string]bool }
+func (m retryMeta) PrependMeta(_ context.Context, key string, v []byte, _ int) error {
+	m[key] = append(v, m[key]...)
+	return nil
+}
+
+type index struct {
+	retryMeta
+	known map[string]bool
+}
 
 func (*index) Dropped(context.Context, int) ([]string, error)             { return nil, nil }
 func (*index) Forget(context.Context, []string) error                     { return nil }

@@ -32,13 +32,14 @@ func (a *App) degraded(ctx context.Context) error {
 	return errors.Join(a.queue.Health(ctx), a.bodiesAway(), short)
 }
 
-// bodiesAway says that the object store for large bodies fails. Readiness has no
+// bodiesAway says that the object store for large bodies fails, or that nothing may
+// be deleted there. Readiness has no
 // say in it: small mail is queued all the same.
 func (a *App) bodiesAway() error {
 	if a.bodies == nil {
 		return nil
 	}
-	return a.bodies.Health()
+	return errors.Join(a.bodies.Health(), a.bodies.Held())
 }
 
 const (
