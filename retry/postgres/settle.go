@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"postern/gateway/text"
 	"postern/retry"
 	"postern/retry/engine"
@@ -61,13 +60,19 @@ const (
 // alone decides: an outcome that comes after the lease ran out, but before
 // anybody else took the delivery, is still the truth.
 func (q *Queue) settle(ctx context.Context, e ending) error {
+	if e.state == stateWas { // no outcome: at an end nobody waits for it
+		return q.settleOnce(ctx, &e)
+	}
+	return patiently(ctx, func() error { return q.settleOnce(ctx, &e) })
+}
+
+// patiently has the end of a lease stored, again and again while the server is
+// away.
+func patiently(ctx context.Context, store func() error) error {
 	patience, cancel := context.WithTimeout(ctx, settlePatience)
 	defer cancel()
 	for {
-		err := q.settleOnce(ctx, &e)
-		if e.state == stateWas { // no outcome: at an end nobody waits for it
-			return err
-		}
+		err := store()
 		if err == nil || errors.Is(err, retry.ErrLeaseLost) || errors.Is(err, retry.ErrFull) || errors.Is(err, errClosed) || !away(err) {
 			return err
 		}
@@ -230,43 +235,4 @@ func (q *Queue) endedBefore(ctx context.Context, e ending) error {
 		return nil
 	}
 	return retry.ErrLeaseLost
-}
-
-// Split implements retry.Leases. The lease's own row goes last: its attempts
-// are the parts' as well.
-func (q *Queue) Split(ctx context.Context, l retry.Lease, parts []retry.NewDelivery) error {
-	err := q.tx(ctx, func(tx pgx.Tx) error {
-		var n, message int64
-		p := engine.Past{}
-		// Its id is free for a part.
-		err := tx.QueryRow(ctx, "UPDATE postern.delivery SET id = id || ' split' WHERE id = $1 AND token = $2 RETURNING n, message, expires_ms, attempts, base", l.ID, l.Token).
-			Scan(&n, &message, &p.Expires, &p.Attempts, &p.Base)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return retry.ErrLeaseLost
-		}
-		if err != nil {
-			return err
-		}
-		p.History = n
-		live, dead, err := q.deliverAll(ctx, tx, message, parts, p)
-		if err != nil {
-			return err
-		}
-		// A part with the lease's id isn't the lease's.
-		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET token = greatest(token, $2) WHERE id = $1", l.ID, l.Token+1); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "UPDATE postern.message SET live = live + $2, dead = dead + $3 WHERE n = $1", message, live, dead); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, "DELETE FROM postern.delivery WHERE n = $1", n); err != nil {
-			return err
-		}
-		return q.dropMessage(ctx, tx, message)
-	})
-	if err != nil {
-		return fmt.Errorf("splitting %s: %w", l.ID, err)
-	}
-	q.hint()
-	return nil
 }
