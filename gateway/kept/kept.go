@@ -10,6 +10,8 @@ package kept
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"strings"
 	"time"
@@ -66,6 +68,25 @@ func names(env *mail.Envelope, head *mail.Message) []string {
 // Name is an address as Record.Names has it.
 func Name(address string) string { return strings.Clone(strings.ToLower(address)) }
 
+// Sum stands for a name in what remembers that it was forgotten.
+func Sum(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:])
+}
+
+// forgottenFor is how long it is remembered at least that somebody was forgotten:
+// mail may have waited so long for its webhook.
+const forgottenFor = 7 * 24 * time.Hour
+
+// ForgottenBefore is who need not be remembered, where mail is kept that came
+// after before.
+func ForgottenBefore(before, now time.Time) time.Time {
+	if last := now.Add(-forgottenFor); last.Before(before) {
+		return last
+	}
+	return before
+}
+
 // Store keeps messages. Its methods are safe for concurrent use.
 type Store interface {
 	// Put keeps a message whose octets are r.Size of body; the store sums them up.
@@ -73,7 +94,8 @@ type Store interface {
 	// OpenMessage reads one; ErrNotFound when it is gone. The caller closes the
 	// body, which lives as long as ctx.
 	OpenMessage(ctx context.Context, id string) (retry.Message, retry.StoredBody, error)
-	// Forget removes every message that names the address, and counts them.
+	// Forget removes every message that names the address, and counts them. What
+	// was received before isn't kept any more, whoever is about to Put it.
 	Forget(ctx context.Context, address string) (int, error)
 	// Prune removes what was kept before, and what is oldest while the store is
 	// beyond its bounds. It is called every few seconds.

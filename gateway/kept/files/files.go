@@ -55,6 +55,7 @@ type Store struct {
 	total   int64
 	left    int64     // of the disk, about
 	asked   time.Time // when the disk was
+	looked  time.Time // when old notes of who was forgotten were looked for
 }
 
 var _ kept.Store = (*Store)(nil)
@@ -113,6 +114,12 @@ func (s *Store) Put(_ context.Context, r kept.Record, body io.Reader) error {
 	if err != nil {
 		_ = os.Remove(path)
 		return fmt.Errorf("kept: %w", err)
+	}
+	if s.isForgotten(r) { // looked at last: who forgets now finds the file
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("kept: %w", err)
+		}
+		return nil
 	}
 	s.used[at] += size
 	s.total += size
@@ -203,42 +210,6 @@ func readRecord(f *os.File) (r kept.Record, begins int64, err error) {
 		return r, 0, fmt.Errorf("its record can't be read: %w", errors.Join(kept.ErrNotFound, err))
 	}
 	return r, int64(len(line)), nil
-}
-
-// Forget implements kept.Store.
-func (s *Store) Forget(ctx context.Context, address string) (int, error) {
-	gone := map[string]bool{}
-	for _, at := range s.folders() {
-		entries, err := os.ReadDir(filepath.Dir(s.path(at, "x")))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return len(gone), fmt.Errorf("kept: %w", err)
-		}
-		for _, e := range entries {
-			if err := ctx.Err(); err != nil {
-				return len(gone), err
-			}
-			if !s.concerns(at, e.Name(), kept.Name(address)) {
-				continue
-			}
-			if err := os.Remove(s.path(at, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return len(gone), fmt.Errorf("kept: %w", err)
-			}
-			gone[e.Name()] = true
-		}
-	}
-	return len(gone), nil
-}
-
-// concerns reports whether a file's record has the name. One that can't be read
-// may have it, and is of no use.
-func (s *Store) concerns(at int64, id, name string) bool {
-	f, err := os.Open(s.path(at, id))
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	r, _, err := readRecord(f)
-	return err != nil || slices.Contains(r.Names, name)
 }
 
 // sound reports whether an id is one of ours: it becomes a file's name.

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"postern/gateway/kept"
 )
 
 // errNoRoom is returned when there is nothing left that could go.
@@ -45,6 +47,9 @@ func (s *Store) Prune(_ context.Context, before time.Time) error {
 		}
 		s.total -= s.used[at]
 		delete(s.used, at)
+	}
+	if err := s.pruneForgotten(kept.ForgottenBefore(before, s.o.Now())); err != nil {
+		return err
 	}
 	if err := s.makeRoom(0); err != nil && !errors.Is(err, errNoRoom) {
 		return err

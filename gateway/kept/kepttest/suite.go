@@ -34,7 +34,7 @@ type Open func(t *testing.T, maxBytes int64, c *Clock) kept.Store
 
 // Run holds the stores that open makes to what kept.Store promises.
 func Run(t *testing.T, open Open) {
-	for name, test := range map[string]func(*testing.T, Open){"keeps": testKeeps, "age": testAge, "bound": testBound, "forget": testForget, "short": testShort} {
+	for name, test := range map[string]func(*testing.T, Open){"keeps": testKeeps, "age": testAge, "bound": testBound, "forget": testForget, "forget meanwhile": testForgetMeanwhile, "short": testShort} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
 }
@@ -139,25 +139,80 @@ func testBound(t *testing.T, open Open) {
 }
 
 func testForget(t *testing.T, open Open) {
-	s := open(t, 0, clock())
+	c := clock()
+	s := open(t, 0, c)
 	for n := range 5 {
 		put(t, s, n, 10)
 	}
-	for _, c := range []struct {
+	for _, who := range []struct {
 		address string
 		want    int
 	}{{"ANN+1@sender.example", 1}, {"ann@sender.example", 0}, {"Sales@in.example", 4}} {
-		if n, err := s.Forget(t.Context(), c.address); err != nil || n != c.want {
-			t.Errorf("forgetting %s removed %d, want %d: %v", c.address, n, c.want, err)
+		if n, err := s.Forget(t.Context(), who.address); err != nil || n != who.want {
+			t.Errorf("forgetting %s removed %d, want %d: %v", who.address, n, who.want, err)
 		}
 	}
 	if has(t, s, 0) {
 		t.Error("still kept")
 	}
-	put(t, s, 0, 10)
-	if err := s.Prune(t.Context(), time.Time{}); err != nil || !has(t, s, 0) {
-		t.Errorf("nothing can be kept any more: %v", err)
+	put(t, s, 0, 10) // its webhook had it before, and it was about to be kept
+	if has(t, s, 0) {
+		t.Error("kept after it was forgotten")
 	}
+	r, body := Record(0, 10)
+	r.Received = c.Add(time.Second)
+	if err := s.Put(t.Context(), r, bytes.NewReader(body)); err != nil || !has(t, s, 0) {
+		t.Errorf("what came afterwards isn't kept: %v", err)
+	}
+	c.Time = c.Add(100 * 24 * time.Hour)
+	if err := s.Prune(t.Context(), c.Time); err != nil {
+		t.Error(err)
+	}
+	put(t, s, 0, 10) // nobody sends mail so old: the note of the forgotten is gone
+	if !has(t, s, 0) {
+		t.Error("who was forgotten is remembered for ever")
+	}
+}
+
+// testForgetMeanwhile: what is written while somebody is forgotten is gone when
+// both are done.
+func testForgetMeanwhile(t *testing.T, open Open) {
+	c := clock()
+	s := open(t, 0, c)
+	r, body := Record(1, 64<<10)
+	began, more := make(chan struct{}), make(chan struct{})
+	put := make(chan error)
+	go func() { put <- s.Put(t.Context(), r, &slow{bytes.NewReader(body), began, more}) }()
+	<-began
+	forgot := make(chan error)
+	go func() { _, err := s.Forget(t.Context(), r.From); forgot <- err }()
+	select { // a store may wait for the Put, or not
+	case err := <-forgot:
+		go func() { forgot <- err }()
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(more)
+	if err := errors.Join(<-put, <-forgot); err != nil {
+		t.Error(err)
+	}
+	if has(t, s, 1) {
+		t.Error("kept after it was forgotten")
+	}
+}
+
+// slow says when it is read first, and waits then.
+type slow struct {
+	r           io.Reader
+	began, more chan struct{}
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.began != nil {
+		close(s.began)
+		s.began = nil
+		<-s.more
+	}
+	return s.r.Read(p)
 }
 
 // testShort: a body that ends early leaves nothing.

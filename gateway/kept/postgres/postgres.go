@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS postern.kept_chunk (
 	bytes bytea NOT NULL,
 	PRIMARY KEY (id, i)
 );
+CREATE TABLE IF NOT EXISTS postern.kept_forgotten (
+	name  text COLLATE "C" PRIMARY KEY, -- kept.Sum of it
+	at_ms bigint NOT NULL
+);
 ALTER TABLE postern.kept_chunk ALTER COLUMN bytes SET STORAGE EXTERNAL;`
 
 const (
@@ -124,15 +128,17 @@ func (s *Store) Put(ctx context.Context, r kept.Record, body io.Reader) error {
 		return err
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+		if _, err := tx.Exec(ctx, "SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared("+forgetting+")"); err != nil {
 			return err
 		}
 		now := s.o.Now().UnixMilli()
-		tag, err := tx.Exec(ctx, `INSERT INTO postern.kept (id, kept_ms, size, names, record) VALUES ($1, $2, $3, $4, '') ON CONFLICT (id) DO NOTHING`, r.ID, now, r.Size, r.Names)
+		tag, err := tx.Exec(ctx, `INSERT INTO postern.kept (id, kept_ms, size, names, record) SELECT $1, $2, $3, $4, ''
+			WHERE NOT EXISTS (SELECT FROM postern.kept_forgotten WHERE name = ANY ($5) AND at_ms >= $6) ON CONFLICT (id) DO NOTHING`,
+			r.ID, now, r.Size, r.Names, sums(r.Names), r.Received.UnixMilli())
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
+		if tag.RowsAffected() == 0 { // or somebody was forgotten, and it isn't there
 			_, err = tx.Exec(ctx, "UPDATE postern.kept SET kept_ms = $2 WHERE id = $1", r.ID, now)
 			return err
 		}
@@ -231,11 +237,34 @@ func (s *Store) Forget(ctx context.Context, address string) (int, error) {
 	if err := s.prepare(ctx); err != nil {
 		return 0, err
 	}
-	tag, err := s.pool.Exec(ctx, "DELETE FROM postern.kept WHERE $1 = ANY (names)", kept.Name(address))
+	var n int64
+	name := kept.Name(address)
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock("+forgetting+")"); err != nil { // after every Put under way
+			return err
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO postern.kept_forgotten (name, at_ms) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET at_ms = excluded.at_ms", kept.Sum(name), s.o.Now().UnixMilli()); err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, "DELETE FROM postern.kept WHERE $1 = ANY (names)", name)
+		n = tag.RowsAffected()
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("kept: %w", err)
 	}
-	return int(tag.RowsAffected()), nil
+	return int(n), nil
+}
+
+// forgetting is the lock of who forgets; Puts share it.
+const forgetting = "7885912312989"
+
+func sums(names []string) []string {
+	all := make([]string, len(names))
+	for i, n := range names {
+		all[i] = kept.Sum(n)
+	}
+	return all
 }
 
 // Prune implements kept.Store.
@@ -249,17 +278,25 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 			return err
 		}
 		if n < pruneStep {
-			return s.shrink(ctx)
+			return s.shrink(ctx, before)
 		}
 	}
 }
 
-// shrink removes the oldest while all of them take more than their bound.
-func (s *Store) shrink(ctx context.Context) error {
-	if s.o.MaxBytes <= 0 || s.o.Now().Sub(s.summed) < sizeEvery {
+// shrink removes the oldest while all of them take more than their bound, and who
+// was forgotten long ago.
+func (s *Store) shrink(ctx context.Context, before time.Time) error {
+	now := s.o.Now()
+	if now.Sub(s.summed) < sizeEvery {
 		return nil
 	}
-	s.summed = s.o.Now()
+	s.summed = now
+	if _, err := s.pool.Exec(ctx, "DELETE FROM postern.kept_forgotten WHERE at_ms < $1", kept.ForgottenBefore(before, now).UnixMilli()); err != nil {
+		return fmt.Errorf("kept: %w", err)
+	}
+	if s.o.MaxBytes <= 0 {
+		return nil
+	}
 	_, err := s.remove(ctx, `SELECT id FROM (SELECT id, sum(size) OVER (ORDER BY kept_ms DESC, id DESC) AS total FROM postern.kept) k WHERE total > $1`, s.o.MaxBytes)
 	return err
 }
