@@ -54,6 +54,23 @@ func TestNextProcess(t *testing.T) {
 	}
 }
 
+// A message that is kept twice, since it had two deliveries, is counted once as
+// long as it lies there once.
+func TestCountedOnce(t *testing.T) {
+	c := &kepttest.Clock{Time: time.Date(2026, 11, 25, 3, 0, 0, 0, time.UTC)}
+	dir := t.TempDir()
+	s := open(t, dir, Options{Now: c.Now})
+	for _, step := range []time.Duration{0, time.Second, time.Minute} {
+		c.Time = c.Add(step)
+		must(t, put(t, s, 1, 4<<10))
+		next := open(t, dir, Options{Now: c.Now})
+		must(t, next.Prune(t.Context(), time.Time{}))
+		if s.total != next.total || s.total == 0 {
+			t.Errorf("%d octets are counted, %d lie there", s.total, next.total)
+		}
+	}
+}
+
 // Kept mail gives way to whoever needs the disk, all of it if need be, and is
 // dropped then.
 func TestGivesWay(t *testing.T) {
