@@ -18,7 +18,7 @@ const forgetHelp = `[--yes] ADDRESS
 
 Erases a person from the history and from the delivered mail that is kept:
 whatever names the address as sender, recipient or account. It says how many
-records there are; --yes erases them. What waits in the queue stays.
+there are; --yes erases them. What waits in the queue stays.
 `
 
 // cmdForget erases a person from the history and from kept mail.
@@ -60,12 +60,12 @@ func forget(ctx context.Context, s *stdio, p config.Process, all app.Forgetter, 
 	shown := text.Terminal(address)
 	if !sure {
 		stop := cli.Watch(s.Err, func() string { return "counting …" })
-		n, err := all.Names(ctx, address)
+		records, messages, err := all.Names(ctx, address)
 		stop()
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(s.Out, "%d records name %s; postern forget --yes %[2]s erases them and the mail that is kept\n", n, shown)
+		_, err = fmt.Fprintf(s.Out, "%d records and %d kept messages name %s; postern forget --yes %[3]s erases them\n", records, messages, shown)
 		return err
 	}
 	stop := cli.Watch(s.Err, func() string { return "erasing …" })

@@ -53,6 +53,8 @@ func (s *store) Put(ctx context.Context, r Record, body io.Reader) error {
 func (s *store) OpenMessage(context.Context, string) (retry.Message, retry.StoredBody, error) {
 	return retry.Message{}, nil, ErrNotFound
 }
+func (s *store) Names(context.Context, string) (int, error) { return 0, nil }
+
 func (s *store) Forget(context.Context, string) (int, error) { return 0, nil }
 func (s *store) Close() error                                { return nil }
 func (s *store) Prune(_ context.Context, before time.Time) error {

@@ -94,6 +94,8 @@ type Store interface {
 	// OpenMessage reads one; ErrNotFound when it is gone. The caller closes the
 	// body, which lives as long as ctx.
 	OpenMessage(ctx context.Context, id string) (retry.Message, retry.StoredBody, error)
+	// Names counts the messages that Forget would remove.
+	Names(ctx context.Context, address string) (int, error)
 	// Forget removes every message that names the address, and counts them. What
 	// was received before isn't kept any more, whoever is about to Put it.
 	Forget(ctx context.Context, address string) (int, error)

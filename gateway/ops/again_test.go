@@ -33,7 +33,7 @@ func (f *fakeAgain) Send(_ context.Context, r again.Request) ([]again.Delivery, 
 
 type fakeForgetter struct{ forgot []string }
 
-func (f *fakeForgetter) Names(context.Context, string) (int, error) { return 3, nil }
+func (f *fakeForgetter) Names(context.Context, string) (int, int, error) { return 3, 2, nil }
 func (f *fakeForgetter) Forget(_ context.Context, address string) (int, int, error) {
 	f.forgot = append(f.forgot, address)
 	return 3, 2, nil
@@ -124,6 +124,15 @@ func TestAudit(t *testing.T) {
 	}
 	if !slices.Equal(f.forgot, []string{"ann@sender.example"}) {
 		t.Errorf("forgot %v", f.forgot)
+	}
+}
+
+// A dry run counts kept mail too: a real one erases it.
+func TestForgetCountsWhatIsKept(t *testing.T) {
+	srv, _, _, f := auditedServer(t, testQueue(t))
+	status, v := ask(t, srv, "POST", "/api/v1/forget?dry_run=true", `{"address":"ann@sender.example"}`)
+	if status != 200 || v["count"] != 5.0 || v["records"] != 3.0 || v["messages"] != 2.0 || len(f.forgot) > 0 {
+		t.Errorf("%d %v, forgot %v", status, v, f.forgot)
 	}
 }
 

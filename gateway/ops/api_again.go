@@ -51,10 +51,17 @@ func (s *Server) sendAgain(w http.ResponseWriter, r *http.Request) {
 
 // Forgetter erases a person; what it can't is an error.
 type Forgetter interface {
-	// Names counts what names the address in the history.
-	Names(ctx context.Context, address string) (int, error)
+	// Names counts what Forget would erase.
+	Names(ctx context.Context, address string) (records, messages int, err error)
 	// Forget erases every record and every kept message that names it.
 	Forget(ctx context.Context, address string) (records, messages int, err error)
+}
+
+// forgetAnswer says what would be erased.
+type forgetAnswer struct {
+	dryAnswer
+	Records  int `json:"records"`
+	Messages int `json:"messages"`
 }
 
 // forget erases a person from the history and from delivered mail that is kept.
@@ -78,12 +85,12 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if dry {
-		n, err := s.deps.Forgetter.Names(r.Context(), req.Address)
+		records, messages, err := s.deps.Forgetter.Names(r.Context(), req.Address)
 		if err != nil {
 			s.failed(w, r, err)
 			return
 		}
-		answer(w, http.StatusOK, dryAnswer{true, n})
+		answer(w, http.StatusOK, forgetAnswer{dryAnswer{true, records + messages}, records, messages})
 		return
 	}
 	records, messages, err := s.deps.Forgetter.Forget(r.Context(), req.Address)

@@ -15,11 +15,22 @@ type Forgetter struct {
 	Kept    kept.Store
 }
 
-// Names counts the records that name the address.
-func (f Forgetter) Names(ctx context.Context, address string) (n int, err error) {
-	if f.History == nil {
-		return 0, nil
+// Names counts the records and the kept messages that name the address, which are
+// those that Forget erases.
+func (f Forgetter) Names(ctx context.Context, address string) (records, messages int, err error) {
+	if f.Kept != nil {
+		if messages, err = f.Kept.Names(ctx, address); err != nil {
+			return 0, 0, err
+		}
 	}
+	if f.History != nil {
+		records, err = f.records(ctx, address)
+	}
+	return records, messages, err
+}
+
+// records counts those of the history that name the address.
+func (f Forgetter) records(ctx context.Context, address string) (n int, err error) {
 	for q := (history.Query{Address: address, Limit: history.MaxLimit}); ; {
 		found, next, err := f.History.Find(ctx, q)
 		if err != nil {

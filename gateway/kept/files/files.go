@@ -212,6 +212,26 @@ func readRecord(f *os.File) (r kept.Record, begins int64, err error) {
 	return r, int64(len(line)), nil
 }
 
+// Names implements kept.Store.
+func (s *Store) Names(ctx context.Context, address string) (int, error) {
+	named := map[string]bool{} // a message that was kept twice is one
+	for _, at := range s.folders() {
+		entries, err := os.ReadDir(filepath.Dir(s.path(at, "x")))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return len(named), fmt.Errorf("kept: %w", err)
+		}
+		for _, e := range entries {
+			if err := ctx.Err(); err != nil {
+				return len(named), err
+			}
+			if s.concerns(at, e.Name(), kept.Name(address)) {
+				named[e.Name()] = true
+			}
+		}
+	}
+	return len(named), nil
+}
+
 // sound reports whether an id is one of ours: it becomes a file's name.
 func sound(id string) bool {
 	return id != "" && len(id) <= 100 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -148,8 +148,14 @@ func testForget(t *testing.T, open Open) {
 		address string
 		want    int
 	}{{"ANN+1@sender.example", 1}, {"ann@sender.example", 0}, {"Sales@in.example", 4}} {
+		if n, err := s.Names(t.Context(), who.address); err != nil || n != who.want {
+			t.Errorf("%s is said to be named by %d, want %d: %v", who.address, n, who.want, err)
+		}
 		if n, err := s.Forget(t.Context(), who.address); err != nil || n != who.want {
 			t.Errorf("forgetting %s removed %d, want %d: %v", who.address, n, who.want, err)
+		}
+		if n, err := s.Names(t.Context(), who.address); err != nil || n != 0 {
+			t.Errorf("%s is forgotten and named by %d: %v", who.address, n, err)
 		}
 	}
 	if has(t, s, 0) {

@@ -232,6 +232,17 @@ type nothing struct{}
 
 func (nothing) Close() error { return nil }
 
+// Names implements kept.Store.
+func (s *Store) Names(ctx context.Context, address string) (n int, err error) {
+	if err := s.prepare(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.pool.QueryRow(ctx, "SELECT count(*) FROM postern.kept WHERE $1 = ANY (names)", kept.Name(address)).Scan(&n); err != nil {
+		return 0, fmt.Errorf("kept: %w", err)
+	}
+	return n, nil
+}
+
 // Forget implements kept.Store.
 func (s *Store) Forget(ctx context.Context, address string) (int, error) {
 	if err := s.prepare(ctx); err != nil {
