@@ -43,7 +43,9 @@ func (g *Gateway) deliverFresh(ctx context.Context, m *message, reserved retry.R
 			groups[i].decision = decision{reply: replyEndpointFull}
 		}
 	}
-	if err := g.enqueueRest(ctx, m, ds, groups, reserved); err != nil {
+	err := g.enqueueRest(ctx, m, ds, groups, reserved)
+	endAll(m.bookings, err == nil)
+	if err != nil {
 		m.enqueued = enqueued{}
 		for i := range groups {
 			if groups[i].enqueue {

@@ -32,6 +32,7 @@ type message struct {
 	terminals  []*dispatch.Delivery                         // to terminals: they don't all count for the reply
 	deliveries []*dispatch.Delivery                         // that count for the reply, once they were made
 	enqueued   enqueued
+	bookings   []booking       // of quotas, for what is about to be stored
 	accepted   bool            // every reply to it was 2xx
 	keys       func() []string // dedup records to write if the client never hears our 250
 }

@@ -23,7 +23,8 @@ const (
 // quotas hold endpoints to what may wait for them, MAX_QUEUED and
 // MAX_QUEUED_BYTES. Their account is the queue's of some seconds ago and what
 // was added here since: replicas may go beyond it together by what they take in
-// that time. While the queue can't be asked nobody is refused for it.
+// that time. While the queue can't be counted the last account goes on, and what
+// leaves meanwhile makes no room; where there never was one it begins at nothing.
 type quotas struct {
 	queue Waiting
 	log   *slog.Logger
@@ -41,7 +42,8 @@ type Waiting interface {
 // account is an endpoint's.
 type account struct {
 	mu      sync.Mutex
-	waiting retry.Waiting
+	waiting retry.Waiting // as counted, and what was stored since
+	pending retry.Waiting // booked and not stored yet: a count may not have it
 	counted time.Time     // when the queue was asked; zero: never
 	took    time.Duration // that it took
 	told    time.Time
@@ -51,33 +53,73 @@ func newQuotas(queue Waiting, log *slog.Logger, now func() time.Time) *quotas {
 	return &quotas{queue: queue, log: log, now: now, all: map[string]*account{}}
 }
 
+// booking is what is about to wait for an endpoint, on its account until end.
+type booking struct {
+	account            *account
+	deliveries, octets int64
+}
+
+// end takes a booking from what is pending to what waits, if it was stored.
+func (b booking) end(stored bool) {
+	a := b.account
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pending.Deliveries -= b.deliveries
+	a.pending.Bytes -= b.octets
+	if stored {
+		a.waiting.Deliveries += b.deliveries
+		a.waiting.Bytes += b.octets
+	}
+}
+
+func endAll(bookings []booking, stored bool) {
+	for _, b := range bookings {
+		b.end(stored)
+	}
+}
+
 // book counts so many more deliveries, of so many octets, as waiting for an
-// endpoint; false where they are too many.
-func (q *quotas) book(ctx context.Context, ep *webhook.Endpoint, deliveries, octets int64) bool {
-	return q.ask(ctx, ep, deliveries, octets, true)
+// endpoint until the booking ends; false where they are too many.
+func (q *quotas) book(ctx context.Context, ep *webhook.Endpoint, deliveries, octets int64) (booking, bool) {
+	a := q.account(ep)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !q.fits(ctx, a, ep, deliveries, octets) {
+		return booking{}, false
+	}
+	a.pending.Deliveries += deliveries
+	a.pending.Bytes += octets
+	return booking{account: a, deliveries: deliveries, octets: octets}, true
 }
 
 // full reports whether nothing more may wait for an endpoint.
 func (q *quotas) full(ctx context.Context, ep *webhook.Endpoint) bool {
-	return !q.ask(ctx, ep, 1, 1, false)
+	a := q.account(ep)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !q.fits(ctx, a, ep, 1, 1)
 }
 
-func (q *quotas) ask(ctx context.Context, ep *webhook.Endpoint, deliveries, octets int64, book bool) bool {
-	most, mostOctets := ep.MaxQueued()
-	if most <= 0 && mostOctets <= 0 {
-		return true
-	}
+func (q *quotas) account(ep *webhook.Endpoint) *account {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	a := q.all[ep.Name()]
 	if a == nil {
 		a = &account{}
 		q.all[ep.Name()] = a
 	}
-	q.mu.Unlock()
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	return a
+}
+
+// fits reports whether so much more may wait, and counts where that is due.
+func (q *quotas) fits(ctx context.Context, a *account, ep *webhook.Endpoint, deliveries, octets int64) bool {
+	most, mostOctets := ep.MaxQueued()
+	if most <= 0 && mostOctets <= 0 {
+		return true
+	}
 	over := func() bool {
-		return most > 0 && a.waiting.Deliveries+deliveries > most || mostOctets > 0 && a.waiting.Bytes+octets > mostOctets
+		return most > 0 && a.waiting.Deliveries+a.pending.Deliveries+deliveries > most ||
+			mostOctets > 0 && a.waiting.Bytes+a.pending.Bytes+octets > mostOctets
 	}
 	fresh := countFresh
 	if over() {
@@ -90,10 +132,6 @@ func (q *quotas) ask(ctx context.Context, ep *webhook.Endpoint, deliveries, octe
 		q.tell(a, ep.Name())
 		return false
 	}
-	if book {
-		a.waiting.Deliveries += deliveries
-		a.waiting.Bytes += octets
-	}
 	return true
 }
 
@@ -105,8 +143,8 @@ func (q *quotas) count(ctx context.Context, a *account, endpoint string, most in
 	w, err := q.queue.Waiting(ctx, endpoint, most)
 	a.counted, a.took = q.now(), q.now().Sub(began)
 	if err != nil {
-		w = retry.Waiting{} // the store will say no itself
-		q.log.Warn("what waits for an endpoint can't be counted", "endpoint", endpoint, "err", err)
+		q.log.Warn("what waits for an endpoint can't be counted; its last account goes on", "endpoint", endpoint, "err", err)
+		return
 	}
 	a.waiting = w
 }
@@ -118,11 +156,12 @@ func (q *quotas) tell(a *account, endpoint string) {
 	}
 	a.told = now
 	q.log.Warn("too much mail waits for an endpoint: what must wait for it is left with its sender (MAX_QUEUED, MAX_QUEUED_BYTES)",
-		"endpoint", endpoint, "deliveries", a.waiting.Deliveries, "octets", a.waiting.Bytes)
+		"endpoint", endpoint, "deliveries", a.waiting.Deliveries+a.pending.Deliveries, "octets", a.waiting.Bytes+a.pending.Bytes)
 }
 
 // overQuota reports whether deliveries of a message can't wait, since too many wait
 // for their endpoint already. Those that become dead letters at once don't wait.
+// The others are on the accounts of their endpoints until m.bookings end.
 func (q *queue) overQuota(ctx context.Context, m *message, ds []*dispatch.Delivery) bool {
 	count := map[*webhook.Endpoint]int64{}
 	for _, d := range ds {
@@ -130,12 +169,17 @@ func (q *queue) overQuota(ctx context.Context, m *message, ds []*dispatch.Delive
 			count[d.Endpoint]++
 		}
 	}
+	var bookings []booking
 	for ep, n := range count {
-		if !q.quotas.book(context.WithoutCancel(ctx), ep, n, n*m.data.Size()) {
+		b, ok := q.quotas.book(context.WithoutCancel(ctx), ep, n, n*m.data.Size())
+		if !ok {
+			endAll(bookings, false)
 			q.observer.Overfull(ep.Name())
 			return true
 		}
+		bookings = append(bookings, b)
 	}
+	m.bookings = append(m.bookings, bookings...)
 	return false
 }
 

@@ -67,6 +67,29 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// TestQuotaGivenBack: a message that one endpoint's share refuses leaves nothing on
+// the account of the other.
+func TestQuotaGivenBack(t *testing.T) {
+	endpoints := twoTenants(1, 0)
+	endpoints[1].MaxQueued = 2
+	h := newHarness(t, setting{endpoints: endpoints})
+	h.answers(down("a", "b"))
+	k := h.dial(h.addr, "EHLO")
+	if got := k.send("MAIL", "", "x@a.example"); !strings.HasPrefix(got, "250 ") {
+		t.Fatal(got)
+	}
+	for range 20 { // the endpoints are asked in any order
+		if got := k.send("MAIL", "", "x@a.example", "x@b.example"); !strings.HasPrefix(got, "452 4.2.2") {
+			t.Fatal(got)
+		}
+	}
+	for range 2 {
+		if got := k.send("MAIL", "", "x@b.example"); !strings.HasPrefix(got, "250 ") {
+			t.Error(got)
+		}
+	}
+}
+
 // TestQuotaLMTP: each recipient has a reply of its own.
 func TestQuotaLMTP(t *testing.T) {
 	h := newHarness(t, setting{endpoints: twoTenants(1, 0)})
