@@ -16,6 +16,8 @@ var (
 	ErrCorrupt = errors.New("retry: stored body is corrupt")
 	// ErrNotFound is returned when no delivery has the id.
 	ErrNotFound = errors.New("retry: no such delivery")
+	// ErrBusy is returned when a body can't be read now, since others are: later.
+	ErrBusy = errors.New("retry: there is no room to read a body now")
 	// ErrNoFilter is returned when Replay or Delete would take everything and All isn't set.
 	ErrNoFilter = errors.New("retry: the filter is empty: name ids, a state, an endpoint, or set all")
 	// ErrPage is returned for a place in a list that no list gave.

@@ -29,6 +29,9 @@ var ErrEnvelope = errors.New("archive: the stored envelope can't be read")
 // ErrNotFound is returned when a message is gone.
 var ErrNotFound = retry.ErrNotFound
 
+// ErrBusy is returned when a message can't be read now, but later.
+var ErrBusy = retry.ErrBusy
+
 // maxSubject is the octets of a subject that lists show.
 const maxSubject = 200
 
@@ -234,6 +237,12 @@ func Open(ctx context.Context, from Messages, messageID string) (*Mail, error) {
 		return nil, fmt.Errorf("archive: message %s: %w", messageID, err)
 	}
 	return m, nil
+}
+
+// OpenAside is Open for somebody who may read slowly: deliveries come first, and
+// it is ErrBusy where they need the room.
+func OpenAside(ctx context.Context, from Messages, messageID string) (*Mail, error) {
+	return Open(retry.Aside(ctx), from, messageID)
 }
 
 // Salvage opens a stored message without looking whether its octets are those

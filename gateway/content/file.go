@@ -34,7 +34,7 @@ func (f file) send(w http.ResponseWriter, r *http.Request) {
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		r.Header.Del("Range")
 	}
-	http.ServeContent(&patientWriter{ResponseWriter: w}, r, "", f.at, f.content)
+	http.ServeContent(&patientWriter{ResponseWriter: w, began: time.Now()}, r, "", f.at, f.content)
 }
 
 func disposition(name string) string {
@@ -48,13 +48,28 @@ func disposition(name string) string {
 }
 
 // patientWriter gives a client new time for each piece of an answer, so that a
-// large file may take long but a client that takes nothing is let go.
-type patientWriter struct{ http.ResponseWriter }
+// large file may take long but a client that takes next to nothing is let go.
+type patientWriter struct {
+	http.ResponseWriter
+	began time.Time
+	sent  int64 // octets
+}
 
 // Write implements io.Writer.
 func (p *patientWriter) Write(b []byte) (int, error) {
-	http.NewResponseController(p.ResponseWriter).SetWriteDeadline(time.Now().Add(contentStall))
-	return p.ResponseWriter.Write(b)
+	http.NewResponseController(p.ResponseWriter).SetWriteDeadline(p.deadline(time.Now(), int64(len(b))))
+	n, err := p.ResponseWriter.Write(b)
+	p.sent += int64(n)
+	return n, err
+}
+
+// deadline is until when n octets more must be taken.
+func (p *patientWriter) deadline(now time.Time, n int64) time.Time {
+	next, last := now.Add(contentStall), p.began.Add(slowStart+time.Duration((p.sent+n)/leastRate)*time.Second)
+	if last.Before(next) {
+		return last
+	}
+	return next
 }
 
 // decoded is an attachment as an io.ReadSeeker: going back decodes again from

@@ -25,6 +25,10 @@ import (
 const (
 	// contentStall is how long a client may take none of an answer's octets.
 	contentStall = 30 * time.Second
+	// leastRate is the octets a second that a client must take on the whole, after
+	// slowStart: what it reads takes room meanwhile.
+	leastRate = 16 << 10
+	slowStart = 2 * time.Minute
 	// maxRanges is the ranges of one request; with more it gets the whole, since
 	// each one may have to be decoded from the start.
 	maxRanges = 8
@@ -64,7 +68,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the url is not ours, was changed, or has expired", http.StatusForbidden)
 		return
 	}
-	m, err := archive.Open(r.Context(), h.deps.Messages, e[0])
+	m, err := archive.OpenAside(r.Context(), h.deps.Messages, e[0])
 	if err == nil {
 		defer m.Close()
 		err = h.serve(w, r, m, e[1])
@@ -78,6 +82,9 @@ func (h *Handler) failed(w http.ResponseWriter, id string, err error) {
 	case errors.Is(err, budget.ErrShort):
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "there is no memory to read the message now, try again", http.StatusServiceUnavailable)
+	case errors.Is(err, archive.ErrBusy):
+		w.Header().Set("Retry-After", "10")
+		http.Error(w, "too much is being read now, try again", http.StatusServiceUnavailable)
 	case errors.Is(err, archive.ErrNotFound):
 		http.Error(w, "the content is not kept any more", http.StatusGone)
 	default:

@@ -21,7 +21,7 @@ import (
 const (
 	pendingOctets = 4 << 20          // in memory
 	pendingFiles  = 64               // open files of large messages
-	fileOctets    = 256 << 20        // in them, but one larger may wait alone: their owners count them as in use
+	fileOctets    = 128 << 20        // in them, but one larger may wait alone: their owners count them as in use
 	recordOctets  = 2 << 10          // about what a record takes besides its body
 	putTimeout    = 10 * time.Second // of one message
 	pruneEvery    = 2 * time.Second

@@ -168,7 +168,7 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusConflict
 	case errors.Is(err, retry.ErrFull):
 		status = http.StatusInsufficientStorage
-	case errors.Is(err, retry.ErrUnhealthy):
+	case errors.Is(err, retry.ErrUnhealthy), errors.Is(err, retry.ErrBusy):
 		status = http.StatusServiceUnavailable
 	}
 	if status >= 500 {

@@ -51,7 +51,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request, messageID string
 	if r.URL.Query().Get("damaged") == "true" {
 		open = archive.Salvage
 	}
-	m, err := open(r.Context(), s.deps.Messages, messageID)
+	m, err := open(retry.Aside(r.Context()), s.deps.Messages, messageID)
 	if errors.Is(err, retry.ErrCorrupt) {
 		s.deps.Logger.Error("a stored message is damaged", "message", messageID, "err", err)
 		fail(w, http.StatusInternalServerError, retry.ErrCorrupt.Error()+"; add ?damaged=true to get what is left")

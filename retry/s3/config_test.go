@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"postern/retry"
 )
 
 func TestParseAddress(t *testing.T) {
@@ -76,23 +78,23 @@ func TestLocals(t *testing.T) {
 	if _, err := s.open(ctx, "c", 1, fill); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("beyond the bound: %v", err)
 	}
-	s.release(a)
-	s.release(again)
-	s.release(open("a", 60)) // idle, not gone
+	s.release(a, false)
+	s.release(again, false)
+	s.release(open("a", 60), false) // idle, not gone
 	if fetched != 2 {
 		t.Errorf("%d fetched", fetched)
 	}
-	s.release(open("c", 30)) // takes the idle one's room
+	s.release(open("c", 30), false) // takes the idle one's room
 	if s.used != 70 || len(s.all) != 2 {
 		t.Errorf("%d used by %d", s.used, len(s.all))
 	}
-	s.release(b)
-	s.release(open("huge", 1000)) // alone it may be larger than the bound
+	s.release(b, false)
+	s.release(open("huge", 1000), false) // alone it may be larger than the bound
 	failed := errors.New("no")
 	if _, err := s.open(t.Context(), "d", 1, func(*os.File) error { return failed }); !errors.Is(err, failed) || s.all["d"] != nil {
 		t.Errorf("a failed one: %v", err)
 	}
-	s.release(open("d", 1))
+	s.release(open("d", 1), false)
 	s.expire(time.Now().Add(2 * idleFor))
 	if s.used != 0 || len(s.all) != 0 {
 		t.Errorf("%d used by %d after a while", s.used, len(s.all))
@@ -112,15 +114,54 @@ func TestLocalsWait(t *testing.T) {
 		go func() {
 			b, err := s.open(t.Context(), "b", 80, fill)
 			if err == nil {
-				s.release(b)
+				s.release(b, false)
 			}
 			done <- err
 		}()
 		synctest.Wait()
-		s.release(a)
+		s.release(a, false)
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		_ = s.close()
+	})
+}
+
+// Readers aside hold half of the room at most and are told to come again; who
+// finds no room for long comes again too.
+func TestLocalsAside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newLocals(t.TempDir(), 100)
+		fill := func(*os.File) error { return nil }
+		open := func(ctx context.Context, name string, size int64, want error) *local {
+			t.Helper()
+			l, err := s.open(ctx, name, size, fill)
+			if !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+			return l
+		}
+		slow := retry.Aside(t.Context())
+		a, again, b := open(slow, "a", 30, nil), open(slow, "a", 30, nil), open(slow, "b", 20, nil)
+		open(slow, "c", 10, retry.ErrBusy)
+		c := open(t.Context(), "c", 50, nil)
+		open(slow, "c", 50, retry.ErrBusy)
+		began := time.Now()
+		open(t.Context(), "d", 10, retry.ErrBusy)
+		if took := time.Since(began); took != roomWait {
+			t.Errorf("it waited %s", took)
+		}
+		s.release(a, true)
+		open(slow, "d", 10, retry.ErrBusy) // the other one still reads it
+		s.release(again, true)
+		s.release(b, true)
+		c2 := open(slow, "c", 50, nil)
+		s.release(c2, true)
+		s.release(c, false)
+		if s.aside != 0 {
+			t.Errorf("%d octets are held aside at the end", s.aside)
+		}
+		s.release(open(slow, "larger", 80, nil), true) // one alone may be
 		_ = s.close()
 	})
 }

@@ -26,7 +26,7 @@ func (s *Store) Open(ctx context.Context, name string, ref retry.BodyRef) (retry
 	if err != nil {
 		return nil, err
 	}
-	return &body{SectionReader: io.NewSectionReader(l.file, 0, ref.Size), l: l, all: s.local}, nil
+	return &body{SectionReader: io.NewSectionReader(l.file, 0, ref.Size), l: l, all: s.local, aside: retry.IsAside(ctx)}, nil
 }
 
 // body is a verified copy of a stored one.
@@ -34,6 +34,7 @@ type body struct {
 	*io.SectionReader
 	l      *local
 	all    *locals
+	aside  bool
 	closed bool
 }
 
@@ -44,7 +45,7 @@ func (*body) Verify() error { return nil }
 func (b *body) Close() error {
 	if !b.closed {
 		b.closed = true
-		b.all.release(b.l)
+		b.all.release(b.l, b.aside)
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"postern/retry"
 )
 
 // How long, and how many, bodies stay that nobody reads: a delivery opens its
@@ -16,6 +18,13 @@ const (
 	idleFor = time.Minute
 	idleMax = 64
 )
+
+// roomWait is how long who finds no room waits: then it is retry.ErrBusy.
+const roomWait = 30 * time.Second
+
+// asideShare is the part of the room, as a divisor, that readers aside
+// (retry.Aside) may hold: deliveries have the rest whatever they do.
+const asideShare = 2
 
 // locals are bodies in files that are open and have no name: whatever ends the
 // process ends them. Their octets are bounded; who finds no room waits.
@@ -27,6 +36,7 @@ type locals struct {
 	all   map[string]*local
 	idle  *list.List // of *local, who was used last is in front
 	used  int64
+	aside int64         // of used, what readers aside hold
 	freed chan struct{} // closed when there may be room
 	ended bool
 }
@@ -40,6 +50,7 @@ type local struct {
 	err   error
 
 	readers int
+	aside   int           // of them, those aside
 	place   *list.Element // in idle; nil: somebody reads it
 	since   time.Time     // idle since
 }
@@ -50,7 +61,8 @@ func newLocals(dir string, max int64) *locals {
 
 // open gives the file of a body, filled by fetch unless it is there already.
 func (s *locals) open(ctx context.Context, name string, size int64, fetch func(*os.File) error) (*local, error) {
-	l, mine, err := s.take(ctx, name, size)
+	aside := retry.IsAside(ctx)
+	l, mine, err := s.take(ctx, name, size, aside)
 	if err != nil {
 		return nil, err
 	}
@@ -60,22 +72,29 @@ func (s *locals) open(ctx context.Context, name string, size int64, fetch func(*
 	select {
 	case <-l.ready:
 	case <-ctx.Done():
-		s.release(l)
+		s.release(l, aside)
 		return nil, ctx.Err()
 	}
 	if l.err != nil {
-		s.release(l)
+		s.release(l, aside)
 		return nil, l.err
 	}
 	return l, nil
 }
 
 // take finds a body's file, or makes room for it: then it is the caller's to fill.
-func (s *locals) take(ctx context.Context, name string, size int64) (l *local, mine bool, err error) {
+func (s *locals) take(ctx context.Context, name string, size int64, aside bool) (l *local, mine bool, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, roomWait, retry.ErrBusy)
+	defer cancel()
 	for {
 		s.mu.Lock()
-		if l := s.all[name]; l != nil {
-			s.use(l)
+		l := s.all[name]
+		if aside && (l == nil || l.aside == 0) && s.aside > 0 && s.aside+size > s.max/asideShare {
+			s.mu.Unlock()
+			return nil, false, fmt.Errorf("a body of %d octets: %w", size, retry.ErrBusy)
+		}
+		if l != nil {
+			s.use(l, aside)
 			s.mu.Unlock()
 			return l, false, nil
 		}
@@ -83,9 +102,10 @@ func (s *locals) take(ctx context.Context, name string, size int64) (l *local, m
 			s.drop(s.idle.Back().Value.(*local))
 		}
 		if s.used == 0 || s.used+size <= s.max {
-			l := &local{name: name, size: size, readers: 1, ready: make(chan struct{})}
+			l := &local{name: name, size: size, ready: make(chan struct{})}
 			s.all[name] = l
 			s.used += size
+			s.use(l, aside)
 			s.mu.Unlock()
 			return l, true, nil
 		}
@@ -94,7 +114,7 @@ func (s *locals) take(ctx context.Context, name string, size int64) (l *local, m
 		select {
 		case <-freed:
 		case <-ctx.Done():
-			return nil, false, fmt.Errorf("waiting for room to read a body of %d octets: %w", size, ctx.Err())
+			return nil, false, fmt.Errorf("waiting for room to read a body of %d octets: %w", size, context.Cause(ctx))
 		}
 	}
 }
@@ -111,8 +131,13 @@ func (s *locals) fill(l *local, fetch func(*os.File) error) {
 }
 
 // use counts a reader more; s is locked.
-func (s *locals) use(l *local) {
+func (s *locals) use(l *local, aside bool) {
 	l.readers++
+	if aside {
+		if l.aside++; l.aside == 1 {
+			s.aside += l.size
+		}
+	}
 	if l.place != nil {
 		s.idle.Remove(l.place)
 		l.place = nil
@@ -120,9 +145,14 @@ func (s *locals) use(l *local) {
 }
 
 // release counts a reader less; a file that nobody reads stays a while.
-func (s *locals) release(l *local) {
+func (s *locals) release(l *local, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if aside {
+		if l.aside--; l.aside == 0 {
+			s.aside -= l.size
+		}
+	}
 	if l.readers--; l.readers > 0 {
 		return
 	}

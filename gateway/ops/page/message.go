@@ -162,7 +162,7 @@ func (p *Page) messageRaw(w http.ResponseWriter, r *http.Request) error {
 	if p.deps.Queue == nil {
 		return retry.ErrNotFound
 	}
-	stored, err := archive.Open(r.Context(), p.deps.Messages, r.PathValue("id"))
+	stored, err := archive.OpenAside(r.Context(), p.deps.Messages, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
