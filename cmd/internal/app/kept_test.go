@@ -15,6 +15,7 @@ import (
 	"postern/gateway/again"
 	"postern/gateway/history"
 	"postern/gateway/kept"
+	"postern/retry/postgres/pgtest"
 )
 
 // hook is a webhook that notes what it gets.
@@ -69,14 +70,20 @@ func keeps(t *testing.T, a *App, n int64) {
 // What a webhook took can be sent again, whether it was taken at once or out of
 // the queue, and whatever its size; without POSTERN_KEEP nothing is left.
 func TestSendAgain(t *testing.T) {
+	var servers pgtest.Shared
+	t.Cleanup(servers.Stop)
+	folder := func(t *testing.T) string { return "sqlite://" + t.TempDir() }
+	database := func(t *testing.T) string { return servers.Database(t) }
 	for name, c := range map[string]struct {
 		size  int
 		first int // the webhook's answer while the sender waits
-	}{"small": {100, 200}, "large": {2 << 20, 200}, "queued": {100, 503}, "large and queued": {2 << 20, 503}} {
+		store func(*testing.T) string
+	}{"small": {100, 200, folder}, "large": {2 << 20, 200, folder}, "queued": {100, 503, folder}, "large and queued": {2 << 20, 503, folder},
+		"large and queued in PostgreSQL": {2 << 20, 503, database}} {
 		t.Run(name, func(t *testing.T) {
 			h := newHook(t, c.first)
 			a := start(t, "POSTERN_WEBHOOK_URL="+h.URL, "POSTERN_WEBHOOK_0_URL="+h.URL+"/other", "POSTERN_WEBHOOK_0_NAME=other", "POSTERN_WEBHOOK_0_MATCH=x@y.example",
-				"POSTERN_RETRY_STORE=sqlite://"+t.TempDir(), "POSTERN_KEEP=1h", "POSTERN_RETRY_FIRST=10ms", "POSTERN_AUTHENTICATE=false")
+				"POSTERN_RETRY_STORE="+c.store(t), "POSTERN_KEEP=1h", "POSTERN_RETRY_FIRST=10ms", "POSTERN_AUTHENTICATE=false")
 			if err := sendPlain(a, "Message-ID: <1@device.example>\r\nSubject: alarm\r\n\r\n"+strings.Repeat("The door is open.\r\n", c.size/19)); err != nil {
 				t.Fatal(err)
 			}
