@@ -74,6 +74,8 @@ type setting struct {
 	observer  gateway.Observer
 	history   gateway.History
 	keeper    gateway.Keeper
+	tracer    gateway.Tracer
+	fault     func(string)
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
 	dedup     retry.Dedup                       // nil: the queue's
@@ -132,7 +134,8 @@ func newHarness(t testing.TB, s setting) *harness {
 		s.gateway.Policy = retry.DefaultPolicy()
 	}
 	h.policy = s.gateway.Policy
-	deps.Auth, deps.Filter, deps.History, deps.Keeper = s.sender, s.filter, s.history, s.keeper
+	deps.Auth, deps.Filter, deps.History, deps.Keeper, deps.Tracer = s.sender, s.filter, s.history, s.keeper, s.tracer
+	deps.Fault = s.fault
 	h.gateway, err = gateway.New(s.gateway, deps)
 	h.must(err)
 	h.serve(s, breakers)

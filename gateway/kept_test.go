@@ -1,12 +1,14 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"postern/gateway/history"
 	"postern/gateway/mail"
 	"postern/retry"
+	"postern/webhook"
 )
 
 // keeper notes which mail is kept, by its Message-ID, and how.
@@ -179,6 +182,74 @@ func TestRepeats(t *testing.T) {
 	}
 	if w := h.waiting(); len(w) != 2 {
 		t.Errorf("%d wait", len(w))
+	}
+}
+
+// forgetful is a queue that can't tell of what it holds.
+type forgetful struct{ gateway.Queue }
+
+// Get implements gateway.Queue.
+func (forgetful) Get(context.Context, string) (retry.Info, []retry.PastAttempt, error) {
+	return retry.Info{MessageID: "another"}, nil, errBroken
+}
+
+// TestRepeatsInPart: of a mail that comes again with one recipient more, that one's
+// delivery is its own, wherever it stands; and what the queue can't tell of counts
+// as the mail's own.
+func TestRepeatsInPart(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, again []string
+		wrap         func(gateway.Queue) gateway.Queue
+		waiting      int
+		repeats      bool
+	}{
+		"its own comes first": {[]string{"b@in.example"}, []string{"a@in.example", "b@in.example"}, nil, 1, true},
+		"its own comes last":  {[]string{"a@in.example"}, []string{"a@in.example", "b@in.example"}, nil, 1, true},
+		"nobody can tell":     {[]string{"a@in.example"}, []string{"a@in.example"}, func(q gateway.Queue) gateway.Queue { return forgetful{q} }, 1, false},
+	} {
+		r := &records{}
+		h := newHarness(t, setting{history: r, wrap: c.wrap, endpoints: []webhook.Config{
+			{Name: "a", Match: []string{"a@in.example"}, Defer: true}, {Name: "b", Match: []string{"b@in.example"}, Defer: true},
+		}})
+		h.answers(status(http.StatusServiceUnavailable))
+		k := h.dial(h.addr, "EHLO")
+		k.send("MAIL", "same@a.example", c.first...)
+		k.send("MAIL", "same@a.example", c.again...)
+		k.say("NOOP", 250) // the last transaction has ended
+		r.mu.Lock()
+		if len(r.all) != 2 || r.all[1].Waiting != c.waiting || r.all[1].Dead != 0 || (r.all[1].Repeats == r.all[0].ID) != c.repeats || !c.repeats && r.all[1].Repeats != "" {
+			t.Errorf("%s: %+v", name, r.all)
+		}
+		r.mu.Unlock()
+		if w := h.waiting(); len(w) != len(c.again) {
+			t.Errorf("%s: %d wait", name, len(w))
+		}
+	}
+}
+
+// askedQueue counts who asks it for what it holds.
+type askedQueue struct {
+	gateway.Queue
+	asked atomic.Int64
+}
+
+// Get implements gateway.Queue.
+func (q *askedQueue) Get(ctx context.Context, id string) (retry.Info, []retry.PastAttempt, error) {
+	q.asked.Add(1)
+	return q.Queue.Get(ctx, id)
+}
+
+// TestOnlyRepeatsAreLookedUp: mail that came once costs the queue no look.
+func TestOnlyRepeatsAreLookedUp(t *testing.T) {
+	q := &askedQueue{}
+	h := newHarness(t, setting{wrap: func(inner gateway.Queue) gateway.Queue { q.Queue = inner; return q }})
+	h.answers(status(http.StatusServiceUnavailable))
+	k := h.dial(h.addr, "EHLO")
+	for i, want := range []int64{0, 1} {
+		k.send("MAIL", "same@a.example", "x@in.example")
+		if got := q.asked.Load(); got != want {
+			t.Errorf("after try %d the queue was asked %d times, want %d", i+1, got, want)
+		}
 	}
 }
 

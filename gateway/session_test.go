@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -175,6 +176,26 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestStatusCounts: what waits and what is being delivered, and the dead letters, of
+// all endpoints.
+func TestStatusCounts(t *testing.T) {
+	h := newHarness(t, setting{wrap: func(q gateway.Queue) gateway.Queue { return countedQueue{q} }})
+	r := h.gateway.Status(t.Context(), &smtp.Client{Unix: true})
+	if got, want := r.Lines[2], "Waiting deliveries: 33; dead letters: 300; octets: 7 of 9"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// countedQueue is a queue with made-up numbers.
+type countedQueue struct{ gateway.Queue }
+
+// Stats implements gateway.Queue.
+func (countedQueue) Stats(context.Context) (retry.Stats, error) {
+	return retry.Stats{Bytes: 7, MaxBytes: 9, Endpoints: map[string]retry.Counts{
+		"a": {Due: 1, Leased: 10, Dead: 100}, "b": {Due: 2, Leased: 20, Dead: 200},
+	}}, nil
+}
+
 // TestNothingToCollect: TURN without a queue.
 func TestNothingToCollect(t *testing.T) {
 	h := newHarness(t, setting{noQueue: true})
@@ -297,6 +318,25 @@ func (k *client) try(to string) string {
 		_, text = k.reply()
 	}
 	return text
+}
+
+// TestFaultSteps: the points at which a crash is tried lie in this order, and a
+// message that waits passes all of them.
+func TestFaultSteps(t *testing.T) {
+	var mu sync.Mutex
+	var steps []string
+	h := newHarness(t, setting{fault: func(point string) {
+		mu.Lock()
+		defer mu.Unlock()
+		steps = append(steps, point)
+	}})
+	h.answers(status(503))
+	h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example")
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{gateway.FaultSpooled, gateway.FaultParsed, gateway.FaultStaged, gateway.FaultEnqueued, gateway.FaultDecided}; !slices.Equal(steps, want) {
+		t.Errorf("%q, want %q", steps, want)
+	}
 }
 
 // TestFirstWait: a delivery that failed waits as the policy says, and one whose

@@ -279,7 +279,7 @@ func TestBreakerFollowsAnotherReplica(t *testing.T) {
 		if changed := b.Follow(c.theirs, now); changed != c.changed || b.State != c.state || !b.Until.Equal(c.until) {
 			t.Errorf("%s: %v, %+v", c.name, changed, b)
 		}
-		if b.State == BreakerOpen && c.ours.State == BreakerClosed && (b.Epoch == c.ours.Epoch || b.Wait != c.theirs.Wait) {
+		if b.State == BreakerOpen && c.ours.State == BreakerClosed && (b.Epoch != c.ours.Epoch+1 || b.Wait != c.theirs.Wait || !b.Since.Equal(now)) {
 			t.Errorf("%s: %+v", c.name, b)
 		}
 	}

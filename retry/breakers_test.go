@@ -79,3 +79,46 @@ func TestReplicasShareBreakers(t *testing.T) {
 		t.Error("the other replica's probe doesn't go")
 	}
 }
+
+// TestFollowingIsTold: a breaker that opens with another replica's is told as a
+// change, one that only waits longer isn't; either way there is work to look at. What
+// can't be read, or was followed before, changes nothing.
+func TestFollowingIsTold(t *testing.T) {
+	var told []BreakerChange
+	s := NewBreakers(func() time.Time { return start }, func(c BreakerChange) { told = append(told, c) })
+	soon, late := start.Add(10*time.Second), start.Add(20*time.Second)
+	open := func(until time.Time) []byte { return MarshalBreaker(Breaker{State: BreakerOpen, Until: until}) }
+	for i, c := range []struct {
+		breaker []byte
+		told    int
+		hint    bool
+		until   time.Time
+	}{
+		{nil, 0, false, time.Time{}},
+		{[]byte("{"), 0, false, time.Time{}},
+		{open(soon), 1, true, soon},
+		{open(soon), 1, false, soon},
+		{open(late), 1, true, late},
+		{open(soon), 1, false, late},
+		{MarshalBreaker(Breaker{State: BreakerClosed}), 1, true, start},
+	} {
+		s.heed([]EndpointState{{Endpoint: "e", Breaker: c.breaker}})
+		hint := false
+		select {
+		case <-s.Changed():
+			hint = true
+		default:
+		}
+		if len(told) != c.told || hint != c.hint {
+			t.Errorf("step %d: told %+v, a hint: %v", i, told, hint)
+		}
+		for _, b := range s.Snapshot() {
+			if !b.Until.Equal(c.until) {
+				t.Errorf("step %d: until %v, want %v", i, b.Until, c.until)
+			}
+		}
+	}
+	if want := (BreakerChange{Endpoint: "e", From: BreakerClosed, To: BreakerOpen, Until: soon}); told[0] != want {
+		t.Errorf("told %+v, want %+v", told[0], want)
+	}
+}

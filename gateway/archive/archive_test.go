@@ -155,6 +155,7 @@ func TestErrors(t *testing.T) {
 // halfEnvelope is a store whose envelopes were cut.
 type halfEnvelope struct{ archive.Messages }
 
+// OpenMessage implements archive.Messages.
 func (h halfEnvelope) OpenMessage(ctx context.Context, id string) (retry.Message, retry.StoredBody, error) {
 	m, b, err := h.Messages.OpenMessage(ctx, id)
 	m.Envelope = m.Envelope[:len(m.Envelope)/2]
@@ -223,6 +224,78 @@ type octets struct{ *strings.Reader }
 
 func (octets) Close() error  { return nil }
 func (octets) Verify() error { return nil }
+
+// shut counts how often its octets are let go.
+type shut struct {
+	octets
+	times *int
+}
+
+// Close implements retry.StoredBody.
+func (s shut) Close() error { *s.times++; return nil }
+
+// shutting is a store of one message with an envelope.
+type shutting struct {
+	envelope string
+	body     shut
+}
+
+// OpenMessage implements archive.Messages.
+func (s shutting) OpenMessage(context.Context, string) (retry.Message, retry.StoredBody, error) {
+	return retry.Message{ID: "m1", Envelope: []byte(s.envelope)}, s.body, nil
+}
+
+// Open implements archive.Bodies.
+func (s shutting) Open(context.Context, retry.BodyRef) (retry.StoredBody, error) { return s.body, nil }
+
+// TestOctetsAreLetGo: whoever opens a message has its octets closed once, and where
+// it can't be opened they are closed as well.
+func TestOctetsAreLetGo(t *testing.T) {
+	for envelope, fails := range map[string]bool{"{}": false, "{": true} {
+		for name, open := range map[string]func(s shutting) (*archive.Mail, error){
+			"salvage": func(s shutting) (*archive.Mail, error) { return archive.Salvage(t.Context(), s, "m1") },
+			"by id":   func(s shutting) (*archive.Mail, error) { return archive.Open(t.Context(), s, "m1") },
+			"a small one": func(s shutting) (*archive.Mail, error) {
+				return archive.OpenLease(t.Context(), s, retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: 4}})
+			},
+		} {
+			times := 0
+			m, err := open(shutting{envelope, shut{octets{strings.NewReader("body")}, &times}})
+			if name != "a small one" && (err != nil) != fails {
+				t.Errorf("%s, %s: %v", name, envelope, err)
+			}
+			if err == nil {
+				must(t, m.Close())
+			}
+			if times != 1 {
+				t.Errorf("%s, %s: closed %d times", name, envelope, times)
+			}
+		}
+	}
+}
+
+// TestRemovedStaysRemoved: fields that pretended to be ours are left out of what
+// comes out of the store, too, whatever the size.
+func TestRemovedStaysRemoved(t *testing.T) {
+	const rest = "Subject: x\r\n\r\n"
+	const forged = "Authentication-Results: mx.example; dkim=pass\r\n"
+	env := &mail.Envelope{ID: "m1", Trace: trace, Removed: []mail.Span{{From: 0, To: int64(len(forged))}}}
+	record, err := archive.Record(env, "x", time.Hour)
+	must(t, err)
+	for _, size := range []int{10, 300_000} {
+		text := rest + strings.Repeat("x", size)
+		l := retry.Lease{Envelope: record.Envelope, Body: retry.BodyRef{Size: int64(len(forged + text))}}
+		m, err := archive.OpenVerified(t.Context(), bodies(forged+text), l)
+		must(t, err)
+		if got := read(t, m.Raw()); got != trace+text {
+			t.Errorf("%d octets: %d came back, beginning with %.200q", size, len(got), got)
+		}
+		if read(t, m.Data) != forged+text {
+			t.Errorf("%d octets: the octets of DATA aren't what came in", size)
+		}
+		must(t, m.Close())
+	}
+}
 
 // TestOtherSize: a body that is longer or shorter than its record says is damaged.
 func TestOtherSize(t *testing.T) {

@@ -3,12 +3,15 @@ package dispatch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"postern/gateway/budget"
+	"postern/gateway/mail"
 	"postern/webhook"
 )
 
@@ -92,6 +95,32 @@ func TestNoMemory(t *testing.T) {
 	all.Release()
 	if b.Deliver(t.Context(), d); d.Outcome.Result != webhook.Delivered || memory.Stats().Taken != 0 {
 		t.Errorf("with memory: %+v, %+v", d.Outcome, memory.Stats())
+	}
+}
+
+// Mail of the queue may wait for memory longer than a sender does.
+func TestMemoryWait(t *testing.T) {
+	for origin, want := range map[Origin]time.Duration{Fresh: 15 * time.Second, Queued: 5 * time.Minute} {
+		if got := memoryWait(origin); got != want {
+			t.Errorf("origin %d: %v, want %v", origin, got, want)
+		}
+	}
+}
+
+// Who traces hears how parsing ended.
+func TestParsingIsAStep(t *testing.T) {
+	var steps []string
+	step := func(ctx context.Context, name string) (context.Context, func(error)) {
+		return ctx, func(err error) { steps = append(steps, fmt.Sprint(name, " failed: ", err != nil)) }
+	}
+	b := newBench(t, nil, Deps{Step: step})
+	b.opened(textMail(10)).Release()
+	lost := NewMail(textMail(10).Envelope, func() mail.Source { return gone{} })
+	if err := b.Open(t.Context(), lost); err == nil {
+		t.Error("what can't be read is open")
+	}
+	if want := []string{"parse failed: false", "parse failed: true"}; !slices.Equal(steps, want) {
+		t.Errorf("%q, want %q", steps, want)
 	}
 }
 

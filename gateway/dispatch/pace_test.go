@@ -76,6 +76,18 @@ func TestPaceFindsTheEndpoint(t *testing.T) {
 	}
 }
 
+// TestTypicalAnswer is the one in the middle, whichever came last.
+func TestTypicalAnswer(t *testing.T) {
+	for _, took := range [][]time.Duration{{ms, 2 * ms, 9 * ms}, {ms, 9 * ms, 2 * ms}, {2 * ms, ms, 9 * ms}, {9 * ms, ms, 2 * ms}, {2 * ms}} {
+		if got := median(slices.Clone(took)); got != 2*ms {
+			t.Errorf("of %v it is %v", took, got)
+		}
+	}
+	if got := median(nil); got != 0 {
+		t.Errorf("of none it is %v", got)
+	}
+}
+
 func tripOf(slots int, took time.Duration) trip {
 	return trip{peak: slots, took: answers(slots, took)}
 }
@@ -145,6 +157,9 @@ func TestLearn(t *testing.T) {
 	s.take(Fresh)
 	s.take(Fresh)
 	s.take(Queued)
+	if s.trip.peak != 3 {
+		t.Errorf("of three under way the trip noted %d", s.trip.peak)
+	}
 	for range shortTrip {
 		s.learn(webhook.Outcome{Reason: webhook.ReasonDelivered, Status: 200, Elapsed: ms})
 	}

@@ -91,6 +91,25 @@ func TestSlotsOfOne(t *testing.T) {
 	})
 }
 
+// Of two slots one is queued mail's as soon as it comes free, however much fresh
+// mail waits.
+func TestSlotsOfTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(bounds{2, 2})
+		take(s, t.Context(), Fresh)
+		take(s, t.Context(), Fresh)
+		fresh, queued := take(s, t.Context(), Fresh), take(s, t.Context(), Queued)
+		s.release(Fresh)
+		if !queued.has() || fresh.has() {
+			t.Error("a stream of fresh mail holds the queue up")
+		}
+		s.release(Fresh)
+		if !fresh.has() {
+			t.Error("then fresh mail")
+		}
+	})
+}
+
 // Who gives up waiting leaves no trace, even where its turn came just then.
 func TestSlotsGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -292,15 +294,103 @@ func TestPassedOver(t *testing.T) {
 	}
 }
 
-// A queue that can't settle leaves the lease to run out.
+// A queue that can't settle leaves the lease to run out, and the log says so.
 func TestCantSettle(t *testing.T) {
-	for _, code := range []int{250, 451} {
+	for _, c := range []struct {
+		code  int
+		fails bool
+		tells string
+	}{{250, true, "level=ERROR msg=\"a mail was handed over, but the queue keeps it"}, {451, true, "level=WARN msg=\"a lease could not be given back"}, {250, false, "level=INFO"}, {451, false, ""}} {
 		q := store(t)
 		put(t, q, "m", "theirs", mail.Envelope{}, "x")
-		w := next(t, collect(t, &failing{Queue: q, settle: true}, "theirs"))
-		w.Settle(t.Context(), code, "", nil)
-		if info, _ := state(t, q, "d-m"); info.State != retry.Leased {
-			t.Errorf("%d: %+v", code, info)
+		var log strings.Builder
+		col, _ := logging(&failing{Queue: q, settle: c.fails}, &log).Collect(t.Context(), &smtp.Client{Auth: "ann", Collect: []string{"theirs"}})
+		w := next(t, col)
+		w.Settle(t.Context(), c.code, "", nil)
+		if c.fails {
+			if info, _ := state(t, q, "d-m"); info.State != retry.Leased {
+				t.Errorf("%d: %+v", c.code, info)
+			}
+		}
+		if got := log.String(); !strings.Contains(got, c.tells) || (got == "") != (c.tells == "") {
+			t.Errorf("%d, the queue fails: %v: logged %q", c.code, c.fails, got)
+		}
+	}
+}
+
+// logging is a collector that writes its log to w.
+func logging(q Queue, w io.Writer) *Collector {
+	return New(q, slog.New(slog.NewTextHandler(w, nil)), time.Now)
+}
+
+// pages is a queue that lists so many deliveries a page at a time, and whose last
+// page, an empty one, doesn't say that it is the last.
+type pages struct {
+	Queue
+	ids  []string
+	size int
+}
+
+func (p pages) List(_ context.Context, f retry.Filter, page retry.Page) ([]retry.Info, retry.Page, error) {
+	if f.State != retry.Due {
+		return nil, retry.Page{}, nil
+	}
+	at, _ := strconv.Atoi(page.After)
+	var list []retry.Info
+	for _, id := range p.ids[at:min(at+p.size, len(p.ids))] {
+		list = append(list, retry.Info{ID: id})
+	}
+	return list, retry.Page{After: strconv.Itoa(at + len(list)), Size: page.Size}, nil
+}
+
+// All pages of what waits are collected, and the listing ends.
+func TestManyPages(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 4, 5} {
+		p := pages{ids: []string{"a", "b", "c", "d", "e"}[:n], size: 2}
+		c := &collection{Collector: collector(p)}
+		must(t, c.list(t.Context(), "theirs"))
+		if !slices.Equal(c.ids, p.ids) {
+			t.Errorf("listed %q, want %q", c.ids, p.ids)
+		}
+	}
+}
+
+// opening counts the bodies that are open.
+type opening struct {
+	Queue
+	opened *int
+}
+
+func (o opening) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error) {
+	b, err := o.Queue.Open(ctx, ref)
+	if err == nil {
+		*o.opened++
+	}
+	return closing{b, o.opened}, err
+}
+
+type closing struct {
+	retry.StoredBody
+	opened *int
+}
+
+func (c closing) Close() error { *c.opened--; return c.StoredBody.Close() }
+
+// However a mail's turn ends, its octets are let go, large ones too.
+func TestOctetsAreLetGo(t *testing.T) {
+	for name, end := range map[string]func(w *smtp.Waiting){
+		"taken":   func(w *smtp.Waiting) { w.Settle(t.Context(), 250, "", nil) },
+		"refused": func(w *smtp.Waiting) { w.Settle(t.Context(), 550, "", nil) },
+		"skipped": func(w *smtp.Waiting) { w.Skip(t.Context(), "too large") },
+	} {
+		q, opened := store(t), 0
+		put(t, q, "m", "theirs", mail.Envelope{}, strings.Repeat("x", 1<<20))
+		w := next(t, collect(t, opening{q, &opened}, "theirs"))
+		if opened != 1 {
+			t.Errorf("%s: %d bodies are open while the client takes the mail", name, opened)
+		}
+		if end(w); opened != 0 {
+			t.Errorf("%s: %d bodies stay open", name, opened)
 		}
 	}
 }
@@ -310,13 +400,17 @@ func TestLeaseIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, fails := range []bool{false, true} {
 			q := &failing{extend: fails}
-			c := &collection{Collector: collector(q)}
+			var log strings.Builder
+			c := &collection{Collector: logging(q, &log)}
 			h := c.hold(t.Context(), retry.Lease{}, &archive.Mail{})
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
 			h.end()
 			if q.extended < 10*60/40-1 {
 				t.Errorf("extended %d times in ten minutes", q.extended)
+			}
+			if tells := strings.Contains(log.String(), "a lease could not be extended"); tells != fails {
+				t.Errorf("extending fails: %v, the log: %q", fails, log.String())
 			}
 			before := q.extended
 			time.Sleep(10 * time.Minute)
