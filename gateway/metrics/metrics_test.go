@@ -44,7 +44,7 @@ func newAll(t *testing.T) *all {
 		CertificateEnd: func() time.Time { return time.Unix(2000000000, 0) },
 	})
 	a.store = WatchStore(a.reg, a.queue)
-	a.WatchQueue(a.reg, a.queue, 72*time.Hour)
+	a.WatchQueue(a.reg, a.queue, "postgres", 72*time.Hour)
 	a.lookup = WatchDirectory(a.reg)
 	a.load = []dispatch.Load{{Endpoint: "app", Slots: 64}, {Endpoint: "crm", Slots: 1}}
 	WatchSlots(a.reg, func() []dispatch.Load { return a.load })

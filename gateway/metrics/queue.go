@@ -28,6 +28,7 @@ type Queue interface {
 // scrape and kept for a moment.
 type queueStats struct {
 	queue     Queue
+	store     string
 	endpoints map[string]*endpoint
 	maxAge    time.Duration
 	now       func() time.Time
@@ -40,9 +41,9 @@ type queueStats struct {
 }
 
 // WatchQueue registers the series of what waits; maxAge is how long a delivery
-// may.
-func (m *Metrics) WatchQueue(reg prometheus.Registerer, q Queue, maxAge time.Duration) {
-	reg.MustRegister(&queueStats{queue: q, endpoints: m.endpoints, maxAge: maxAge, now: time.Now})
+// may. The store's name tells whether two processes count the same mail.
+func (m *Metrics) WatchQueue(reg prometheus.Registerer, q Queue, store string, maxAge time.Duration) {
+	reg.MustRegister(&queueStats{queue: q, store: store, endpoints: m.endpoints, maxAge: maxAge, now: time.Now})
 }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -51,6 +52,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descUp          = desc("retry_queue_up", "1 while the queue's store can be read and written, 0 while the gateway is degraded: what must wait is left with its sender.")
+	descStore       = desc("retry_store_info", "1, labelled with which store the queue is in: replicas that share one count the same mail, and those with their own don't.", "store")
 	descMessages    = desc("retry_queue_messages", "Messages stored.")
 	descMaxMessages = desc("retry_queue_max_messages", "Messages at which the queue is full.")
 	descBytes       = desc("retry_queue_bytes", "Octets stored.")
@@ -65,7 +67,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (q *queueStats) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descMessages, descMaxMessages, descBytes, descMaxBytes, descDeliveries, descOldest, descMaxAge, descDead, descAside, descPaused} {
+	for _, d := range []*prometheus.Desc{descUp, descStore, descMessages, descMaxMessages, descBytes, descMaxBytes, descDeliveries, descOldest, descMaxAge, descDead, descAside, descPaused} {
 		ch <- d
 	}
 }
@@ -82,6 +84,7 @@ func (q *queueStats) Collect(ch chan<- prometheus.Metric) {
 		return
 	}
 	gauge(descUp, 1)
+	gauge(descStore, 1, q.store)
 	gauge(descMessages, float64(s.Messages))
 	gauge(descMaxMessages, float64(s.MaxMessages))
 	gauge(descBytes, float64(s.Bytes))

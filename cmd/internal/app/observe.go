@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"os"
 	"sync"
 	"time"
 
+	"postern/cmd/internal/config"
 	"postern/gateway"
 	"postern/gateway/archive"
 	"postern/gateway/content"
@@ -34,11 +36,21 @@ func (a *App) meters(router *webhook.Router, spooler *spool.Spooler) {
 	}
 	a.metrics = metrics.New(a.registry, options)
 	if a.queue != nil {
-		a.metrics.WatchQueue(a.registry, a.queue, a.cfg.Delivery.RetryMaxAge)
+		a.metrics.WatchQueue(a.registry, a.queue, storeName(a.cfg.Delivery.Store), a.cfg.Delivery.RetryMaxAge)
 	}
 	if a.bodies != nil {
 		metrics.WatchBodies(a.registry, a.bodies)
 	}
+}
+
+// storeName is the same in processes that share a queue, and only in those; it has
+// no password.
+func storeName(s config.Store) string {
+	if s.Postgres() {
+		return "postgres"
+	}
+	host, _ := os.Hostname() // without one, the folder tells
+	return "sqlite " + host + ":" + s.Folder()
 }
 
 // links are the urls for content, nil where POSTERN_PUBLIC_URL isn't set.
