@@ -19,6 +19,7 @@ import (
 )
 
 func (q *queueCommand) pauseEndpoint(ctx context.Context) error {
+	q.why = audit.Why(q.why)
 	if err := q.queue.Pause(ctx, q.args[0], q.pause, q.why); err != nil {
 		return err
 	}

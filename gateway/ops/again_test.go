@@ -127,6 +127,32 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// failingAgain can't send.
+type failingAgain struct{ err error }
+
+func (f *failingAgain) Send(context.Context, again.Request) ([]again.Delivery, error) {
+	return nil, f.err
+}
+
+// The page says what the store said, and doesn't call one away that answered.
+func TestPageTellsFullFromAway(t *testing.T) {
+	f := &failingAgain{}
+	srv := newTestServer(t, testQueue(t), func(_ *Config, d *Deps) { d.Again = f })
+	v := visit(t, srv)
+	v.signIn()
+	for _, c := range []struct {
+		err    error
+		status int
+		says   string
+	}{{retry.ErrFull, 507, "The queue is full"}, {fmt.Errorf("m1: %w", retry.ErrCorrupt), 500, "The stored message is damaged"}, {retry.ErrUnhealthy, 503, "The store doesn&#39;t answer"}} {
+		f.err = c.err
+		resp, body := v.post("/messages/m1", "do", "send")
+		if resp.StatusCode != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%v: %d %s", c.err, resp.StatusCode, body)
+		}
+	}
+}
+
 // A dry run counts kept mail too: a real one erases it.
 func TestForgetCountsWhatIsKept(t *testing.T) {
 	srv, _, _, f := auditedServer(t, testQueue(t))

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"postern/gateway/ops/audit"
-	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -129,11 +128,12 @@ func (s *Server) pause(w http.ResponseWriter, r *http.Request) {
 	if !until.IsZero() {
 		pause = max(until.Sub(s.deps.Now()), 1)
 	}
-	if err := s.deps.Queue.Pause(r.Context(), r.PathValue("name"), pause, req.Why); err != nil {
+	why := audit.Why(req.Why)
+	if err := s.deps.Queue.Pause(r.Context(), r.PathValue("name"), pause, why); err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.audit(r, audit.Paused, 1, slog.String("endpoint", r.PathValue("name")), timeIn(until), slog.String("why", text.OneLine(req.Why)))
+	s.audit(r, audit.Paused, 1, slog.String("endpoint", r.PathValue("name")), timeIn(until), slog.String("why", why))
 	answer(w, http.StatusOK, map[string]any{"paused": true, "until": timeOrNil(until)})
 }
 

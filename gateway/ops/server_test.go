@@ -256,6 +256,25 @@ func TestChangeDeliveries(t *testing.T) {
 	}
 }
 
+// A pause's reason is one short line, whoever gives it.
+func TestPauseReasonIsBounded(t *testing.T) {
+	q := testQueue(t)
+	srv := newTestServer(t, q, nil)
+	long := strings.Repeat("ä", 5000)
+	if status, v := ask(t, srv, "POST", "/api/v1/endpoints/app/pause", `{"why":"a\nb`+long+`"}`); status != 200 {
+		t.Fatalf("%d %v", status, v)
+	}
+	if why := q.states["app"].Why; len(why) > 200 || !strings.HasPrefix(why, "a bää") {
+		t.Errorf("%d octets are kept: %.20s", len(why), why)
+	}
+	v := visit(t, srv)
+	v.signIn()
+	v.post("/endpoints/crm", "do", "pause", "why", long)
+	if why := q.states["crm"].Why; len(why) > 200 || why == "" {
+		t.Errorf("the page keeps %d octets", len(why))
+	}
+}
+
 func TestEndpointsPauseResume(t *testing.T) {
 	q := testQueue(t)
 	breakers := retry.NewBreakers(nil, nil)

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+
+	"postern/gateway/text"
 )
 
 // The ways to change something.
@@ -27,6 +29,12 @@ const (
 	Sent     = "sent again"
 	Forgot   = "forgot"
 )
+
+// maxWhy is how much of a pause's reason is kept, in octets.
+const maxWhy = 200
+
+// Why is an operator's reason as it is kept and shown: one line, not long.
+func Why(reason string) string { return text.Clip(text.OneLine(reason), maxWhy) }
 
 // Who is an operator.
 type Who struct {

@@ -34,9 +34,6 @@ func (p *Page) endpoints(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// maxWhy is how much of a pause's reason is kept, in octets.
-const maxWhy = 200
-
 // endpointAct pauses an endpoint, resumes it, or lets it be tried now.
 func (p *Page) endpointAct(w http.ResponseWriter, r *http.Request) error {
 	if p.deps.Queue == nil {
@@ -64,7 +61,7 @@ func (p *Page) endpointAct(w http.ResponseWriter, r *http.Request) error {
 				return problem{http.StatusBadRequest, "A pause lasts a time such as 30m or 2h, or until it is resumed."}
 			}
 		}
-		why := text.Clip(text.OneLine(r.PostFormValue("why")), maxWhy)
+		why := audit.Why(r.PostFormValue("why"))
 		did, err = audit.Paused, p.deps.Queue.Pause(r.Context(), name, d, cmp.Or(why, "by an operator"))
 	case "resume":
 		did, err = audit.Resumed, p.deps.Queue.Resume(r.Context(), name)

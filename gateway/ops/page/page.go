@@ -185,6 +185,11 @@ func (p *Page) try(h func(http.ResponseWriter, *http.Request) error) http.Handle
 			known = problem{http.StatusNotFound, "Nothing is known of this message. It may be older than the history, or have left the queue."}
 		case errors.Is(err, history.ErrAmbiguous), errors.Is(err, history.ErrQuery), errors.Is(err, retry.ErrNoFilter), errors.Is(err, retry.ErrPage):
 			known = problem{http.StatusBadRequest, err.Error()}
+		case errors.Is(err, retry.ErrFull):
+			known = problem{http.StatusInsufficientStorage, "The queue is full: " + err.Error() + ". It has room again once mail was delivered or deleted."}
+		case errors.Is(err, retry.ErrCorrupt):
+			p.deps.Logger.Error("a stored message is damaged", "path", r.URL.Path, "err", err)
+			known = problem{http.StatusInternalServerError, "The stored message is damaged: " + err.Error() + ". The export of what is left is GET /api/v1/messages/ID/raw?damaged=true."}
 		default:
 			p.deps.Logger.Error("a page can't be shown", "path", r.URL.Path, "err", err)
 			known = problem{http.StatusServiceUnavailable, "The store doesn't answer: " + err.Error()}
