@@ -153,6 +153,17 @@ func TestPageTellsFullFromAway(t *testing.T) {
 	}
 }
 
+// A process that changes nothing doesn't say that nobody does: behind a Service
+// another may.
+func TestChangeOfAnotherProcess(t *testing.T) {
+	v := visit(t, newTestServer(t, testQueue(t), nil))
+	v.signIn()
+	resp, body := v.get("/queue/change")
+	if resp.StatusCode != 404 || !strings.Contains(body, "another may be at it") || !strings.Contains(body, "operator") || strings.Contains(body, "Nothing is being changed") {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
 // A dry run counts kept mail too: a real one erases it.
 func TestForgetCountsWhatIsKept(t *testing.T) {
 	srv, _, _, f := auditedServer(t, testQueue(t))

@@ -112,13 +112,13 @@ type bulkView struct {
 	Back     string
 }
 
-// bulkProgress shows how far a change is.
+// bulkProgress shows how far a change is; only the process that makes it knows.
 func (p *Page) bulkProgress(w http.ResponseWriter, r *http.Request) error {
 	p.bulks.mu.Lock()
 	b := p.bulks.last
 	p.bulks.mu.Unlock()
 	if b == nil {
-		return problem{http.StatusNotFound, "Nothing is being changed."}
+		return problem{http.StatusNotFound, "This process changes nothing. Where several serve the page, another may be at it: the queue's counts show how far it is, and once it is done the log of the process that did it has a line \"operator\"."}
 	}
 	v := bulkView{Title: actions[b.action].Title, Over: b.over(), N: b.n.Load(), Total: b.total.Load(), Back: b.back}
 	if !v.Over {
