@@ -185,6 +185,7 @@ func TestStoreThatIsAway(t *testing.T) {
 		}), retry.WorkerConfig{}, retry.WorkerDeps{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		put(t, q, "one", "a")
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if done != 1 || log.Len() > 0 {
 			t.Fatalf("%d delivered; the log: %s", done, log.String())
 		}
@@ -193,6 +194,7 @@ func TestStoreThatIsAway(t *testing.T) {
 		time.Sleep(time.Minute)
 		q.set(nil, nil)
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		if done != 2 {
 			t.Errorf("%d delivered ten seconds after the store came back", done)
 		}
