@@ -56,6 +56,7 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/deliveries/{id}/replay", s.replayOne, theQueue, nil},
 		{"POST /api/v1/deliveries/{id}/retry", s.retryOne, theQueue, nil},
 		{"GET /api/v1/deliveries/{id}/request", s.nextRequest, theQueue, nil},
+		{"GET /api/v1/deliveries/{id}/request/body", s.nextRequestBody, theQueue, nil},
 		{"GET /api/v1/deliveries/{id}/message", s.exportDelivery, theQueue, []string{"damaged"}},
 		{"POST /api/v1/replay", s.replay, theQueue, []string{"dry_run"}},
 		{"POST /api/v1/retry", s.retry, theQueue, []string{"dry_run"}},

@@ -9,6 +9,7 @@ import (
 	"postern/gateway/history"
 	"postern/gateway/preview"
 	"postern/retry"
+	"postern/webhook"
 )
 
 // exportDelivery answers with a delivery's message as an .eml file.
@@ -82,6 +83,34 @@ type requestAnswer struct {
 
 // nextRequest shows the POST that a delivery's next attempt makes.
 func (s *Server) nextRequest(w http.ResponseWriter, r *http.Request) {
+	s.withRequest(w, r, func(id string, p *webhook.Preview) error {
+		pretty, err := preview.Pretty(p, shownBody)
+		if err == nil {
+			answer(w, http.StatusOK, requestAnswer{p.Method, p.URL, preview.Fields(p), p.Length, pretty, preview.Curl(p, preview.File(id, p))})
+		}
+		return err
+	})
+}
+
+// nextRequestBody is that POST's body, octet by octet, as the file that its curl
+// command reads.
+func (s *Server) nextRequestBody(w http.ResponseWriter, r *http.Request) {
+	s.withRequest(w, r, func(id string, p *webhook.Preview) error {
+		h := w.Header()
+		h.Set("Content-Type", "application/octet-stream")
+		h.Set("Content-Disposition", `attachment; filename="`+preview.File(id, p)+`"`)
+		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+		if err := p.Write(w); err != nil { // the answer has begun: only a cut tells
+			s.deps.Logger.Error("a request's body can't be shown whole", "delivery", id, "err", err)
+			panic(http.ErrAbortHandler)
+		}
+		return nil
+	})
+}
+
+// withRequest renders the POST of the path's delivery and hands it on while its
+// message is open.
+func (s *Server) withRequest(w http.ResponseWriter, r *http.Request, do func(id string, p *webhook.Preview) error) {
 	info, _, err := s.deps.Queue.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.failed(w, r, err)
@@ -102,13 +131,10 @@ func (s *Server) nextRequest(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no endpoint "+info.Endpoint+" any more")
 		return
 	}
-	pretty := ""
 	if err == nil {
-		pretty, err = preview.Pretty(p, shownBody)
+		err = do(info.ID, p)
 	}
 	if err != nil {
 		s.failed(w, r, err)
-		return
 	}
-	answer(w, http.StatusOK, requestAnswer{p.Method, p.URL, preview.Fields(p), p.Length, pretty, preview.Curl(p, info.ID+".json")})
 }

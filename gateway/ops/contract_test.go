@@ -262,6 +262,7 @@ func TestOpenAPIErrors(t *testing.T) {
 	}{
 		{"GET", "messages/m", 409}, {"GET", "deliveries/d1/request", 200}, {"DELETE", "deliveries/d4", 409}, {"POST", "deliveries/d1/replay", 409}, {"POST", "deliveries/d2/retry", 409},
 		{"GET", "deliveries?after=x", 200}, {"GET", "messages?after=x", 400}, {"GET", "deliveries/d2/request", 404},
+		{"GET", "deliveries/d2/request/body", 404},
 	} {
 		if status, v := ask(t, srv, c.method, "/api/v1/"+c.path, ""); status != c.status {
 			t.Errorf("%s %s: %d %v", c.method, c.path, status, v)
@@ -270,5 +271,9 @@ func TestOpenAPIErrors(t *testing.T) {
 	if status, v := ask(t, srv, "GET", "/api/v1/deliveries/d1/request", ""); status != 200 || v["url"] != "https://app.example.com/?…" || !strings.Contains(v["body"].(string), `"subject": "x"`) ||
 		!strings.HasSuffix(v["curl"].(string), "@'d1.json'") {
 		t.Errorf("%d %v", status, v)
+	}
+	resp, body := get(t, srv, "/api/v1/deliveries/d1/request/body", "Authorization", "Bearer "+testToken)
+	if resp.StatusCode != 200 || !strings.HasPrefix(body, `{"type":"email.received"`) || resp.Header.Get("Content-Disposition") != `attachment; filename="d1.json"` {
+		t.Errorf("the body: %d %v %.60s", resp.StatusCode, resp.Header, body)
 	}
 }

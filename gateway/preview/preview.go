@@ -100,6 +100,20 @@ func Curl(p *webhook.Preview, file string) string {
 	return b.String()
 }
 
+// File is what a delivery's body is saved as, for Curl.
+func File(delivery string, p *webhook.Preview) string {
+	ending := ".body"
+	if strings.HasPrefix(p.Header.Get("Content-Type"), "application/json") {
+		ending = ".json"
+	}
+	return strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' {
+			return c
+		}
+		return '_'
+	}, delivery) + ending
+}
+
 // harmless reports whether a value can't be taken for anything by a shell, even
 // where somebody removes its quotes.
 func harmless(value string) bool {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
 	"strings"
 	"testing"
@@ -161,4 +162,17 @@ func FuzzShortener(f *testing.F) {
 			t.Errorf("a string of %d octets", len(v))
 		}
 	})
+}
+
+// A body's file is named by its format, and by nothing that a shell or a folder
+// takes for more than a name.
+func TestFile(t *testing.T) {
+	for _, c := range []struct{ id, media, want string }{
+		{"0m1-a", "application/json; charset=utf-8", "0m1-a.json"}, {"0m1", "multipart/form-data; boundary=x", "0m1.body"},
+		{"0m1", "message/rfc822", "0m1.body"}, {"../a'b", "application/json", "___a_b.json"},
+	} {
+		if got := File(c.id, &webhook.Preview{Header: http.Header{"Content-Type": {c.media}}}); got != c.want {
+			t.Errorf("%s of %s: %s, want %s", c.id, c.media, got, c.want)
+		}
+	}
 }

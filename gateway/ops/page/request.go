@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"postern/gateway/archive"
 	"postern/gateway/history"
@@ -41,7 +40,7 @@ func (p *Page) request(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		v := requestView{Message: r.PathValue("id"), Delivery: d.ID, Endpoint: endpoint, To: d.Recipients, Attempt: d.Attempt, Line: shown.Method + " " + shown.URL,
-			Fields: preview.Fields(shown), Body: body, File: bodyName(d.ID, shown), Size: shown.Length}
+			Fields: preview.Fields(shown), Body: body, File: preview.File(d.ID, shown), Size: shown.Length}
 		v.Curl = preview.Curl(shown, v.File)
 		p.show(w, r, http.StatusOK, "request", "The request", v)
 		return nil
@@ -57,19 +56,10 @@ func (p *Page) requestBody(w http.ResponseWriter, r *http.Request) error {
 	return p.withRequest(r.Context(), r.PathValue("id"), endpoint, d, func(shown *webhook.Preview) error {
 		h := w.Header()
 		h.Set("Content-Type", "application/octet-stream")
-		h.Set("Content-Disposition", `attachment; filename="`+bodyName(d.ID, shown)+`"`)
+		h.Set("Content-Disposition", `attachment; filename="`+preview.File(d.ID, shown)+`"`)
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		return shown.Write(w)
 	})
-}
-
-// bodyName is the file that a body is saved as.
-func bodyName(delivery string, shown *webhook.Preview) string {
-	ending := ".body"
-	if strings.HasPrefix(shown.Header.Get("Content-Type"), "application/json") {
-		ending = ".json"
-	}
-	return strings.Map(fileRune, delivery) + ending
 }
 
 // withRequest renders a stored message's POST and hands it on while the message
