@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,6 +197,37 @@ func (k *keeping) Drop(ctx context.Context, id string) error {
 	return k.Queue.Drop(ctx, id)
 }
 
+// staging counts how often a body is stored.
+type staging struct {
+	gateway.Queue
+	times atomic.Int64
+}
+
+// Stage implements gateway.Queue.
+func (s *staging) Stage(ctx context.Context, r retry.Reservation, body retry.Body) (retry.BodyRef, error) {
+	s.times.Add(1)
+	return s.Queue.Stage(ctx, r, body)
+}
+
+// TestContentIsStoredOnce: a mail out of the queue, whose octets are stored, isn't
+// stored again for the urls of its next attempt; they are good until later, though.
+func TestContentIsStoredOnce(t *testing.T) {
+	stage, kept := &staging{}, &keeping{}
+	h := deferred(t, setting{urls: madeUp, endpoints: []webhook.Config{{Name: "a", Raw: payload.URL, Defer: true}}, wrap: func(q gateway.Queue) gateway.Queue {
+		stage.Queue = q
+		kept.Queue = stage
+		return kept
+	}})
+	before := stage.times.Load()
+	h.answers(nil)
+	if o := h.gateway.Deliver(t.Context(), waitingLease(h)); o.Kind != retry.Done {
+		t.Errorf("%+v", o)
+	}
+	if again := stage.times.Load() - before; before == 0 || again != 0 || len(kept.kept) != 2 {
+		t.Errorf("stored %d times, then %d times more; kept %v", before, again, kept.kept)
+	}
+}
+
 // TestCantKeep: what can't be kept is not posted, and waits.
 func TestCantKeep(t *testing.T) {
 	kept := &keeping{err: errBroken}
@@ -282,5 +314,37 @@ func TestReservationsAreReleased(t *testing.T) {
 	k.want(250)
 	if got := last.send("MAIL", "last@client.example", "a@in.example"); !strings.HasPrefix(got, "250") {
 		t.Errorf("%q", got)
+	}
+}
+
+// reserving counts how often room is reserved.
+type reserving struct {
+	gateway.Queue
+	times atomic.Int64
+}
+
+// Reserve implements gateway.Queue.
+func (r *reserving) Reserve(ctx context.Context, n int64) (retry.Reservation, error) {
+	r.times.Add(1)
+	return r.Queue.Reserve(ctx, n)
+}
+
+// TestRoomIsReservedOnce: with ACCEPT=queue the room of a message that is as large as
+// announced, or smaller, is reserved before its first octet and kept; only a larger
+// one's is reserved anew.
+func TestRoomIsReservedOnce(t *testing.T) {
+	const message = "Subject: x\r\n\r\nx\r\n"
+	for announced, want := range map[int]int64{len(message) + 1: 1, len(message): 1, len(message) - 1: 2} {
+		q := &reserving{}
+		h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: true}, wrap: func(inner gateway.Queue) gateway.Queue { q.Queue = inner; return q }})
+		k := h.dial(h.addr, "EHLO")
+		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		k.say("DATA", 354)
+		fmt.Fprintf(k.c, "%s.\r\n", message)
+		k.want(250)
+		if got := q.times.Load(); got != want || len(h.waiting()) != 1 {
+			t.Errorf("%d octets announced for %d: reserved %d times, want %d; %d wait", announced, len(message), got, want, len(h.waiting()))
+		}
 	}
 }

@@ -215,6 +215,24 @@ func TestQueuedIsTold(t *testing.T) {
 	}
 }
 
+// TestOnlyArrivalsAreTold: of an attempt out of the queue that reached nobody nobody
+// hears.
+func TestOnlyArrivalsAreTold(t *testing.T) {
+	heard := &told{}
+	h := deferred(t, setting{reporter: heard})
+	l := waitingLease(h)
+	for _, c := range []struct {
+		code int
+		want []string
+	}{{503, nil}, {406, nil}, {200, []string{"a"}}} {
+		h.answers(status(c.code))
+		h.gateway.Deliver(t.Context(), l)
+		if got := heard.take(); !slices.Equal(got, c.want) {
+			t.Errorf("%d: told of deliveries to %q, want %q", c.code, got, c.want)
+		}
+	}
+}
+
 // TestDeadLettersOfAPartlyRejectedMessage are counted and reported at once.
 func TestDeadLettersOfAPartlyRejectedMessage(t *testing.T) {
 	heard, counts := &told{}, &counter{}

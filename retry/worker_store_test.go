@@ -241,6 +241,24 @@ func TestBreakerThatIsNotSaved(t *testing.T) {
 	})
 }
 
+// TestReplicasAreHeardWithinASecond: what another replica writes of an endpoint is
+// heeded while nothing else wakes this one and none of its breakers is open.
+func TestReplicasAreHeardWithinASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := openQueue(t)
+		defer q.Close()
+		b := retry.NewBreakers(nil, nil)
+		stop := run(t, q, script(nil), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b})
+		time.Sleep(5500 * time.Millisecond)
+		must(t, q.SaveBreaker(t.Context(), "a", retry.MarshalBreaker(retry.Breaker{State: retry.BreakerOpen, Until: time.Now().Add(time.Minute)})))
+		time.Sleep(1100 * time.Millisecond)
+		if b.Allowed("a") || !b.Allowed("b") {
+			t.Errorf("a second after another replica's breaker opened: %+v", b.Snapshot())
+		}
+		stop()
+	})
+}
+
 // TestBreakersOutliveTheProcess: they are saved when they change, again where that
 // failed, and restored; what can't be read starts closed.
 func TestBreakersOutliveTheProcess(t *testing.T) {

@@ -162,7 +162,7 @@ func eventually(t *testing.T, is func() bool) {
 	}
 }
 
-// TestHeavyMail: only large mail waits for a place among those that are parsed; with
+// TestHeavyMail: only mail above the bound waits for a place among those that are parsed; with
 // all of them in use small mail goes on.
 func TestHeavyMail(t *testing.T) {
 	b := newBench(t, nil, Deps{})
@@ -170,8 +170,9 @@ func TestHeavyMail(t *testing.T) {
 		b.heavy <- struct{}{}
 	}
 	ended := make(chan string, 2)
-	for name, size := range map[string]int{"small": 1000, "large": 2 << 20} {
-		d := b.fresh(textMail(size))
+	head := int(textMail(0).raw().Size())
+	for name, octets := range map[string]int{"small": heavyMail, "large": heavyMail + 1} {
+		d := b.fresh(textMail(octets - head))
 		go func() { b.Deliver(context.Background(), d); ended <- name }()
 	}
 	select {
