@@ -317,6 +317,36 @@ func TestReservationsAreReleased(t *testing.T) {
 	}
 }
 
+// TestWholeMailBooksItsSize: once a message is whole, what its client announced beyond
+// its size is free for others, also while the webhook thinks.
+func TestWholeMailBooksItsSize(t *testing.T) {
+	const announced = 600 << 10
+	h := newHarness(t, setting{spool: 3 * announced / 2})
+	asked, think := make(chan struct{}, 2), make(chan struct{})
+	answer := sync.OnceFunc(func() { close(think) })
+	t.Cleanup(answer)
+	h.answers(func(http.ResponseWriter, post) { asked <- struct{}{}; <-think })
+	open := func() *client {
+		k := h.dial(h.addr, "EHLO")
+		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
+		k.say("RCPT TO:<a@in.example>", 250)
+		fmt.Fprint(k.c, "DATA\r\n")
+		if code, text := k.reply(); code != 354 {
+			t.Fatal(text)
+		}
+		return k
+	}
+	first := open()
+	fmt.Fprintf(first.c, "Subject: x\r\n\r\nx\r\n.\r\n")
+	<-asked
+	second := open()
+	fmt.Fprintf(second.c, "Subject: y\r\n\r\ny\r\n.\r\n")
+	<-asked
+	answer()
+	first.want(250)
+	second.want(250)
+}
+
 // reserving counts how often room is reserved.
 type reserving struct {
 	gateway.Queue

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,6 +97,48 @@ func (unreadable) Open(context.Context, retry.BodyRef) (retry.StoredBody, error)
 }
 
 var _ archive.Bodies = unreadable{}
+
+// opening counts the stored bodies that are open.
+type opening struct {
+	gateway.Queue
+	opened atomic.Int64
+}
+
+// Open implements gateway.Queue.
+func (o *opening) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, error) {
+	b, err := o.Queue.Open(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	o.opened.Add(1)
+	return closing{b, o}, nil
+}
+
+type closing struct {
+	retry.StoredBody
+	of *opening
+}
+
+// Close implements retry.StoredBody.
+func (c closing) Close() error { c.of.opened.Add(-1); return c.StoredBody.Close() }
+
+// TestOctetsAreLetGo: however an attempt out of the queue ends, the store gets back
+// the octets that it lent, a large mail's too.
+func TestOctetsAreLetGo(t *testing.T) {
+	o := &opening{}
+	h := newHarness(t, setting{wrap: func(q gateway.Queue) gateway.Queue { o.Queue = q; return o }})
+	h.answers(status(503))
+	k := h.dial(h.addr, "EHLO")
+	k.sendMail("Subject: large\r\n\r\n"+strings.Repeat(strings.Repeat("x", 70)+"\r\n", 10_000), "a@in.example")
+	l := waitingLease(h)
+	for _, code := range []int{503, 406, 200} {
+		h.answers(status(code))
+		h.gateway.Deliver(t.Context(), l)
+		if n := o.opened.Load(); n != 0 || len(h.got()) != 1 {
+			t.Errorf("%d: %d bodies stay open, %d posts", code, n, len(h.got()))
+		}
+	}
+}
 
 // TestShutdownCutsAnAttempt: nothing is known of it, so it doesn't count, and it
 // says nothing about the endpoint.
