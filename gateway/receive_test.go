@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -195,6 +196,31 @@ func (k *keeping) Drop(ctx context.Context, id string) error {
 		return k.err
 	}
 	return k.Queue.Drop(ctx, id)
+}
+
+// cantDrop is a queue that may fail to drop content.
+type cantDrop struct {
+	gateway.Queue
+	err error
+}
+
+// Drop implements gateway.Queue.
+func (c cantDrop) Drop(ctx context.Context, id string) error {
+	return errors.Join(c.err, c.Queue.Drop(ctx, id))
+}
+
+// TestCantDrop: the log tells of content that stays, and of none that went.
+func TestCantDrop(t *testing.T) {
+	for _, err := range []error{nil, errBroken} {
+		var log bytes.Buffer
+		h := newHarness(t, setting{log: &log, urls: madeUp, endpoints: []webhook.Config{{Name: "a", Raw: payload.URL, Defer: true}}, wrap: func(q gateway.Queue) gateway.Queue { return cantDrop{q, err} }})
+		h.answers(status(406))
+		h.dial(h.addr, "EHLO").send("MAIL", "", "a@in.example")
+		h.stop()
+		if tells := strings.Contains(log.String(), "content of a refused message stays"); tells != (err != nil) {
+			t.Errorf("dropping fails: %v; the log: %s", err, log.String())
+		}
+	}
 }
 
 // staging counts how often a body is stored.
