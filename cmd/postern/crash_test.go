@@ -255,10 +255,13 @@ func TestKilledAtEveryStep(t *testing.T) {
 			l := newLedger()
 			v := newVictim(t, bin, l)
 			size := func(id string) int {
-				if crc32.ChecksumIEEE([]byte(id))%4 < 3 {
-					return 300 << 10 // spooled to a file
+				switch crc32.ChecksumIEEE([]byte(id)) % 4 {
+				case 0:
+					return 1000
+				case 1:
+					return 300 << 10 // held in memory where there is enough
 				}
-				return 1000
+				return 1300 << 10 // spooled to a file
 			}
 			v.start(point + ":3")
 			for i := range 200 {
