@@ -41,4 +41,4 @@ faults += [f"{alert['labels']['alertname']} fires" for alert in get("/api/v1/ale
 if not rules:
     faults.append("no rule was loaded")
 print(f"{shown} panels show something, empty: {', '.join(empty) or 'none'}; {len(rules)} rules evaluate")
-sys.exit("\n".join(faults))
+sys.exit("\n".join(faults) or 0)
