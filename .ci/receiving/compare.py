@@ -6,8 +6,9 @@ itself have to bring its octets: the receiver parses them by itself, so its own
 parse of the native payload's raw octets is what has to be equal. "by rule" are
 differences with a name:
 
-  utf8       the message isn't UTF-8; such parts are encoded anew for formats that
-             carry it as text, so the octets differ
+  utf8       the message isn't UTF-8, or names a charset in a way that frameworks
+             don't know; such parts are encoded anew and such names replaced for
+             formats that carry it as text, so the octets differ
   label      and its text isn't in the charset that it says; native finds the real
              one, the receiver believes the label
   address    what has not the form of an address: Postmark's lists leave it out,
@@ -20,6 +21,7 @@ differences with a name:
 """
 import base64
 import hashlib
+import pathlib
 import re
 
 VERDICTS = ("equal", "by rule", "differs", "missing")
@@ -47,6 +49,16 @@ def is_utf8(octets):
         return True
     except UnicodeDecodeError:
         return False
+
+
+# The labels of charsets that frameworks know, as the gateway has them.
+COMMON = set(re.search(r"Fields\(`([^`]*)`", pathlib.Path("gateway/mail/charset/common.go").read_text())[1].split())
+
+
+def odd_label(raw):
+    """Whether the message names a charset as frameworks don't know it."""
+    found = re.findall(rb"(?i)charset[*0 \t]*=[ \t\"']*([^\s\"';>]+)|=\?([^?*\s]+)[?*]", raw)
+    return any(label.decode("latin-1").lower() not in COMMON for pair in found for label in pair if label)
 
 
 def undecodable(name, raw):
@@ -97,7 +109,7 @@ def rails(name, payload, line):
     for eol in (b"\r\n", b"\n"):
         if line["raw_sha256"] == hashlib.sha256(b"X-Original-To: " + to + eol + raw).hexdigest():
             return "equal", []
-    if name != "rails/raw" and not is_utf8(raw):
+    if name != "rails/raw" and (not is_utf8(raw) or odd_label(raw)):
         return encoded_anew(payload["message"], line)
     return "differs", [f"stored {line['raw_size']} octets, the message has {len(raw)}"]
 
