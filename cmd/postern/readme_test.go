@@ -225,7 +225,8 @@ func newReaderWorld(t *testing.T) *readerWorld {
 		t.Fatal(err)
 	}
 	smtp, web, ops := freePort(t), freePort(t), freePort(t)
-	w := &readerWorld{ports: strings.NewReplacer("127.0.0.1:3000", web, "127.0.0.1:2525", smtp, "go run ./cmd/postern", "postern")}
+	w := &readerWorld{ports: strings.NewReplacer("127.0.0.1:3000", web, "127.0.0.1:2525", smtp, "go run ./cmd/postern", "postern",
+		">postern.rules.yaml", ">"+filepath.Join(dir, "postern.rules.yaml"))} // nothing is left in the tree
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, config.Prefix) {
 			w.env = append(w.env, kv)
