@@ -32,7 +32,7 @@ func (p *parser) calendars() {
 		}
 		for _, in := range found {
 			same := func(o calendar.Invitation) bool {
-				return o.UID == in.UID && o.Sequence == in.Sequence && o.Start == in.Start && o.Method == in.Method
+				return o.UID == in.UID && o.Sequence == in.Sequence && o.RecurrenceID == in.RecurrenceID && o.Start == in.Start && o.Method == in.Method
 			}
 			if len(p.msg.Calendar) < maxInvitations && !slices.ContainsFunc(p.msg.Calendar, same) {
 				p.msg.Calendar = append(p.msg.Calendar, in)

@@ -54,6 +54,7 @@ func (n *nativeBody) calendar(list []calendar.Invitation) {
 		n.field("uid", in.UID)
 		n.key("sequence")
 		n.int(int64(in.Sequence))
+		n.field("recurrence_id", in.RecurrenceID)
 		n.field("start", in.Start)
 		n.field("end", in.End)
 		n.field("organizer", in.Organizer)

@@ -12,9 +12,13 @@ import (
 
 // Invitation is one event (or task) of a calendar.
 type Invitation struct {
-	Method    string // REQUEST, REPLY, CANCEL, PUBLISH …; "" unknown
-	UID       string
-	Sequence  int
+	Method   string // REQUEST, REPLY, CANCEL, PUBLISH …; "" unknown
+	UID      string
+	Sequence int
+	// RecurrenceID is which occurrence of a repeated event it is about, as Start: the
+	// time at which that one stood at first (RFC 5545, 3.8.4.4); "" for all of them.
+	RecurrenceID string
+
 	Start     string // RFC 3339; a date for whole days; without offset where the zone isn't known; "" without
 	End       string // the same
 	Organizer string // address, "" unknown
@@ -50,7 +54,8 @@ func invitation(p ical.Props, method string) Invitation {
 	sequence, _ := strconv.Atoi(value(p, ical.PropSequence))
 	i := Invitation{
 		Method: method, UID: value(p, ical.PropUID), Sequence: max(0, sequence),
-		Start: moment(p.Get(ical.PropDateTimeStart), 0), Organizer: address(value(p, ical.PropOrganizer)),
+		RecurrenceID: moment(p.Get(ical.PropRecurrenceID), 0),
+		Start:        moment(p.Get(ical.PropDateTimeStart), 0), Organizer: address(p.Get(ical.PropOrganizer)),
 	}
 	for _, name := range [...]string{ical.PropDateTimeEnd, ical.PropDue} {
 		if i.End == "" {
@@ -62,12 +67,14 @@ func invitation(p ical.Props, method string) Invitation {
 			i.End = moment(p.Get(ical.PropDateTimeStart), n)
 		}
 	}
-	for _, a := range p.Values(ical.PropAttendee) {
+	attendees := p.Values(ical.PropAttendee)
+	for n := range attendees {
+		a := &attendees[n]
 		answer := strings.ToLower(a.Params.Get(ical.ParamParticipationStatus))
 		if answer == "" {
 			answer = "needs-action"
 		}
-		i.Attendees = append(i.Attendees, Attendee{address(a.Value), answer})
+		i.Attendees = append(i.Attendees, Attendee{address(a), answer})
 	}
 	return i
 }
@@ -79,9 +86,18 @@ func value(p ical.Props, name string) string {
 	return ""
 }
 
-func address(s string) string {
-	if len(s) >= 7 && strings.EqualFold(s[:7], "mailto:") {
+// address is a person's: the value's, or that of EMAIL where the value names a
+// person's entry in a server's directory, as iCloud does (RFC 7986, 6.2).
+func address(p *ical.Prop) string {
+	if p == nil {
+		return ""
+	}
+	s := strings.TrimSpace(p.Value)
+	switch email := p.Params.Get(ical.ParamEmail); {
+	case len(s) >= 7 && strings.EqualFold(s[:7], "mailto:"):
 		s = s[7:]
+	case email != "" && !strings.Contains(s, "@"):
+		s = email
 	}
 	return strings.Trim(s, " <>")
 }

@@ -128,7 +128,7 @@ func (w *rewriter) end() {
 
 func wanted(name string, event bool) bool {
 	switch name {
-	case "UID", "SEQUENCE", "DTSTART", "DTEND", "DUE", "DURATION", "ORGANIZER", "ATTENDEE":
+	case "UID", "SEQUENCE", "DTSTART", "DTEND", "DUE", "DURATION", "RECURRENCE-ID", "ORGANIZER", "ATTENDEE":
 		return event
 	}
 	return name == "METHOD"
@@ -152,7 +152,7 @@ func (w *rewriter) write(name string, params []string, value string) {
 			}
 			v = known
 		}
-		if ok && v != "" && len(v) <= maxParam && (key == "TZID" || key == "VALUE" || key == "PARTSTAT") {
+		if ok && v != "" && len(v) <= maxParam && (key == "TZID" || key == "VALUE" || key == "PARTSTAT" || key == "EMAIL") {
 			w.out.WriteString(";" + key + `="` + v + `"`)
 		}
 	}
