@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"webhook/payload":   {"gateway/mail", "gateway/mail/calendar", "gateway/mail/charset"},
 	"retry":             {},
 	"retry/engine":      {"retry"},
-	"retry/sqlite":      {"retry", "retry/engine", "retry/sqlite/place"},
+	"retry/sqlite":      {"retry", "retry/engine", "retry/sqlite/place", "retry/sqlite/wal"},
 	"retry/postgres":    {"retry", "retry/engine"},
 	"retry/queuetest":   {"retry"},
 	"retry/s3":          {"retry", "retry/engine"},
@@ -55,6 +55,7 @@ var mayImport = map[string][]string{
 
 	"retry/postgres/pgtest": {},
 	"retry/sqlite/place":    {},
+	"retry/sqlite/wal":      {},
 
 	"gateway/smtp/users":      {"gateway/smtp", "gateway/smtp/scram"},
 	"gateway/smtp/proxyproto": {},

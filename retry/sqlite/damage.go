@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"postern/retry/engine"
+	"postern/retry/sqlite/wal"
 )
 
 // A damaged store speaks. Open looks at the files before SQLite does, which
@@ -29,7 +28,7 @@ const lostFound = "lost+found"
 type damageFound struct {
 	what  string // "" nothing
 	aside string // folder with the files as they were
-	log   *walLog
+	log   *wal.Log
 }
 
 func (d *damageFound) any() bool { return d.what != "" }
@@ -42,22 +41,22 @@ func (q *Queue) path(name ...string) string {
 func (q *Queue) look() (*damageFound, error) {
 	d := &damageFound{}
 	var err error
-	if d.log, err = readWAL(q.path("queue.db-wal")); err != nil {
+	if d.log, err = wal.Read(q.path("queue.db-wal")); err != nil {
 		return nil, err
 	}
-	head, err := readStart(q.path("queue.db"), 100)
-	missing := isMissing(err) || err == nil && len(head) == 0
+	err = wal.CheckFirstPage(q.path("queue.db"))
+	missing := isMissing(err)
 	if info, statErr := os.Stat(q.path("queue.db")); statErr == nil && info.Size() == 0 {
 		missing = true
 	}
-	lost := promised(q.path("queue.db-shm"), q.path("queue.db-wal")) - d.log.whole
+	lost := wal.Promised(q.path("queue.db-shm"), q.path("queue.db-wal")) - d.log.Whole()
 	switch {
-	case missing && (len(d.log.frames) > 0 || lost > 0 || q.hasBodies()):
+	case missing && (d.log.Frames() > 0 || lost > 0 || q.hasBodies()):
 		d.what = "the database is missing"
 	case missing:
-	case err != nil || !strings.HasPrefix(string(head), "SQLite format 3\x00") || binary.BigEndian.Uint16(head[16:]) != pageSize:
+	case err != nil:
 		d.what = "the database's first page is damaged"
-	case d.log.behind():
+	case d.log.Behind():
 		d.what = "the database's log is damaged in the middle"
 	case lost > 0:
 		d.what = fmt.Sprintf("the database's log ends %d pages too early", lost)
@@ -100,22 +99,22 @@ func (q *Queue) setAside(d *damageFound) error {
 // the log holds, where nothing is missing from it; else what SQLite would have
 // read. The rest is left to salvage.
 func (q *Queue) restore(ctx context.Context, d *damageFound) error {
-	db, wal := filepath.Join(d.aside, "queue.db"), filepath.Join(d.aside, "queue.db-wal")
-	candidates := []int{d.log.whole}
-	if n := d.log.committed(); n > d.log.whole && !d.log.holes() {
-		candidates = []int{n, d.log.whole}
+	db, log := filepath.Join(d.aside, "queue.db"), filepath.Join(d.aside, "queue.db-wal")
+	candidates := []int{d.log.Whole()}
+	if n := d.log.Committed(); n > d.log.Whole() && !d.log.Holes() {
+		candidates = []int{n, d.log.Whole()}
 	}
 	for _, frames := range candidates {
 		if frames == 0 && !isFile(db) {
 			continue
 		}
 		made := q.path("queue.db.new")
-		err := image(made, db, wal, d.log, frames)
+		err := d.log.Image(made, db, log, frames)
 		if err == nil {
 			err = sound(ctx, made)
 		}
 		if err == nil {
-			q.o.Logger.Warn("a sound database was made of the damaged files", "pages_of_the_log", frames, "of", len(d.log.frames))
+			q.o.Logger.Warn("a sound database was made of the damaged files", "pages_of_the_log", frames, "of", d.log.Frames())
 			return errors.Join(os.Rename(made, q.path("queue.db")), syncDir(q.dir))
 		}
 		_ = os.Remove(made)
@@ -231,7 +230,7 @@ func (q *Queue) recoverFiles(ctx context.Context) error {
 func (q *Queue) replace(ctx context.Context, why error) error {
 	_ = q.closeDatabases() // and with them the log goes into the database
 	var err error
-	if q.damage.log, err = readWAL(q.path("queue.db-wal")); err != nil {
+	if q.damage.log, err = wal.Read(q.path("queue.db-wal")); err != nil {
 		return err
 	}
 	q.damage.what = why.Error()
@@ -248,10 +247,10 @@ func (q *Queue) replace(ctx context.Context, why error) error {
 // database doesn't.
 func (q *Queue) salvageAside(ctx context.Context) error {
 	d := q.damage
-	db, wal := filepath.Join(d.aside, "queue.db"), filepath.Join(d.aside, "queue.db-wal")
-	sources := []int{d.log.committed()}
-	if d.log.whole != sources[0] {
-		sources = append(sources, d.log.whole)
+	db, log := filepath.Join(d.aside, "queue.db"), filepath.Join(d.aside, "queue.db-wal")
+	sources := []int{d.log.Committed()}
+	if d.log.Whole() != sources[0] {
+		sources = append(sources, d.log.Whole())
 	}
 	total := salvaged{}
 	for _, frames := range sources {
@@ -259,7 +258,7 @@ func (q *Queue) salvageAside(ctx context.Context) error {
 			continue
 		}
 		from := filepath.Join(d.aside, "image.db")
-		if err := image(from, db, wal, d.log, frames); err != nil {
+		if err := d.log.Image(from, db, log, frames); err != nil {
 			return err
 		}
 		got, err := q.salvage(ctx, from)

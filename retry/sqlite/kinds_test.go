@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"postern/retry"
+	"postern/retry/sqlite/wal"
 )
 
 // wreck is a store as a kill leaves it: mail in the database, in its log and in
@@ -59,7 +60,7 @@ func (w wreck) flip(name string, at int) {
 func (w wreck) zero(page int) {
 	w.Helper()
 	b := w.read("queue.db")
-	copy(b[(page-1)*pageSize:page*pageSize], make([]byte, pageSize))
+	copy(b[(page-1)*wal.PageSize:page*wal.PageSize], make([]byte, wal.PageSize))
 	w.write("queue.db", b)
 }
 
@@ -93,9 +94,12 @@ func (w wreck) body() string {
 }
 
 // frame is where the i-th frame of the log begins.
-func frame(i int) int { return walHeader + i*frameSize }
+func frame(i int) int { return wal.HeaderSize + i*wal.FrameSize }
 
-func (w wreck) frames() int { w.Helper(); return (len(w.read("queue.db-wal")) - walHeader) / frameSize }
+func (w wreck) frames() int {
+	w.Helper()
+	return (len(w.read("queue.db-wal")) - wal.HeaderSize) / wal.FrameSize
+}
 
 // TestKindsOfDamage damages a store in every way that we could think of. Mail is
 // recovered, or the queue refuses to open, or an error says so: never nothing.
@@ -117,7 +121,7 @@ func TestKindsOfDamage(t *testing.T) {
 		{"database empty, checkpointed", false, false, func(w wreck) { w.settled(); w.cut("queue.db", 0) }},
 		{"database's first page overwritten", true, false, func(w wreck) { w.write("queue.db", append(make([]byte, 200), w.read("queue.db")[200:]...)) }},
 		{"database cut in its first page", false, false, func(w wreck) { w.cut("queue.db", 90) }},
-		{"database cut in half, checkpointed", false, false, func(w wreck) { w.settled(); w.cut("queue.db", len(w.read("queue.db"))/2/pageSize*pageSize) }},
+		{"database cut in half, checkpointed", false, false, func(w wreck) { w.settled(); w.cut("queue.db", len(w.read("queue.db"))/2/wal.PageSize*wal.PageSize) }},
 		{"database is noise", false, false, func(w wreck) { w.write("queue.db", bytes.Repeat([]byte("noise"), 20000)) }},
 		{"deliveries' page blank", false, false, func(w wreck) { w.settled(); w.zero(w.root("delivery")) }},
 		{"messages' page blank", false, false, func(w wreck) { w.settled(); w.zero(w.root("message")) }},
