@@ -61,8 +61,10 @@ var mayImport = map[string][]string{
 	"gateway/smtp/proxyproto": {},
 	"gateway/smtp/client":     {"gateway/smtp/reply"},
 	"gateway/smtp/param":      {},
+	"gateway/smtp/data":       {},
+	"gateway/smtp/limit":      {},
 	"gateway/smtp/scram":      {},
-	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/client", "gateway/smtp/param", "gateway/smtp/proxyproto", "gateway/smtp/reply", "gateway/smtp/scram"},
+	"gateway/smtp":            {"gateway/smtp/address", "gateway/smtp/client", "gateway/smtp/data", "gateway/smtp/limit", "gateway/smtp/param", "gateway/smtp/proxyproto", "gateway/smtp/reply", "gateway/smtp/scram"},
 
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},

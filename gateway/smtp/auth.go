@@ -6,9 +6,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
+	"postern/gateway/smtp/limit"
 	"postern/gateway/smtp/reply"
 	"postern/gateway/smtp/scram"
 	"postern/gateway/text"
@@ -135,7 +137,7 @@ func (s *session) authenticate(arg []byte) reply.Reply {
 }
 
 func (s *session) exchange(arg []byte) (SignIn, reply.Reply) {
-	if s.srv.signIns.barred(s.signInBlock(), time.Now()) {
+	if s.srv.signIns.Barred(s.signInNetwork(), time.Now()) {
 		return SignInBarred, replyAuthBarred
 	}
 	name, initial, hasInitial := bytes.Cut(arg, []byte(" "))
@@ -220,7 +222,7 @@ func (s *session) authFailed(err error) (SignIn, reply.Reply) {
 		return SignInMalformed, reply.New(501, reply.Enhanced{5, 5, 2}, "Not a message of this mechanism")
 	case errors.Is(err, errLineTooLong):
 		return SignInMalformed, replyAuthTooLong
-	case errors.Is(err, errSignInLine):
+	case errors.Is(err, limit.ErrLine):
 		return SignInBusy, replyAuthBusy
 	case errors.Is(err, ErrBadCredentials), errors.Is(err, scram.ErrProof):
 		return SignInWrong, s.badCredentials()
@@ -230,10 +232,12 @@ func (s *session) authFailed(err error) (SignIn, reply.Reply) {
 }
 
 func (s *session) badCredentials() reply.Reply {
-	s.srv.signIns.failed(s.signInBlock(), time.Now())
+	s.srv.signIns.Failed(s.signInNetwork(), time.Now())
 	s.srv.pause(s.srv.cfg.ErrorDelay)
 	if s.counts.auth++; reached(s.counts.auth, s.srv.cfg.MaxAuthFailures) {
 		return s.ended(EndLimit, reply.New(421, reply.Enhanced{4, 7, 0}, "Too many failed attempts to sign in"))
 	}
 	return reply.New(535, reply.Enhanced{5, 7, 8}, "Authentication credentials invalid")
 }
+
+func (s *session) signInNetwork() netip.Prefix { return limit.SignInNetwork(s.client.Addr.Addr()) }

@@ -3,9 +3,10 @@ package smtp
 import (
 	"bytes"
 	"math"
-	"postern/gateway/smtp/reply"
 
+	"postern/gateway/smtp/data"
 	"postern/gateway/smtp/param"
+	"postern/gateway/smtp/reply"
 	"postern/gateway/text"
 )
 
@@ -90,10 +91,10 @@ func (s *session) tooFar(have, n int64) bool {
 // nowhere takes the octets of a chunk that was refused.
 type nowhere struct{}
 
-func (nowhere) write([]byte) {}
+func (nowhere) Take([]byte) {}
 
 // chunk carries n octets from the wire to out.
-func (s *session) chunk(n int64, out octets) reply.Reply {
+func (s *session) chunk(n int64, out data.Taker) reply.Reply {
 	clock := s.newDataClock()
 	wide := int64(0)
 	defer func() { s.srv.memory.Free(wide) }()
@@ -102,7 +103,7 @@ func (s *session) chunk(n int64, out octets) reply.Reply {
 		if int64(len(b)) > n {
 			b = b[:n]
 		}
-		out.write(b)
+		out.Take(b)
 		s.r += len(b)
 		if n -= int64(len(b)); n == 0 {
 			return reply.Reply{}

@@ -19,7 +19,7 @@ func (s *session) finish() {
 	s.send()
 	s.hangUp()
 	s.release()
-	s.srv.connections.leaveClient(s.block)
+	s.srv.connections.LeaveClient(s.block)
 	s.srv.observer.SessionEnded(&s.client, s.end)
 	s.srv.forget(s)
 }

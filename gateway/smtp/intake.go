@@ -1,11 +1,10 @@
 package smtp
 
 import (
-	"bytes"
 	"errors"
-	"postern/gateway/smtp/reply"
 
-	"postern/gateway/text"
+	"postern/gateway/smtp/data"
+	"postern/gateway/smtp/reply"
 )
 
 // intake carries a message's octets to the sink and watches what the engine
@@ -20,13 +19,13 @@ type intake struct {
 	run    []byte // short runs that the sink doesn't have yet, from the pool
 	size   int64  // octets of content so far
 	limit  int64  // 0: none
-	header headerWatch
+	header data.Header
 	fault  reply.Reply // zero while all is well
 	err    error       // the sink's, where the fault is its 451 or 452
 }
 
-// write takes the next octets of content.
-func (in *intake) write(p []byte) {
+// Take takes the next octets of content.
+func (in *intake) Take(p []byte) {
 	in.size += int64(len(p))
 	if !in.fault.Zero() || len(p) == 0 {
 		return
@@ -67,7 +66,12 @@ func (in *intake) release() {
 
 // pass gives octets to the sink.
 func (in *intake) pass(p []byte) {
-	if in.fault = in.header.watch(p); !in.fault.Zero() {
+	switch in.header.Watch(p) {
+	case data.FaultSize:
+		in.fault = replyHeaderBig
+		return
+	case data.FaultHops:
+		in.fault = replyLoop
 		return
 	}
 	if _, err := in.sink.Write(p); err != nil {
@@ -86,58 +90,4 @@ func (in *intake) flood() bool { return beyond(in.size, in.limit) }
 // beyond: more than twice the limit, and more than 10 MiB over it.
 func beyond(n, limit int64) bool {
 	return limit > 0 && n/2 > limit && n-limit > 10<<20
-}
-
-// headerWatch follows a message's header through its windows.
-type headerWatch struct {
-	maxSize int64
-	maxHops int
-	size    int64
-	hops    int
-	prefix  [len(receivedField)]byte // the first octets of the line under way
-	n       int                      // how many of them there are
-	line    int64                    // octets of the line under way, CR and LF not counted
-	colon   bool                     // one of them is a colon
-	done    bool                     // the body has begun
-}
-
-const receivedField = "RECEIVED:"
-
-// watch reads on while in the header; the reply is zero while all is well.
-func (h *headerWatch) watch(p []byte) reply.Reply {
-	for len(p) > 0 && !h.done {
-		end := bytes.IndexByte(p, '\n')
-		text, rest := p, p[len(p):]
-		if end >= 0 {
-			text, rest = p[:end], p[end+1:]
-		}
-		h.size += int64(len(p) - len(rest))
-		if h.maxSize > 0 && h.size > h.maxSize {
-			return replyHeaderBig
-		}
-		h.n += copy(h.prefix[h.n:], text)
-		h.colon = h.colon || bytes.IndexByte(text, ':') >= 0
-		h.line += int64(len(bytes.TrimSuffix(text, crlf[:1])))
-		if end >= 0 {
-			if r := h.endLine(); !r.Zero() {
-				return r
-			}
-		}
-		p = rest
-	}
-	return reply.Reply{}
-}
-
-// endLine judges the line that just ended. A line that is no field and no
-// continuation belongs to the body of a message without an empty line.
-func (h *headerWatch) endLine() reply.Reply {
-	h.done = h.line == 0 || !h.colon && !blank(h.prefix[0])
-	if h.n == len(receivedField) && text.IsWord(h.prefix[:], receivedField) {
-		h.hops++
-	}
-	h.n, h.line, h.colon = 0, 0, false
-	if h.maxHops > 0 && h.hops >= h.maxHops {
-		return replyLoop
-	}
-	return reply.Reply{}
 }

@@ -43,7 +43,7 @@ func (s *session) readLine() ([]byte, error) {
 // peer that has our mail in hand has all of it.
 func (s *session) patience() time.Duration {
 	cfg := &s.srv.cfg
-	if s.srv.connections.crowded() && !s.turned {
+	if s.srv.connections.Crowded() && !s.turned {
 		return min(cfg.CommandTimeout, cfg.CrowdedTimeout)
 	}
 	return cfg.CommandTimeout

@@ -2,8 +2,10 @@ package smtp
 
 import (
 	"errors"
-	"postern/gateway/smtp/reply"
 	"time"
+
+	"postern/gateway/smtp/data"
+	"postern/gateway/smtp/reply"
 )
 
 // data takes a message by DATA (RFC 5321 section 4.1.1.4).
@@ -49,7 +51,7 @@ func (s *session) openBody() reply.Reply {
 		return r
 	}
 	cfg := &s.srv.cfg
-	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: headerWatch{maxSize: cfg.MaxHeader, maxHops: cfg.MaxReceived}}
+	s.body = &intake{sink: sink, pool: s.pool, limit: cfg.MaxSize, header: data.Header{MaxSize: cfg.MaxHeader, MaxHops: cfg.MaxReceived}}
 	return reply.Reply{}
 }
 
@@ -64,18 +66,18 @@ func (s *session) giveUp(r reply.Reply) {
 
 // receive reads DATA to its end. The reply is zero when the end was seen.
 func (s *session) receive() reply.Reply {
-	scanner := dataScanner{normalize: s.srv.cfg.BareLF == BareLFNormalize}
+	scanner := data.Scanner{Normalize: s.srv.cfg.BareLF == BareLFNormalize}
 	clock := s.newDataClock()
 	wide := s.widen()
 	defer func() { s.srv.memory.Free(wide) }()
 	for {
-		n, done := scanner.scan(s.buffered(), s.body)
+		n, done := scanner.Scan(s.buffered(), s.body)
 		s.r += n
-		if scanner.bare && !scanner.normalize && s.body.fault.Zero() {
+		if scanner.Bare && !scanner.Normalize && s.body.fault.Zero() {
 			s.body.fault = replyBareLF
 		}
 		if done {
-			if s.t.BareLF = scanner.bare; scanner.bare {
+			if s.t.BareLF = scanner.Bare; scanner.Bare {
 				s.happened(EventBareLFMessage)
 			}
 			return reply.Reply{}

@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"net"
 	"net/netip"
-	"postern/gateway/smtp/reply"
 	"time"
+
+	"postern/gateway/smtp/limit"
+	"postern/gateway/smtp/reply"
 )
 
 // open takes a connection up to its greeting: PROXY header, limits, TLS, early
@@ -18,8 +20,8 @@ func (s *session) open() bool {
 	if r := s.readProxy(); !r.Zero() || r.Close {
 		return s.answer(r)
 	}
-	s.block = network(s.client.Addr.Addr())
-	if !s.srv.connections.enterClient(s.block) {
+	s.block = limit.Network(s.client.Addr.Addr())
+	if !s.srv.connections.EnterClient(s.block) {
 		s.block = netip.Prefix{}
 		s.end = EndCrowded
 		return s.answer(replyClientCrowded)

@@ -75,3 +75,13 @@ var (
 	replyNeedTLS       = reply.New(530, reply.Enhanced{5, 7, 0}, "Must issue a STARTTLS command first")
 	replyNeedAuth      = reply.New(530, reply.Enhanced{5, 7, 0}, "Authentication required")
 )
+
+// sane is a handler's reply where only 2xx, 4xx and 5xx make sense: zero stays
+// zero, anything else is the handler's fault and defers.
+func sane(r reply.Reply) reply.Reply {
+	switch {
+	case r.Zero(), r.Code >= 200 && r.Code < 300, r.Code >= 400 && r.Code < 600:
+		return r
+	}
+	return replyHandlerFault
+}

@@ -84,6 +84,17 @@ func (s *session) scram(first []byte, has bool) (Identity, error) {
 	return rec.Identity, nil
 }
 
+// checkPassword asks the authenticator when the client's turn comes.
+func (s *session) checkPassword(user, password string) (id Identity, err error) {
+	s.send()
+	s.claims = user
+	err = s.srv.signIns.Check(s.ctx(), s.signInNetwork(), func() (err error) {
+		id, err = s.srv.auth.Plain(s.ctx(), user, password)
+		return err
+	})
+	return id, err
+}
+
 func newNonce() string {
 	var b [scramNonce]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"postern/gateway/smtp/limit"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown or Close.
@@ -38,9 +40,9 @@ type Server struct {
 	mechs     []mechanism
 	commands  []command
 	pool      *buffers
-	signIns   *signIns
+	signIns   *limit.SignIns
 
-	connections connectionCounter
+	connections limit.Connections
 	closing     atomic.Bool
 	cutting     atomic.Bool        // at the end of the grace: nobody waits for a client any more
 	closed      chan struct{}      // closed with closing
@@ -84,7 +86,7 @@ func NewServer(cfg Config, h Handler, opts ...Option) (*Server, error) {
 		return nil, err
 	}
 	s.collector, _ = h.(Collector)
-	s.connections.total, s.connections.perClient = int64(cfg.MaxConnections), cfg.MaxConnectionsPerClient
+	s.connections.Total, s.connections.PerClient = cfg.MaxConnections, cfg.MaxConnectionsPerClient
 	s.base, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -98,7 +100,7 @@ func (s *Server) check() error {
 		errs = append(errs, errors.New("smtp: AuthRequired needs somebody to sign in to: give WithAuthenticator"))
 	}
 	if s.auth != nil {
-		s.mechs, s.signIns = knownMechanisms(), newSignIns()
+		s.mechs, s.signIns = knownMechanisms(), limit.NewSignIns()
 		errs = append(errs, checkMechanisms(s.auth))
 	}
 	if s.tls != nil {
@@ -173,14 +175,14 @@ func (s *Server) untrack(l net.Listener) {
 func (s *Server) start(conn net.Conn, p Protocol) {
 	ses := newSession(s, conn, p)
 	s.observer.SessionStarted(&ses.client)
-	if s.memory.Crowded() || !s.connections.enter() {
+	if s.memory.Crowded() || !s.connections.Enter() {
 		ses.turnAway()
 		return
 	}
 	s.mu.Lock()
 	if s.closing.Load() {
 		s.mu.Unlock()
-		s.connections.leave()
+		s.connections.Leave()
 		_ = conn.Close()
 		s.observer.SessionEnded(&ses.client, EndShutdown)
 		return
@@ -193,7 +195,7 @@ func (s *Server) start(conn net.Conn, p Protocol) {
 
 // forget is called by a session as its last act.
 func (s *Server) forget(ses *session) {
-	s.connections.leave()
+	s.connections.Leave()
 	s.mu.Lock()
 	delete(s.sessions, ses)
 	s.mu.Unlock()

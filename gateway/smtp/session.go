@@ -150,12 +150,12 @@ func (s *session) say(r reply.Reply) {
 	if s.broken {
 		return
 	}
-	st := styleEnhanced
+	st := reply.StyleEnhanced
 	switch {
 	case s.verb == verbConnect && r.Code == 220, r.Code == 250 && isHello(s.verb):
-		st = styleBare
+		st = reply.StyleBare
 	case s.utf8 || s.t != nil && s.t.UTF8:
-		st = styleUTF8
+		st = reply.StyleUTF8
 	}
 	s.put(r, st)
 	s.srv.observer.Replied(&s.client, s.verb, r.Code)

@@ -118,11 +118,11 @@ func (c *wire) takeLine() (line []byte, ok bool) {
 }
 
 // put renders a reply into the output.
-func (c *wire) put(r reply.Reply, st style) {
+func (c *wire) put(r reply.Reply, st reply.Style) {
 	if c.out == nil {
 		c.out = c.pool.out.Get().(*[]byte)
 	}
-	*c.out = appendReply(*c.out, r, st)
+	*c.out = r.Append(*c.out, st)
 }
 
 // pending is how many octets of replies wait to be written.

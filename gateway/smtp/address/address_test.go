@@ -39,3 +39,22 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+func TestAddressString(t *testing.T) {
+	for _, c := range []struct {
+		a    Address
+		want string
+	}{
+		{Address{}, ""},
+		{Address{Local: "postmaster"}, "postmaster"},
+		{Address{Local: "a.b", Domain: "c.example"}, "a.b@c.example"},
+		{Address{Local: "a b", Domain: "c.example"}, `"a b"@c.example`},
+		{Address{Local: `a"\`, Domain: "c.example"}, `"a\"\\"@c.example`},
+		{Address{Local: "", Domain: "c.example"}, `""@c.example`},
+		{Address{Local: "ü", Domain: "[IPv6:::1]"}, "ü@[IPv6:::1]"},
+	} {
+		if got := c.a.String(); got != c.want {
+			t.Errorf("%+v is %q, want %q", c.a, got, c.want)
+		}
+	}
+}

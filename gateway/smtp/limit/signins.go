@@ -1,4 +1,4 @@
-package smtp
+package limit
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// signIns bounds what signing in may cost everybody else. Passwords are checked
+// SignIns bounds what signing in may cost everybody else. Passwords are checked
 // a few at once, the others wait in a short line; a network that failed too
 // often waits for the end of its window without being asked anything.
-type signIns struct {
+type SignIns struct {
 	slots chan struct{} // holds a value for each check under way
 
 	mu       sync.Mutex
@@ -37,34 +37,35 @@ const (
 	signInBits6     = 64               // and of IPv6
 )
 
-// errSignInLine: so many wait for a password check that one more would wait
-// too long.
-var errSignInLine = errors.New("smtp: too many wait for a password check")
+// ErrLine is returned where so many wait for a password check that one more
+// would wait too long.
+var ErrLine = errors.New("limit: too many wait for a password check")
 
-// newSignIns leaves half of the processors to those who only send mail.
-func newSignIns() *signIns {
-	return &signIns{
+// NewSignIns leaves half of the processors to those who only send mail.
+func NewSignIns() *SignIns {
+	return &SignIns{
 		slots:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		inLine: map[netip.Prefix]int{}, failures: map[netip.Prefix]*failures{},
 	}
 }
 
-// check runs a password check when its turn comes.
-func (g *signIns) check(ctx context.Context, from netip.Prefix, f func() (Identity, error)) (Identity, error) {
+// Check runs a password check when its turn comes; it returns the check's error,
+// ErrLine, or why the context ended.
+func (g *SignIns) Check(ctx context.Context, from netip.Prefix, check func() error) error {
 	if !g.enter(from) {
-		return Identity{}, errSignInLine
+		return ErrLine
 	}
 	defer g.leave(from)
 	select {
 	case g.slots <- struct{}{}:
 	case <-ctx.Done():
-		return Identity{}, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	defer func() { <-g.slots }()
-	return f()
+	return check()
 }
 
-func (g *signIns) enter(from netip.Prefix) bool {
+func (g *SignIns) enter(from netip.Prefix) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.waiting >= lineLength*cap(g.slots) || from.IsValid() && g.inLine[from] >= lineOfOne {
@@ -75,7 +76,7 @@ func (g *signIns) enter(from netip.Prefix) bool {
 	return true
 }
 
-func (g *signIns) leave(from netip.Prefix) {
+func (g *SignIns) leave(from netip.Prefix) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting--
@@ -84,8 +85,8 @@ func (g *signIns) leave(from netip.Prefix) {
 	}
 }
 
-// failed counts a failure against the network.
-func (g *signIns) failed(from netip.Prefix, now time.Time) {
+// Failed counts a failure against the network.
+func (g *SignIns) Failed(from netip.Prefix, now time.Time) {
 	if !from.IsValid() {
 		return
 	}
@@ -101,7 +102,7 @@ func (g *signIns) failed(from netip.Prefix, now time.Time) {
 }
 
 // makeRoom forgets windows that are over, or any where there are too many.
-func (g *signIns) makeRoom(now time.Time) {
+func (g *SignIns) makeRoom(now time.Time) {
 	if len(g.failures) < failureNetworks {
 		return
 	}
@@ -118,31 +119,21 @@ func (g *signIns) makeRoom(now time.Time) {
 	}
 }
 
-// barred reports whether the network failed too often of late.
-func (g *signIns) barred(from netip.Prefix, now time.Time) bool {
+// Barred reports whether the network failed too often of late.
+func (g *SignIns) Barred(from netip.Prefix, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := g.failures[from]
 	return f != nil && f.n >= maxFailures && now.Before(f.ends)
 }
 
-// signInBlock is the network that a sign-in is counted for: who guesses
+// SignInNetwork is the network that a sign-in is counted for: who guesses
 // passwords has more than one address. Invalid for a unix socket.
-func (s *session) signInBlock() netip.Prefix {
-	a := s.client.Addr.Addr()
+func SignInNetwork(a netip.Addr) netip.Prefix {
 	bits := signInBits6
 	if a.Is4() {
 		bits = signInBits4
 	}
 	p, _ := a.Prefix(bits)
 	return p
-}
-
-// checkPassword asks the authenticator when the client's turn comes.
-func (s *session) checkPassword(user, password string) (Identity, error) {
-	s.send()
-	s.claims = user
-	return s.srv.signIns.check(s.ctx(), s.signInBlock(), func() (Identity, error) {
-		return s.srv.auth.Plain(s.ctx(), user, password)
-	})
 }

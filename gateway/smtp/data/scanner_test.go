@@ -1,4 +1,4 @@
-package smtp
+package data
 
 import (
 	"bytes"
@@ -8,10 +8,18 @@ import (
 	"time"
 )
 
+// window is how many octets a session reads at once.
+const window = 64 << 10
+
+// nowhere takes runs and forgets them.
+type nowhere struct{}
+
+func (nowhere) Take([]byte) {}
+
 // collected takes runs and keeps a copy.
 type collected struct{ bytes.Buffer }
 
-func (c *collected) write(p []byte) { c.Write(p) }
+func (c *collected) Take(p []byte) { c.Write(p) }
 
 // naiveData reads DATA octet by octet, as RFC 5321 tells it: the peer that the
 // scanner is held to. n is how many octets belong to the message, its end
@@ -68,21 +76,21 @@ func brokenEnd(in []byte) int {
 // scanPieces feeds the scanner as the wire does: cut anywhere, what it didn't
 // consume comes again.
 func scanPieces(in []byte, normalize bool, next func() int) (out []byte, bare bool, n int) {
-	d := dataScanner{normalize: normalize}
+	d := Scanner{Normalize: normalize}
 	var c collected
-	var window []byte
+	var have []byte
 	for used := 0; ; {
-		k, done := d.scan(window, &c)
+		k, done := d.Scan(have, &c)
 		n += k
-		window = window[k:]
+		have = have[k:]
 		if done {
-			return c.Bytes(), d.bare, n
+			return c.Bytes(), d.Bare, n
 		}
 		if used == len(in) {
-			return c.Bytes(), d.bare, -1
+			return c.Bytes(), d.Bare, -1
 		}
 		step := min(max(1, next()), len(in)-used)
-		window = append(bytes.Clone(window), in[used:used+step]...)
+		have = append(bytes.Clone(have), in[used:used+step]...)
 		used += step
 	}
 }
@@ -99,8 +107,8 @@ func compareData(t *testing.T, in []byte, normalize bool, next func() int) {
 	}
 }
 
-// TestDataDifferential walks random strings of the octets that matter.
-func TestDataDifferential(t *testing.T) {
+// TestDifferential walks random strings of the octets that matter.
+func TestDifferential(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	alphabet := []byte("\r\n\r\n..\r\n\r\r\rab\x00")
 	for range 100_000 {
@@ -115,9 +123,9 @@ func TestDataDifferential(t *testing.T) {
 	}
 }
 
-// TestDataExhaustive walks all strings of seven octets over the alphabet of
+// TestExhaustive walks all strings of seven octets over the alphabet of
 // line ends, in one piece and octet by octet.
-func TestDataExhaustive(t *testing.T) {
+func TestExhaustive(t *testing.T) {
 	alphabet := []byte("\r\n.a")
 	const size = 7
 	in := make([]byte, size)
@@ -132,18 +140,18 @@ func TestDataExhaustive(t *testing.T) {
 	}
 }
 
-// TestDataShape: octets cost about the same however they are arranged; a
+// TestShape: octets cost about the same however they are arranged; a
 // search that begins anew at each CR costs a thousand times more.
-func TestDataShape(t *testing.T) {
+func TestShape(t *testing.T) {
 	// cost is the least of some runs, at most 40, until it is below enough: another
 	// program's turn on the processor isn't the scanner's.
 	cost := func(unit string, enough time.Duration) time.Duration {
-		in := []byte(strings.Repeat(unit, largeBuffer/len(unit)))
+		in := []byte(strings.Repeat(unit, window/len(unit)))
 		best := time.Hour
 		for run := 0; run < 5 || run < 40 && best > enough; run++ {
 			start := time.Now()
-			d := dataScanner{normalize: true}
-			d.scan(in, nowhere{})
+			d := Scanner{Normalize: true}
+			d.Scan(in, nowhere{})
 			best = min(best, time.Since(start))
 		}
 		return best
@@ -156,7 +164,7 @@ func TestDataShape(t *testing.T) {
 	}
 }
 
-func FuzzData(f *testing.F) {
+func FuzzScanner(f *testing.F) {
 	for _, s := range []string{"", ".\r\n", "a\r\n.\r\n", "\n.\n", "\r\n.\n", "\r.\r\n", "a\r\r\n.\r\nx", "..\r\n...\r\n.\r\n", "\r\n.\r", "\x00.\r\n", "a\r\r\n.\r\n", strings.Repeat("\r", maxCRs+2) + "\n.\r\n"} {
 		f.Add([]byte(s), uint8(3), true)
 		f.Add([]byte(s), uint8(0), false)
@@ -166,37 +174,12 @@ func FuzzData(f *testing.F) {
 	})
 }
 
-// TestHeaderWatch cuts headers anywhere and counts the same.
-func TestHeaderWatch(t *testing.T) {
-	const head = "Received: a\r\n b\r\nRECEIVED:c\r\nX: Received: d\r\nReceived\r\nreceived: x"
-	for _, c := range []struct {
-		name, in string
-		hops     int
-		done     bool
-	}{
-		{"fields", "Received: a\r\n b\r\nRECEIVED:c\r\nX: Received: d\r\nReceivedx: 1\r\n", 2, false},
-		{"empty line", "Received: a\r\n\r\nReceived: b\r\n", 1, true},
-		{"bare LF lines", "Received: a\n\nReceived: b\n", 1, true},
-		{"no header", "hello\r\nReceived: b\r\n", 0, true},
-		{"line without colon", head, 2, true},
-	} {
-		for cut := range len(c.in) {
-			h := headerWatch{maxHops: 100}
-			h.watch([]byte(c.in[:cut]))
-			h.watch([]byte(c.in[cut:]))
-			if h.hops != c.hops || h.done != c.done {
-				t.Errorf("%s cut at %d: hops %d done %t, want %d %t", c.name, cut, h.hops, h.done, c.hops, c.done)
-			}
-		}
-	}
-}
-
-func BenchmarkData(b *testing.B) {
+func BenchmarkScanner(b *testing.B) {
 	line := append(bytes.Repeat([]byte("x"), 76), crlf...)
-	in := bytes.Repeat(line, largeBuffer/len(line))
+	in := bytes.Repeat(line, window/len(line))
 	b.SetBytes(int64(len(in)))
 	for b.Loop() {
-		d := dataScanner{}
-		d.scan(in, nowhere{})
+		d := Scanner{}
+		d.Scan(in, nowhere{})
 	}
 }

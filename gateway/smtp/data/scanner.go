@@ -1,8 +1,13 @@
-package smtp
+// Package data reads what follows DATA: where the message ends, which dots were
+// put in for its sake (RFC 5321 section 4.5.2), how long its header is and how
+// many hops it came by. It reads windows of octets as they arrive, cut anywhere,
+// copies none of them, and gives the same answer however they are cut. Nothing
+// here fails or waits: what isn't right is noted, and the octets go on.
+package data
 
 import "bytes"
 
-// dataScanner finds the end of DATA and takes the dots out, over windows of
+// Scanner finds the end of DATA and takes the dots out, over windows of
 // octets that are handed on as they are, without a copy.
 //
 //	            +--- any line ---+
@@ -17,10 +22,10 @@ import "bytes"
 // CRLF ends the data. More than one CR before an LF is one broken line end,
 // and bare as well. A CR or LF alone marks the message, or becomes a CRLF; it
 // is never a line's end to the state machine.
-type dataScanner struct {
+type Scanner struct {
+	Normalize bool // each broken line end becomes one CRLF
+	Bare      bool // there was one
 	inLine    bool // the last octet consumed did not end a line
-	normalize bool // each broken line end becomes one CRLF
-	bare      bool // there was one
 }
 
 // maxCRs is how many CRs before an LF belong to it: no broken client makes
@@ -32,10 +37,10 @@ var (
 	endOfData = []byte(".\r\n") // at the start of a line
 )
 
-// scan consumes octets at the front of p and hands runs of content to out. It
+// Scan consumes octets at the front of p and hands runs of content to out. It
 // returns how many it consumed; the others must come again with more behind
 // them. done: the last octets consumed were the end of data.
-func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
+func (d *Scanner) Scan(p []byte, out Taker) (n int, done bool) {
 	start := 0 // of the run not handed out yet
 	lf := -1   // where the next LF is, looked for once: CRs before it must not search again
 	for n < len(p) {
@@ -43,7 +48,7 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 			if len(p)-n < 3 && bytes.HasPrefix(endOfData, p[n:]) {
 				break
 			}
-			out.write(p[start:n])
+			out.Take(p[start:n])
 			n++
 			start = n
 			if p[n] == '\r' && p[n+1] == '\n' {
@@ -64,21 +69,21 @@ func (d *dataScanner) scan(p []byte, out octets) (n int, done bool) {
 			n = at
 			break
 		}
-		n, d.inLine, d.bare = end, kind == endLone, true
-		if d.normalize {
-			out.write(p[start:at])
+		n, d.inLine, d.Bare = end, kind == endLone, true
+		if d.Normalize {
+			out.Take(p[start:at])
 			for range kind.lines(end - at) {
-				out.write(crlf)
+				out.Take(crlf)
 			}
 			start = end
 		}
 	}
-	out.write(p[start:n])
+	out.Take(p[start:n])
 	return n, false
 }
 
-// octets takes runs of a message. Empty runs are allowed.
-type octets interface{ write(p []byte) }
+// Taker takes runs of a message. A run may be empty, and is not to be kept.
+type Taker interface{ Take(p []byte) }
 
 // indexLF is where the first LF at or behind from is, or the end of p.
 func indexLF(p []byte, from int) int {
