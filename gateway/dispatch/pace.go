@@ -58,7 +58,11 @@ func (p pace) next(t trip, b bounds) pace {
 	case p.usual == 0 || typical < p.usual:
 		p.usual = typical
 	case p.slots == b.least: // what is slow with so few is slow by itself
-		p.usual += (typical - p.usual) / 16
+		wasSlow := typical > than(fine)
+		p.usual += (typical - p.usual) / 4
+		if wasSlow && typical <= than(fine) { // what was found belonged to a quicker endpoint
+			p.found = false
+		}
 	}
 	return p
 }

@@ -33,7 +33,8 @@ func TestPace(t *testing.T) {
 		"noise of a quick one":              {pace{256, ms, false}, trip{256, answers(256, 26*ms), 0}, pace{512, ms, false}},
 		"fast again, in small steps":        {pace{192, 100 * ms, true}, trip{192, answers(192, 100*ms), 0}, pace{240, 100 * ms, true}},
 		"no more than the most":             {pace{800, 100 * ms, false}, trip{800, answers(800, 100*ms), 0}, pace{1000, 100 * ms, false}},
-		"no fewer than the least":           {pace{64, 100 * ms, true}, trip{64, answers(64, 900*ms), 0}, pace{64, 150 * ms, true}},
+		"no fewer than the least":           {pace{64, 100 * ms, true}, trip{64, answers(64, 900*ms), 0}, pace{64, 300 * ms, true}},
+		"slow by itself, as one learns":     {pace{64, 400 * ms, true}, trip{64, answers(64, 700*ms), 0}, pace{64, 475 * ms, false}},
 		"one in ten fails":                  {pace{800, 100 * ms, false}, trip{800, answers(900, 100*ms), 100}, pace{1000, 100 * ms, false}},
 		"more than one in ten fails":        {pace{800, 100 * ms, false}, trip{800, answers(890, 100*ms), 110}, pace{400, 100 * ms, true}},
 		"all fail":                          {pace{800, 100 * ms, false}, trip{800, nil, 800}, pace{400, 100 * ms, true}},
@@ -73,6 +74,25 @@ func TestPaceFindsTheEndpoint(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// TestPaceFollowsAnEndpointThatChanges: one that was quick and now thinks for a
+// moment has all slots again before a second is over, and one that is in trouble
+// gets no more than the least for a while.
+func TestPaceFollowsAnEndpointThatChanges(t *testing.T) {
+	trips := func(p pace, answer time.Duration, until func(pace) bool) (n int) {
+		for n = 0; n < 100 && !until(p); n++ {
+			p = p.next(tripOf(p.slots, answer), bounds{64, 1000})
+		}
+		return n
+	}
+	quick := pace{slots: 64, usual: ms, found: true}
+	if n := trips(quick, 100*ms, func(p pace) bool { return p.slots == 1000 }); n > 9 {
+		t.Errorf("an endpoint that thinks for a moment has its slots after %d trips", n)
+	}
+	if n := trips(quick, 5*time.Second, func(p pace) bool { return p.slots > 64 }); n < 4 {
+		t.Errorf("an endpoint in trouble is given more after %d trips", n)
 	}
 }
 
