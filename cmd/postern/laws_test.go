@@ -11,7 +11,7 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {"gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/date", "gateway/mail/header", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/tnef", "gateway/mail/transfer"},
+	"gateway/mail":      {"gateway/mail/automatic", "gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/date", "gateway/mail/header", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/signals", "gateway/mail/tnef", "gateway/mail/transfer"},
 	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 	"gateway/smtp/reply":   {},
 	"gateway/smtp/address": {},
 
+	"gateway/mail/automatic":    {"gateway/mail/header"},
 	"gateway/mail/calendar":     {},
 	"gateway/mail/charset":      {},
 	"gateway/mail/date":         {"gateway/mail/header"},
@@ -76,6 +77,7 @@ var mayImport = map[string][]string{
 	"gateway/mail/htmltext":     {"gateway/mail/htmltext/css"},
 	"gateway/mail/htmltext/css": {},
 	"gateway/mail/replytext":    {},
+	"gateway/mail/signals":      {"gateway/mail/header", "gateway/mail/htmltext"},
 	"gateway/mail/tnef":         {"gateway/mail/charset"},
 	"gateway/mail/transfer":     {},
 

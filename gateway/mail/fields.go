@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"postern/gateway/mail/automatic"
 	"postern/gateway/mail/date"
 	"postern/gateway/mail/header"
 )
@@ -33,7 +34,7 @@ func (p *parser) fill(h header.Block) {
 	}
 	p.compose()
 	ct := p.dec.Parameters(h.Get("Content-Type"))
-	m.Automatic = automatic(h, ct, m)
+	m.Automatic = automatic.Of(automatic.Mail{Header: h, ContentType: ct, From: m.From, Subject: m.Subject})
 	m.Report = p.report(ct)
 	if m.Report != nil && m.Automatic == "" && m.Report.Type == DeliveryStatus {
 		m.Automatic = Bounce

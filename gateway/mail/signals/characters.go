@@ -1,79 +1,11 @@
-package mail
+package signals
 
 import (
 	"fmt"
-	"strings"
 	"unicode"
-
-	"golang.org/x/net/idna"
 
 	"postern/gateway/text"
 )
-
-// Letters of other scripts that look like Latin ones.
-const (
-	likeCyrillic = "асеорхуіјѕһԛԝԁӏАВЕКМНОРСТХУІЈЅҮԌԜԚ"
-	likeGreek    = "αορνιυκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
-	likeArmenian = "օոսհցՕՍԼ"
-	// Latin letters that look like Cyrillic ones.
-	likeLatin = "aceopxyijsABEKMHOPCTXYISJ"
-)
-
-// disguised says whether a word mixes Latin letters with ones of another script
-// so that a reader takes it for a word of one.
-func disguised(word string) bool {
-	latin, foreign, latinAlike, foreignAlike := 0, 0, 0, 0
-	for _, c := range word {
-		switch {
-		case unicode.Is(unicode.Latin, c):
-			latin++
-			if strings.ContainsRune(likeLatin, c) {
-				latinAlike++
-			}
-		case unicode.In(c, unicode.Cyrillic, unicode.Greek, unicode.Armenian):
-			foreign++
-			if looksLatin(c) {
-				foreignAlike++
-			}
-		}
-	}
-	return latin > 0 && foreign > 0 && (foreign == foreignAlike || latin == latinAlike)
-}
-
-// alike says whether a word is wholly of another script's letters that look
-// Latin.
-func alike(word string) bool {
-	n := 0
-	for _, c := range word {
-		if unicode.IsLetter(c) {
-			if !looksLatin(c) {
-				return false
-			}
-			n++
-		}
-	}
-	return n > 1
-}
-
-func looksLatin(c rune) bool { return strings.ContainsRune(likeCyrillic+likeGreek+likeArmenian, c) }
-
-// scriptsOf names the letters of a word that aren't Latin.
-func scriptsOf(word string) string {
-	var out []string
-	for _, c := range word {
-		if looksLatin(c) && len(out) < 5 {
-			out = append(out, fmt.Sprintf("U+%04X", c))
-		}
-	}
-	return "(" + strings.Join(out, " ") + ")"
-}
-
-func unicodeDomain(d string) string {
-	if u, err := idna.ToUnicode(d); err == nil {
-		return u
-	}
-	return d
-}
 
 // Bounds of invisible characters that mean nothing: padding behind a preheader,
 // words that must not break or become links.
@@ -84,7 +16,7 @@ const (
 )
 
 // characters looks for what hides in a text's characters.
-func (s *signals) characters(where, said string) {
+func (s *list) characters(where, said string) {
 	if text.IsASCII(said) {
 		return
 	}
