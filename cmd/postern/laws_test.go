@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"gateway/dispatch":  {"gateway/budget", "gateway/mail", "retry", "webhook", "webhook/payload"},
 	"gateway/turn":      {"gateway/archive", "gateway/mail", "gateway/smtp", "gateway/smtp/address", "gateway/smtp/reply", "retry"},
 	"gateway/history":   {},
+	"gateway/tables":    {},
 	"gateway/metrics":   {"gateway/budget", "gateway/directory", "gateway/dispatch", "gateway/mail", "gateway/smtp", "retry", "retry/s3", "webhook"},
 	"gateway/tracing":   {"gateway/dispatch", "gateway/history", "gateway/smtp", "retry", "webhook"},
 	"gateway/ops":       {"gateway/again", "gateway/archive", "gateway/budget", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/page", "gateway/preview", "gateway/smtp", "retry", "webhook", "webhook/payload"},
@@ -43,11 +44,11 @@ var mayImport = map[string][]string{
 	"retry/s3/s3test":   {"retry/s3"},
 
 	"gateway/history/sqlite":      {"gateway/history"},
-	"gateway/history/postgres":    {"gateway/history"},
+	"gateway/history/postgres":    {"gateway/history", "gateway/tables"},
 	"gateway/history/historytest": {"gateway/history"},
 
 	"gateway/kept/files":    {"gateway/kept", "retry", "retry/engine"},
-	"gateway/kept/postgres": {"gateway/kept", "retry", "retry/engine"},
+	"gateway/kept/postgres": {"gateway/kept", "gateway/tables", "retry", "retry/engine"},
 	"gateway/kept/kepttest": {"gateway/kept", "gateway/mail"},
 
 	"gateway/ops/audit": {},

@@ -7,15 +7,14 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"postern/gateway/history"
+	"postern/gateway/tables"
 )
 
 // schema is applied by whoever writes first; each statement may come twice.
@@ -44,9 +43,6 @@ CREATE TABLE IF NOT EXISTS postern.history_attempt (
 );
 CREATE INDEX IF NOT EXISTS history_attempt_id ON postern.history_attempt (id);`
 
-// conns is how many connections history takes: the recorder's and a reader's.
-const conns = 2
-
 // Options bound a store.
 type Options struct {
 	MaxBytes int64 // of the tables; the oldest records go first
@@ -54,9 +50,8 @@ type Options struct {
 
 // Store is a history.Store in a database.
 type Store struct {
-	o     Options
-	pool  *pgxpool.Pool
-	ready chan struct{} // holds a token until the schema is there
+	o    Options
+	pool *tables.DB
 }
 
 var _ history.Store = (*Store)(nil)
@@ -64,42 +59,18 @@ var _ history.Store = (*Store)(nil)
 // Open returns a store in the database that dsn names. It connects when it is
 // needed first, so that a database that is away stops nobody.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, errors.New("history: the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
-	}
-	cfg.MaxConns, cfg.MinConns = conns, 0
-	if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement { // a prepared statement is gone behind a pooler
-		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	pool, err := tables.Open(ctx, dsn, schema)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	s := &Store{o: o, pool: pool, ready: make(chan struct{}, 1)}
-	s.ready <- struct{}{}
-	return s, nil
+	return &Store{o: o, pool: pool}, nil
 }
 
 // prepare makes the tables, once.
 func (s *Store) prepare(ctx context.Context) error {
-	select {
-	case _, missing := <-s.ready:
-		if !missing {
-			return nil
-		}
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, schema)
-		return err
-	})
-	if err != nil {
-		s.ready <- struct{}{}
+	if err := s.pool.Prepare(ctx); err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
-	close(s.ready)
 	return nil
 }
 

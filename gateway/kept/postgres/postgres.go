@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"postern/gateway/kept"
+	"postern/gateway/tables"
 	"postern/retry"
 	"postern/retry/engine"
 )
@@ -46,7 +46,6 @@ CREATE TABLE IF NOT EXISTS postern.kept_forgotten (
 ALTER TABLE postern.kept_chunk ALTER COLUMN bytes SET STORAGE EXTERNAL;`
 
 const (
-	conns     = 2         // the keeper's and a reader's
 	chunkSize = 256 << 10 // octets of a body in one row
 	pruneStep = 1000      // messages that go in one statement
 	// sizeEvery is how often the octets are summed up: the sum reads an index of
@@ -63,9 +62,8 @@ type Options struct {
 // Store is a kept.Store in a database.
 type Store struct {
 	o      Options
-	pool   *pgxpool.Pool
-	ready  chan struct{} // holds a token until the schema is there
-	summed time.Time     // when the octets were; the keeper's goroutine only
+	pool   *tables.DB
+	summed time.Time // when the octets were; the keeper's goroutine only
 }
 
 var _ kept.Store = (*Store)(nil)
@@ -73,42 +71,21 @@ var _ kept.Store = (*Store)(nil)
 // Open returns a store in the database that dsn names. It connects when it is
 // needed first, so that a database that is away stops nobody.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
-	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
-		return nil, errors.New("kept: the address isn't one of PostgreSQL's (postgres://user:password@host/database)") // the error repeats the password
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	cfg.MaxConns, cfg.MinConns = conns, 0
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	pool, err := tables.Open(ctx, dsn, schema)
 	if err != nil {
 		return nil, fmt.Errorf("kept: %w", err)
 	}
-	s := &Store{o: o, pool: pool, ready: make(chan struct{}, 1)}
-	s.ready <- struct{}{}
-	return s, nil
+	return &Store{o: o, pool: pool}, nil
 }
 
 // prepare makes the tables, once.
 func (s *Store) prepare(ctx context.Context) error {
-	select {
-	case _, missing := <-s.ready:
-		if !missing {
-			return nil
-		}
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, schema)
-		return err
-	})
-	if err != nil {
-		s.ready <- struct{}{}
+	if err := s.pool.Prepare(ctx); err != nil {
 		return fmt.Errorf("kept: %w", err)
 	}
-	close(s.ready)
 	return nil
 }
 

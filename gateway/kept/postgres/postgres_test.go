@@ -2,12 +2,8 @@ package postgres
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"postern/gateway/kept"
 	"postern/gateway/kept/kepttest"
@@ -16,15 +12,7 @@ import (
 
 var shared pgtest.Shared
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	shared.Stop()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 func TestStore(t *testing.T) {
 	kepttest.Run(t, func(t *testing.T, maxBytes int64, c *kepttest.Clock) kept.Store {
