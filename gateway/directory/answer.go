@@ -1,6 +1,12 @@
 package directory
 
-import "postern/gateway/smtp/reply"
+import (
+	"encoding/json"
+	"net/mail"
+	"strings"
+
+	"postern/gateway/smtp/reply"
+)
 
 // Query is what is asked about an address.
 type Query struct {
@@ -25,6 +31,21 @@ type Answer struct {
 type Member struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
+}
+
+// UnmarshalJSON reads a member that a directory tells as an object, or as text:
+// "ann@in.example.com", "Ann <ann@in.example.com>".
+func (m *Member) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		type object Member // without this method
+		return json.Unmarshal(b, (*object)(m))
+	}
+	*m = Member{Address: s}
+	if a, err := mail.ParseAddress(s); err == nil && strings.Contains(s, "<") {
+		*m = Member{Name: a.Name, Address: a.Address}
+	}
+	return nil
 }
 
 // Accepted reports whether mail for the address may come.

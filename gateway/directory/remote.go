@@ -83,17 +83,20 @@ type response struct {
 	location string
 }
 
-// Recipient answers RCPT. A forwarded address is looked up once more, without
-// a further redirect; where no endpoint serves it the client is told to go
-// there itself (551).
+// Recipient answers RCPT.
 func (r *Remote) Recipient(ctx context.Context, q Query, serves func(string) bool) Answer {
 	a := r.answer(ctx, "rcpt", q)
-	if !a.Forwarded() {
-		return a
+	if a.Forwarded() {
+		return r.forward(ctx, "rcpt", q, a, serves)
 	}
-	again := q
-	again.Address = a.Address
-	second := r.answer(ctx, "rcpt", again)
+	return a
+}
+
+// forward looks the address up that another was forwarded to, without a further
+// redirect; where no endpoint serves it the client is told to go there itself (551).
+func (r *Remote) forward(ctx context.Context, op string, q Query, a Answer, serves func(string) bool) Answer {
+	q.Address = a.Address
+	second := r.answer(ctx, op, q)
 	switch {
 	case second.Code/100 == 4:
 		return second
@@ -109,13 +112,14 @@ func (r *Remote) Recipient(ctx context.Context, q Query, serves func(string) boo
 // Verify answers VRFY.
 func (r *Remote) Verify(ctx context.Context, q Query, serves func(string) bool) Answer {
 	a := r.answer(ctx, "vrfy", q)
+	if a.Forwarded() {
+		a = r.forward(ctx, "vrfy", q, a, serves)
+	}
 	switch {
 	case a.Code == 450:
 		return cannot("Cannot verify now, the directory is unavailable")
 	case a.Code == 250 && len(a.Members) > 1:
 		a.Reply = reply.New(553, reply.Enhanced{5, 1, 4}, "The name is ambiguous")
-	case a.Forwarded() && !serves(a.Address):
-		return notLocal(a.Address)
 	}
 	return a
 }

@@ -64,7 +64,7 @@ func TestRecipient(t *testing.T) {
 	}
 	r, _ := serve(t, func(w http.ResponseWriter, req *http.Request) {
 		var q request
-		if err := json.NewDecoder(req.Body).Decode(&q); err != nil || q.Op != "rcpt" || req.Header.Get("Webhook-Id") == "" {
+		if err := json.NewDecoder(req.Body).Decode(&q); err != nil || q.Op != "rcpt" && q.Op != "vrfy" || req.Header.Get("Webhook-Id") == "" {
 			t.Errorf("the question %+v, %v", q, err)
 		}
 		same := map[string]any{"address": q.Address}
@@ -110,6 +110,24 @@ func TestRecipient(t *testing.T) {
 		if a.Code != c.code || c.address != "" && a.Address != c.address || a.Endpoint != c.endpoint {
 			t.Errorf("%s: %+v, want %d %s %q", c.asked, a, c.code, c.address, c.endpoint)
 		}
+		verified := c.code
+		if c.code == 450 { // "can't verify", for a client that only asks
+			verified = 252
+		}
+		if a := r.Verify(context.Background(), Query{Address: c.asked}, serves); a.Code != verified {
+			t.Errorf("VRFY %s: %d, and RCPT %d", c.asked, a.Code, c.code)
+		}
+	}
+}
+
+// TestMembers: a directory may tell members as objects or as text.
+func TestMembers(t *testing.T) {
+	r, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"members": [{"name": "Ann", "address": "ann@x.example"}, "bob@x.example", "\"C, D\" <cd@x.example>", "<e@x.example>", "not an address"]}`)
+	})
+	want := "Ann <ann@x.example>|<bob@x.example>|C, D <cd@x.example>|<e@x.example>|<not an address>"
+	if got := strings.Join(r.Expand(context.Background(), Query{Address: "list"}).listed().Lines, "|"); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
