@@ -22,7 +22,7 @@ func (e disposition) delivered() bool { return e.already || e.Result == webhook.
 // LMTP a webhook may have answered for each.
 func dispositionOf(d *dispatch.Delivery, address string) disposition {
 	e := disposition{d.Outcome, d.AlreadyDelivered, !d.Endpoint.Defers(), d.Endpoint.Copy()}
-	r, ok := e.Recipients[address]
+	r, ok := e.ReplyTo(address)
 	if !ok || e.already {
 		return e
 	}

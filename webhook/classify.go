@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -114,7 +115,7 @@ func retryAfter(value string, now time.Time) time.Duration {
 		return 0
 	}
 	var d time.Duration
-	if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+	if n, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		d = time.Duration(min(n, uint64(maxRetryAfter/time.Second))) * time.Second
 	} else if t, err := http.ParseTime(value); err == nil {
 		d = t.Sub(now)

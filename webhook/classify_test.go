@@ -219,10 +219,21 @@ func TestRecipientReplies(t *testing.T) {
 	for _, body := range []string{
 		`{"smtp":{"recipients":{"a@x":{"code":550,"enhanced":"5.1.1","message":"no"},"b@x":"250 2.1.5 ok","c@x":{"code":99}}}}`,
 		`{"recipients":{"a@x":{"code":550,"enhanced":"5.1.1","message":"no"},"b@x":"250 2.1.5 ok"}}`,
+		"\uFEFF" + `{"smtp":{"recipients":{"a@x":{"code":"550","enhanced":"5.1.1","message":"no"},"b@x":{"code":250.0,"message":[]},"c@x":null,"d@x":7}},"recipients":[]}`,
 	} {
 		o := Classify(Answer{Status: 200, Body: []byte(body)}, Statuses{})
 		if o.Result != Delivered || len(o.Recipients) != 2 || !reflect.DeepEqual(o.Recipients["a@x"], reply.New(550, reply.Enhanced{5, 1, 1}, "no")) || o.Recipients["b@x"].Code != 250 {
 			t.Errorf("%s: %+v", body, o)
+		}
+	}
+}
+
+// TestReplyTo: an app may store addresses in small letters.
+func TestReplyTo(t *testing.T) {
+	o := Outcome{Recipients: map[string]reply.Reply{"ann@x.org": {Code: 550}, "ANN@x.org": {Code: 551}, "<bo@x.org>": {Code: 552}}}
+	for address, want := range map[string]int{"ann@x.org": 550, "ANN@x.org": 551, "Ann@X.org": 551, "Bo@x.org": 552, "cy@x.org": 0, "": 0} {
+		if r, ok := o.ReplyTo(address); r.Code != want || ok != (want != 0) {
+			t.Errorf("%s: %d %v, want %d", address, r.Code, ok, want)
 		}
 	}
 }
@@ -236,7 +247,7 @@ func TestRetryAfter(t *testing.T) {
 		"x":                    0,
 		"1e3":                  0,
 		"99999999":             maxRetryAfter,
-		"99999999999999999999": 0,
+		"99999999999999999999": maxRetryAfter,
 		now.Add(time.Hour).Format(http.TimeFormat):      time.Hour,
 		now.Add(-time.Hour).Format(http.TimeFormat):     0,
 		now.Add(48 * time.Hour).Format(http.TimeFormat): maxRetryAfter,

@@ -46,12 +46,25 @@ type client struct {
 // newClient builds the client.
 func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *client {
 	t := NewTransport(cmp.Or(ep.cfg.Concurrency, maxIdle), ep.tls, proxy)
-	r := resty.NewWithClient(&http.Client{Transport: t})
+	r := resty.NewWithClient(&http.Client{Transport: unfollowed{t}})
 	r.SetDoNotParseResponse(true) // the answer is read by us, capped
 	r.SetDisableWarn(true)
-	r.SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }))
 	r.SetPreRequestHook(install)
 	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r}
+}
+
+// unfollowed has no redirect followed. A policy of http.Client's would come too
+// late: before it is asked, http.Client wants the body once more and the Location
+// to be a URL, and where it gets neither the answer's status is lost.
+type unfollowed struct{ *http.Transport }
+
+func (t unfollowed) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := t.Transport.RoundTrip(req)
+	if err == nil {
+		req.Context().Value(requestKey{}).(*request).location = res.Header["Location"]
+		delete(res.Header, "Location")
+	}
+	return res, err
 }
 
 // post makes the POST. A kept connection that broke before an answer says
@@ -92,6 +105,9 @@ func (c *client) try(ctx context.Context, header http.Header, of *Request, timeo
 		return Answer{Err: err}, r.reused.Load() && !r.answered.Load() && isBroken(err)
 	}
 	raw := res.RawResponse
+	if r.location != nil {
+		raw.Header["Location"] = r.location
+	}
 	if raw.StatusCode == http.StatusSwitchingProtocols { // its body is the connection
 		raw.Body.Close()
 		return Answer{Status: raw.StatusCode, Header: raw.Header}, false
@@ -128,6 +144,8 @@ type request struct {
 	of     *Request
 	length int64 // of its body
 	watch  *watch
+
+	location []string // of the answer
 
 	segment  atomic.Pointer[bytes.Reader] // a body of one segment, until it was sent
 	upload   atomic.Pointer[upload]

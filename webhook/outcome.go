@@ -2,6 +2,9 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"postern/gateway/smtp/reply"
@@ -70,6 +73,20 @@ type Outcome struct {
 	Again      bool   // a kept connection broke before it answered: post it once more, as the same attempt
 	Answer     string // the beginning of a failing answer's body, for people; may hold anything
 	Err        error  // why, for people; nil when delivered
+}
+
+// ReplyTo is what the webhook answered for one recipient. It may have written the
+// address in small letters, or as a path.
+func (o Outcome) ReplyTo(address string) (reply.Reply, bool) {
+	if r, ok := o.Recipients[address]; ok {
+		return r, true
+	}
+	for _, said := range slices.Sorted(maps.Keys(o.Recipients)) {
+		if strings.EqualFold(strings.Trim(said, "<> "), address) {
+			return o.Recipients[said], true
+		}
+	}
+	return reply.Reply{}, false
 }
 
 // NotPosted is the end of a delivery of which the webhook saw nothing.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"mime"
 	"strconv"
 	"strings"
@@ -31,59 +32,62 @@ func readSaid(a Answer) (s said) {
 	if !bytes.Contains(a.Body, []byte(`"smtp"`)) && !bytes.Contains(a.Body, []byte(`"recipients"`)) {
 		return s
 	}
-	var body struct {
-		SMTP       json.RawMessage            `json:"smtp"`
-		Recipients map[string]json.RawMessage `json:"recipients"`
-	}
-	if json.Unmarshal(a.Body, &body) != nil {
-		var only struct {
-			SMTP json.RawMessage `json:"smtp"`
-		}
-		if json.Unmarshal(a.Body, &only) != nil {
-			return s
-		}
-		body.SMTP = only.SMTP
+	var body struct{ SMTP, Recipients json.RawMessage }
+	if json.Unmarshal(bytes.TrimPrefix(a.Body, byteOrderMark), &body) != nil {
+		return s
 	}
 	if s.reply == nil {
 		s.reply = jsonReply(body.SMTP, ok)
 	}
-	var inner struct {
-		Recipients map[string]json.RawMessage `json:"recipients"`
-	}
-	if json.Unmarshal(body.SMTP, &inner) == nil && len(inner.Recipients) > 0 {
+	var inner struct{ Recipients json.RawMessage }
+	if json.Unmarshal(body.SMTP, &inner) == nil && inner.Recipients != nil {
 		body.Recipients = inner.Recipients
 	}
-	for address, raw := range body.Recipients {
-		if r := jsonReply(raw, ok); r != nil {
-			if s.recipients == nil {
-				s.recipients = map[string]reply.Reply{}
-			}
-			s.recipients[address] = *r
-		}
-	}
+	s.recipients = eachReply(body.Recipients, ok)
 	return s
 }
 
+// byteOrderMark begins what some frameworks write as UTF-8.
+var byteOrderMark = []byte("\uFEFF")
+
+// eachReply reads {address: reply}.
+func eachReply(raw json.RawMessage, ok bool) map[string]reply.Reply {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(raw, &all) != nil {
+		return nil
+	}
+	var out map[string]reply.Reply
+	for address, raw := range all {
+		if r := jsonReply(raw, ok); r != nil {
+			if out == nil {
+				out = map[string]reply.Reply{}
+			}
+			out[address] = *r
+		}
+	}
+	return out
+}
+
 // jsonReply reads {"code":550,"enhanced":"5.1.1","message":"…"} or
-// "550 5.1.1 …".
+// "550 5.1.1 …". Each field is read by itself: a message that is no text must not
+// turn a refusal into a 250.
 func jsonReply(raw json.RawMessage, ok bool) *reply.Reply {
 	var line string
 	if json.Unmarshal(raw, &line) == nil && line != "" {
 		return parseReply(line, ok)
 	}
-	var r struct {
-		Code     json.Number `json:"code"`
-		Enhanced string      `json:"enhanced"`
-		Message  string      `json:"message"`
-	}
+	var r struct{ Code, Enhanced, Message json.RawMessage }
 	if json.Unmarshal(raw, &r) != nil {
 		return nil
 	}
-	code, err := strconv.Atoi(r.Code.String())
-	if err != nil {
+	code, err := strconv.ParseFloat(strings.Trim(string(r.Code), `"`), 64)
+	if err != nil || code != math.Trunc(code) || math.Abs(code) > 999 {
 		return nil
 	}
-	return fit(code, r.Enhanced, r.Message, ok)
+	var enhanced, message string
+	_ = json.Unmarshal(r.Enhanced, &enhanced)
+	_ = json.Unmarshal(r.Message, &message)
+	return fit(int(code), enhanced, message, ok)
 }
 
 // parseReply reads "550 5.1.1 No such project"; the enhanced code may be absent.

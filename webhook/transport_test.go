@@ -59,6 +59,33 @@ func TestBrokenAnswerBody(t *testing.T) {
 	}
 }
 
+// TestRedirects: none is followed, and none loses its status, wherever it points
+// to and whether or not the message is still there to be sent again.
+func TestRedirects(t *testing.T) {
+	for _, status := range []int{300, 301, 302, 303, 304, 307, 308} {
+		for _, location := range []string{"", "/elsewhere", "http://127.0.0.1:1/", "http://[::bad/", "\u00e9:"} {
+			srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if _, _ = io.Copy(io.Discard, r.Body); r.URL.Path != "/" {
+					t.Errorf("%d to %q was followed", status, location)
+				}
+				if location != "" {
+					w.Header().Set("Location", location)
+				}
+				w.WriteHeader(status)
+			})
+			s, ep := sender(t), endpoint(t, Config{URL: srv.URL + "/"})
+			r, err := s.Render(ep, delivery(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.OnSent(func() {})
+			if o := s.Post(t.Context(), r, time.Second); o.Status != status || o.Reason != ReasonMisconfigured {
+				t.Errorf("%d to %q: %+v", status, location, o)
+			}
+		}
+	}
+}
+
 func TestSwitchingProtocols(t *testing.T) {
 	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		c, _, err := w.(http.Hijacker).Hijack()
