@@ -21,21 +21,21 @@ func (w *Worker) round(ctx, attempts context.Context) (started int, wake time.Du
 	if later > 0 {
 		wake = min(wake, later)
 	}
-	ended := req
-	ended.Max, ended.Octets, ended.Expired = leaseBatch, 0, true
-	expired, err := w.q.Lease(ctx, ended)
-	if err != nil {
-		return 0, wake, err
-	}
-	for _, l := range expired {
-		w.start(attempts, l, w.expire)
-	}
 	leases, err := w.leaseDue(ctx, req)
 	if err != nil {
 		return 0, wake, err
 	}
 	for _, l := range leases {
 		w.start(attempts, l, w.attempt)
+	}
+	ended := req // after what is due: it is in no hurry
+	ended.Max, ended.Octets, ended.Expired = leaseBatch, 0, true
+	expired, err := w.q.Lease(ctx, ended)
+	if err != nil {
+		return len(leases), wake, err
+	}
+	for _, l := range expired {
+		w.start(attempts, l, w.expire)
 	}
 	if n := len(expired) + len(leases); n > 0 {
 		return n, wake, nil
@@ -58,12 +58,16 @@ func (w *Worker) leaseDue(ctx context.Context, req LeaseRequest) ([]Lease, error
 	return w.q.Lease(ctx, req)
 }
 
-// heedStore takes over what operators and other replicas wrote of endpoints: at
-// each round while a breaker is open here, else once a second at most. It says
-// how long it is until then, 0 where it has looked.
+// heedStore takes over what operators and other replicas wrote of endpoints: once
+// a second at most, and more often while a breaker is open here, which an operator
+// may close. It says how long it is until then, 0 where it has looked.
 func (w *Worker) heedStore(ctx context.Context) (later time.Duration, err error) {
 	now := w.deps.Now()
-	if later = w.heeded.Add(heedEvery).Sub(now); later > 0 && !w.deps.Breakers.anyOpen() {
+	every := heedEvery
+	if w.deps.Breakers.anyOpen() {
+		every = heedOpen
+	}
+	if later = w.heeded.Add(every).Sub(now); later > 0 {
 		return later, nil
 	}
 	states, err := w.q.Endpoints(ctx)

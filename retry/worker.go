@@ -14,6 +14,7 @@ import (
 const (
 	leaseTTL    = 2 * time.Minute  // how long an attempt's lease lasts; it is extended while the attempt runs
 	heedEvery   = time.Second      // for what others wrote of endpoints, while no breaker is open
+	heedOpen    = time.Second / 10 // while one is
 	pollEvery   = 30 * time.Second // how often the queue is looked at without a hint that something is due
 	errorPause  = time.Second      // before the next round where the store failed
 	leaseBatch  = 256              // deliveries leased in one round at most

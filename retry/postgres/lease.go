@@ -32,11 +32,14 @@ const (
 	pickExpired = `SELECT x.n, x.message, 1 AS place FROM unnest(@held::text[]) AS e (name), LATERAL (
 		SELECT n, message, expires_ms FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
 		ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED) x ORDER BY x.expires_ms LIMIT @limit`
+	anyExpired = `SELECT FROM unnest($1::text[]) AS e (name), LATERAL (
+		SELECT FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms <= $2 AND expires_ms > $3 ORDER BY expires_ms LIMIT 1) x LIMIT 1`
 	pickID = `SELECT n, message, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
 // Lease implements retry.Queue: in two round trips, one to see who has how much
-// and one to take it.
+// and one to take it. Who has no room isn't looked at: what waits for an endpoint
+// that is away costs the others nothing.
 func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
 	if q.idle() {
 		return nil, nil
@@ -46,17 +49,11 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 	if req.Expired {
 		return q.leaseExpired(ctx, req, args)
 	}
-	p := q.begin(relaxed)
-	q.endLeases(p)
-	var due []dueCount
-	p.query(func(r pgx.Rows) (err error) {
-		due, err = pgx.CollectRows(r, pgx.RowToStructByPos[dueCount])
-		return err
-	}, countDue, now, req.Max)
-	if err := q.send(ctx, p); err != nil {
+	due, err := q.lookDue(ctx, req, now)
+	if err != nil {
 		return nil, err
 	}
-	names, limits := q.shares(due, req)
+	names, limits := shares(due, req)
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -73,12 +70,15 @@ func (q *Queue) leaseExpired(ctx context.Context, req retry.LeaseRequest, args p
 	if len(held) == 0 {
 		return nil, nil
 	}
-	p := q.begin(relaxed)
-	q.endLeases(p)
-	if err := q.send(ctx, p); err != nil {
+	since := q.since(req)
+	some := false
+	err = q.ask(ctx, func(p *pipeline) {
+		p.query(func(r pgx.Rows) error { some = r.Next(); return nil }, anyExpired, held, args["now"], since)
+	})
+	if err != nil || !some {
 		return nil, err
 	}
-	args["held"], args["since"], args["limit"], args["octets"] = held, q.since(req), req.Max, 0
+	args["held"], args["since"], args["limit"], args["octets"] = held, since, req.Max, 0
 	return q.take(ctx, pickExpired, args)
 }
 
@@ -91,23 +91,64 @@ func (q *Queue) since(req retry.LeaseRequest) int64 {
 }
 
 // countDue counts what is due for each endpoint that isn't paused, as far as
-// one lease may want. The order has the server read the index of what is due.
-const countDue = `SELECT e.name, x.n FROM postern.endpoint e, LATERAL (SELECT count(*) AS n FROM (
-	SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 ORDER BY due_ms, n LIMIT $2) y) x
-	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND x.n > 0 ORDER BY e.name`
+// one lease may want, beginning after the name $3 and without the names $4. The
+// order has the server read the index of what is due; of thousands of endpoints
+// as many are looked at as a lease can take from.
+const countDue = `SELECT e.name, x.n FROM (
+	(SELECT name, paused, until_ms FROM postern.endpoint WHERE name > $3 ORDER BY name) UNION ALL
+	(SELECT name, paused, until_ms FROM postern.endpoint WHERE name <= $3 ORDER BY name)) e, LATERAL (SELECT count(*) AS n FROM (
+		SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 ORDER BY due_ms, n LIMIT $2) y) x
+	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND e.name <> ALL($4::text[]) AND x.n > 0 LIMIT $2`
 
 type dueCount struct {
 	Name string
 	N    int64
 }
 
+// lookDue says who has how much that is due and may be leased. Who comes first
+// changes with each call.
+func (q *Queue) lookDue(ctx context.Context, req retry.LeaseRequest, now int64) (due []dueCount, err error) {
+	full, err := q.full(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	err = q.ask(ctx, func(p *pipeline) {
+		p.query(func(r pgx.Rows) (err error) {
+			due, err = pgx.CollectRows(r, pgx.RowToStructByPos[dueCount])
+			return err
+		}, countDue, now, req.Max, *q.turn.Load(), full)
+	})
+	if err != nil || len(due) == 0 {
+		return nil, err
+	}
+	last := &due[0].Name
+	if len(due) >= req.Max { // there may be more after them
+		last = &due[len(due)-1].Name
+	}
+	q.turn.Store(last)
+	return due, nil
+}
+
+// full are the endpoints that can take nothing now.
+func (q *Queue) full(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
+	names := []string{}
+	if req.Room == nil {
+		return names, nil
+	}
+	states, err := q.knownEndpoints(ctx)
+	for _, e := range states {
+		if req.Room(e.Endpoint) <= 0 {
+			names = append(names, e.Endpoint)
+		}
+	}
+	return names, err
+}
+
 // shares says how much to take of each endpoint: even shares, and what one
-// doesn't need goes to the others. Who comes first changes with each call.
-func (q *Queue) shares(due []dueCount, req retry.LeaseRequest) (names []string, limits []int) {
-	turn := int(q.turn.Add(1))
+// doesn't need goes to the others.
+func shares(due []dueCount, req retry.LeaseRequest) (names []string, limits []int) {
 	want := make([]int, 0, len(due))
-	for i := range due {
-		d := due[(i+turn)%len(due)]
+	for _, d := range due {
 		n := min(int(d.N), req.Max)
 		if req.Room != nil {
 			n = min(n, req.Room(d.Name))
@@ -166,6 +207,30 @@ func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
 
 // idle says, from an account a second old at most, that nothing alive is stored.
 func (q *Queue) idle() bool { return q.usage.Get().Idle() }
+
+// ask asks something of the queue in one round trip. Where leases ran out, they
+// are given back first and it is asked again: that is seldom, and statements that
+// change rows run their triggers even where there are none.
+func (q *Queue) ask(ctx context.Context, question func(*pipeline)) error {
+	for again := false; ; again = true {
+		now, over := q.now(), false
+		p := q.begin(relaxed)
+		p.query(func(r pgx.Rows) error { over = r.Next(); return nil }, anyOver, engine.Millis(now), engine.Millis(now.Add(retry.MaxLease)))
+		question(p)
+		if err := q.send(ctx, p); err != nil || !over || again {
+			return err
+		}
+		p = q.begin(relaxed)
+		q.endLeases(p)
+		if err := q.send(ctx, p); err != nil {
+			return err
+		}
+	}
+}
+
+// anyOver finds a lease that ran out or seems to last too long.
+const anyOver = `SELECT FROM ((SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 LIMIT 1) UNION ALL
+	(SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms > $2 LIMIT 1)) x LIMIT 1`
 
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.

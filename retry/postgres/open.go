@@ -80,8 +80,8 @@ type Queue struct {
 	endings *batcher[*ending]
 	reads   *batcher[*reading]
 	objects engine.Objects
-	names   sync.Map // endpoints that have a row
-	turn    atomic.Int64
+	names   sync.Map               // endpoints that have a row
+	turn    atomic.Pointer[string] // whose turn was last, of endpoints
 
 	endpoints endpointCache
 
@@ -107,6 +107,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller(), holds: make(chan struct{}, holdsMost)}
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.setCommitMode("on")
+	q.turn.Store(new(string))
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
