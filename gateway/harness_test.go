@@ -111,7 +111,7 @@ func newHarness(t testing.TB, s setting) *harness {
 		h.must(err)
 		t.Cleanup(func() { h.queue.Close() })
 		deps.Queue, deps.Dedup = h.queue, h.queue
-		deps.Turn = turn.New(h.queue, slog.New(slog.DiscardHandler), time.Now)
+		deps.Turn = turn.New(h.queue, slog.New(slog.DiscardHandler), time.Now, nil)
 	}
 	if s.wrap != nil {
 		deps.Queue = s.wrap(deps.Queue)

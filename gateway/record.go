@@ -195,8 +195,11 @@ func (g *Gateway) recordQueued(m *message, d *dispatch.Delivery, at time.Time, o
 		return
 	}
 	a := attempted(d, at.UTC().Truncate(time.Millisecond), m.env.ID)
-	if o.Kind == retry.Done {
+	switch o.Kind {
+	case retry.Done:
 		a.Settles = history.SettledDone
+	case retry.Divided:
+		a.Settles, a.Parts = history.Divided, len(o.Parts)
 	}
 	g.deps.History.Attempt(a)
 }

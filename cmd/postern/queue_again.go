@@ -11,7 +11,6 @@ import (
 	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
 	"postern/gateway/again"
-	"postern/gateway/history"
 	"postern/gateway/kept"
 	"postern/gateway/ops/audit"
 	"postern/gateway/reload"
@@ -34,25 +33,18 @@ func (q *queueCommand) again(ctx context.Context) (err error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	var told history.Store // nil: nothing is noted
-	if h, err := app.HistoryBeside(ctx, q.cfg.Delivery); err == nil {
-		told = h
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	told, err := app.OpenTeller(ctx, q.cfg)
+	if err != nil {
 		return err
 	}
-	var attempts []history.Attempt
-	sender := app.NewSendAgain(q.cfg, q.queue, delivered, router, func(a history.Attempt) { attempts = append(attempts, a) })
-	request := again.Request{Message: q.args[0], Endpoint: q.to, SameID: q.sameID, By: operator().String()}
+	defer func() { err = errors.Join(err, told.Close()) }()
+	sender := app.NewSendAgain(q.cfg, q.queue, delivered, router, told.Tell)
+	request := again.Request{Endpoint: q.to, SameID: q.sameID, By: operator().String()}
+	if request.Message, err = told.Find(ctx, q.args[0]); err != nil {
+		return fmt.Errorf("%s: %w (postern trace tells the ids)", q.args[0], err)
+	}
 	if q.filter.Recipient != "" {
 		request.Recipients = []string{q.filter.Recipient}
-	}
-	if told != nil {
-		defer func() { err = errors.Join(err, told.Close()) }()
-		if r, err := told.Get(ctx, q.args[0]); err == nil {
-			request.Message = r.ID
-		} else if errors.Is(err, history.ErrAmbiguous) {
-			return fmt.Errorf("%s: %w (postern trace tells the ids)", q.args[0], err)
-		}
 	}
 	stop := cli.Watch(q.s.Err, func() string { return "queueing …" })
 	sent, err := sender.Send(ctx, request)
@@ -65,8 +57,5 @@ func (q *queueCommand) again(ctx context.Context) (err error) {
 	}
 	fmt.Fprintf(q.s.Out, "%d due now\n", len(sent))
 	audited(q.s, q.cfg.Process, audit.Sent, len(sent), slog.String("message", request.Message), slog.String("to", q.to), slog.Bool("same_id", q.sameID))
-	if told == nil || len(attempts) == 0 {
-		return nil
-	}
-	return told.Write(ctx, history.Batch{Attempts: attempts})
+	return nil
 }

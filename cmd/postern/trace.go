@@ -181,8 +181,8 @@ func step(line func(name, format string, args ...any), r *history.Record, e hist
 	case a == nil:
 		line(at, "SMTP %s (after %d ms)", r.Reply, r.TookMS)
 		return
-	case a.Settles == history.QueuedAgain:
-		line(at, "%s sent again by %s", a.Endpoint, a.By)
+	case !a.Settles.Posted():
+		line(at, "%s", strings.TrimSpace(a.Endpoint+" "+a.Happened()))
 		return
 	}
 	status := ""

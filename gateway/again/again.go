@@ -81,6 +81,14 @@ func New(deps Deps) *Sender { return &Sender{deps} }
 
 // Send queues the message again and lists its deliveries.
 func (s *Sender) Send(ctx context.Context, r Request) ([]Delivery, error) {
+	sent, err := s.send(ctx, r)
+	if errors.Is(err, retry.ErrCorrupt) { // it was just delivered, and the queue let go of what we read; it may be kept now
+		return s.send(ctx, r)
+	}
+	return sent, err
+}
+
+func (s *Sender) send(ctx context.Context, r Request) ([]Delivery, error) {
 	stored, err := archive.Open(ctx, s.deps.Messages, r.Message)
 	if errors.Is(err, retry.ErrNotFound) {
 		return nil, fmt.Errorf("message %s: %w", r.Message, ErrNotFound)
@@ -101,9 +109,10 @@ func (s *Sender) Send(ctx context.Context, r Request) ([]Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := s.deps.Now().UTC().Truncate(time.Millisecond) // before an attempt that comes of it
 	sent, err := s.queue(ctx, r, stored, parsed.Subject, plan)
 	if err == nil {
-		s.tell(r, sent, dead)
+		s.tell(r, at, sent, dead)
 	}
 	return sent, err
 }
@@ -212,16 +221,17 @@ func (s *Sender) queue(ctx context.Context, r Request, stored *archive.Mail, sub
 	return sent, nil
 }
 
-// tell puts what was queued into the message's story. A dead letter's is its own.
-func (s *Sender) tell(r Request, sent []Delivery, dead map[string]bool) {
+// tell puts what was queued into the message's story.
+func (s *Sender) tell(r Request, at time.Time, sent []Delivery, dead map[string]bool) {
 	if s.deps.History == nil {
 		return
 	}
 	for _, d := range sent {
+		did, settles := "sent again", history.QueuedAgain
 		if dead[d.ID] {
-			continue
+			did, settles = "replayed", history.Replayed
 		}
-		s.deps.History(history.Attempt{Message: r.Message, Delivery: d.ID, Endpoint: d.Endpoint, To: slices.Clone(d.Recipients), At: s.deps.Now().UTC().Truncate(time.Millisecond),
-			Queued: true, Reason: "sent again", Settles: history.QueuedAgain, By: r.By})
+		s.deps.History(history.Attempt{Message: r.Message, Delivery: d.ID, Endpoint: d.Endpoint, To: slices.Clone(d.Recipients), At: at,
+			Queued: true, Reason: did, Settles: settles, By: r.By})
 	}
 }

@@ -51,8 +51,11 @@ type Record struct {
 	Reply     string      `json:"reply"`             // as the client read it
 	Waiting   int         `json:"waiting,omitempty"` // deliveries that were queued and aren't settled yet
 	Dead      int         `json:"dead,omitempty"`    // deliveries that became dead letters
+	Removed   int         `json:"removed,omitempty"` // deliveries that left the queue without arriving: an operator deleted them
 	Repeats   string      `json:"repeats,omitempty"` // the message whose deliveries are in the queue already: the sender came again
 	Attempts  []Attempt   `json:"attempts"`          // oldest first; those that aren't queued came before the reply
+
+	began Counts // as it was written; nothing of it was settled yet
 }
 
 // Client is who connected.
@@ -90,19 +93,10 @@ type Attempt struct {
 	Answer   string    `json:"answer,omitempty"` // the first octets of a failing answer's body
 	// Settles says what the attempt ended, for a delivery that was waiting.
 	Settles Settlement `json:"settles,omitempty"`
-	By      string     `json:"by,omitempty"` // who had it queued again, of a QueuedAgain
+	By      string     `json:"by,omitempty"`       // who did it, of what an operator did
+	Parts   int        `json:"parts,omitempty"`    // how many deliveries it became, of one that is Divided
+	WasDead bool       `json:"was_dead,omitempty"` // it was a dead letter, of one that was Deleted
 }
-
-// Settlement is what an attempt did to a delivery that waited.
-type Settlement string
-
-// The settlements; an attempt that will be repeated has none.
-const (
-	SettledDone Settlement = "done"
-	SettledDead Settlement = "dead"
-	// QueuedAgain is no attempt: an operator had the message sent once more.
-	QueuedAgain Settlement = "queued"
-)
 
 // ErrNotFound is returned when no record has an id.
 var ErrNotFound = errors.New("history: no such message; it may be older than POSTERN_HISTORY keeps")
@@ -120,11 +114,15 @@ type Store interface {
 	// Get returns one record with all of its attempts, by its id or a unique
 	// prefix of it; ErrNotFound, ErrAmbiguous.
 	Get(ctx context.Context, id string) (Record, error)
-	// Forget removes every record that names the address, and counts them.
+	// Forget removes every record that names the address, and counts them. What
+	// ended before isn't written any more, whoever is about to Write it.
 	Forget(ctx context.Context, address string) (int, error)
 	// Prune removes what is older than before, and what is oldest while the
 	// store takes more octets than its bound.
 	Prune(ctx context.Context, before time.Time) error
+	// Unsettled lists the records of which something waits or is a dead letter,
+	// in the order of their numbers above after.
+	Unsettled(ctx context.Context, after int64, limit int) ([]Standing, error)
 	Close() error
 }
 
@@ -132,10 +130,12 @@ type Store interface {
 type Batch struct {
 	Records  []Record
 	Attempts []Attempt // out of the queue, of earlier records
+	// Corrections set records right that still stand as they are said to.
+	Corrections []Correction
 }
 
 // Len is how many things are in it.
-func (b Batch) Len() int { return len(b.Records) + len(b.Attempts) }
+func (b Batch) Len() int { return len(b.Records) + len(b.Attempts) + len(b.Corrections) }
 
 // recordOctets is what a record or an attempt takes besides its texts.
 const recordOctets = 400

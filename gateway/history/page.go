@@ -41,7 +41,7 @@ func NewPage(q Query) (*Page, error) {
 }
 
 // Rows are a result of the columns n (the record's number), data (its JSON),
-// waiting and dead, as database/sql and pgx have it. Whoever asked closes it.
+// waiting, dead and removed, as database/sql and pgx have it. Whoever asked closes it.
 type Rows interface {
 	Next() bool
 	Scan(dest ...any) error
@@ -72,14 +72,15 @@ func (p *Page) Fill(rows Rows) error {
 // ScanRecord reads a row of Rows.
 func ScanRecord(row interface{ Scan(dest ...any) error }) (n int64, r Record, err error) {
 	var data []byte
-	var waiting, dead int
-	if err := row.Scan(&n, &data, &waiting, &dead); err != nil {
+	var is Counts
+	if err := row.Scan(&n, &data, &is.Waiting, &is.Dead, &is.Removed); err != nil {
 		return 0, r, wrapped(err)
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return 0, r, fmt.Errorf("history: record %d: %w", n, err)
 	}
-	r.Waiting, r.Dead = waiting, dead
+	r.began = r.Counts()
+	r.set(is)
 	return n, r, nil
 }
 
@@ -143,7 +144,7 @@ func wrapped(err error) error {
 	return fmt.Errorf("history: %w", err)
 }
 
-// SQL is the state as a condition on the columns waiting, dead and result.
+// SQL is the state as a condition on the columns waiting, dead, removed and result.
 func (s State) SQL() string {
 	switch s {
 	case "":
@@ -152,6 +153,8 @@ func (s State) SQL() string {
 		return " AND waiting > 0"
 	case StateDead:
 		return " AND dead > 0"
+	case StateRemoved:
+		return " AND removed > 0"
 	case StateFailed:
 		return " AND result <> 'accepted'"
 	case State(Accepted):

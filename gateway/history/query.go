@@ -40,12 +40,13 @@ type State string
 const (
 	StateWaiting State = "waiting" // something of it is in the queue
 	StateDead    State = "dead"    // something of it is a dead letter
+	StateRemoved State = "removed" // something of it left the queue without arriving
 	StateFailed  State = "failed"  // refused, deferred, aborted or a failed AUTH
 )
 
 // States is each value that a Query takes.
 func States() []State {
-	all := []State{StateWaiting, StateDead, StateFailed}
+	all := []State{StateWaiting, StateDead, StateRemoved, StateFailed}
 	for _, r := range Results() {
 		all = append(all, State(r))
 	}
@@ -125,6 +126,8 @@ func (s State) Fits(r *Record) bool {
 		return r.Waiting > 0
 	case StateDead:
 		return r.Dead > 0
+	case StateRemoved:
+		return r.Removed > 0
 	case StateFailed:
 		return r.Result != Accepted
 	}

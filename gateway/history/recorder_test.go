@@ -45,7 +45,7 @@ func run(cfg history.Config, s history.Store, log *strings.Builder) (*history.Re
 
 func TestRecorderBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &flaky{Ring: history.NewRing(5000, 1<<24)}
+		s := &flaky{Ring: history.NewRing(5000, 1<<24, time.Now)}
 		r, end := run(history.Config{Keep: time.Hour}, s, &strings.Builder{})
 		for n := range 3 {
 			r.Transaction(historytest.Record(n))
@@ -79,7 +79,7 @@ func TestRecorderBatches(t *testing.T) {
 func TestRecorderDropsAndSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
-		s := &flaky{Ring: history.NewRing(10, 1<<20), broken: errors.New("no disk")}
+		s := &flaky{Ring: history.NewRing(10, 1<<20, time.Now), broken: errors.New("no disk")}
 		r, end := run(history.Config{Keep: time.Hour}, s, &log)
 		defer end()
 		for range 3 {
@@ -115,7 +115,7 @@ func TestRecorderIsBounded(t *testing.T) {
 
 func TestRecorderShowsLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := history.NewRing(10, 1<<20)
+		s := history.NewRing(10, 1<<20, time.Now)
 		domain := func(a string) string { return a[strings.LastIndexByte(a, '@')+1:] }
 		r, end := run(history.Config{Keep: time.Hour, Show: domain}, s, &strings.Builder{})
 		rec := historytest.Record(1)

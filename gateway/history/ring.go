@@ -20,11 +20,14 @@ const (
 type Ring struct {
 	records int
 	octets  int
+	now     func() time.Time
 
 	mu    sync.Mutex
 	next  int64 // the number of the next record
 	items []numbered
 	used  int // octets, about
+	// forgotten is when each address was, in lower case.
+	forgotten map[string]time.Time
 }
 
 type numbered struct {
@@ -32,8 +35,13 @@ type numbered struct {
 	Record
 }
 
+// ringForgotten is how many people a ring remembers to have forgotten at most.
+const ringForgotten = 10_000
+
 // NewRing returns an empty ring of at most so many records and octets.
-func NewRing(records, octets int) *Ring { return &Ring{records: records, octets: octets, next: 1} }
+func NewRing(records, octets int, now func() time.Time) *Ring {
+	return &Ring{records: records, octets: octets, now: now, next: 1, forgotten: map[string]time.Time{}}
+}
 
 var _ Store = (*Ring)(nil)
 
@@ -41,13 +49,21 @@ var _ Store = (*Ring)(nil)
 func (g *Ring) Write(_ context.Context, b Batch) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, r := range b.Records {
-		g.items = append(g.items, numbered{g.next, r})
+	for i := range b.Records {
+		r := &b.Records[i]
+		if g.isForgotten(r) {
+			continue
+		}
+		r.began = r.Counts()
+		g.items = append(g.items, numbered{g.next, *r})
 		g.next++
 		g.used += r.weight()
 	}
 	for i := range b.Attempts {
 		g.add(&b.Attempts[i])
+	}
+	for i := range b.Corrections {
+		g.correct(&b.Corrections[i])
 	}
 	over := 0
 	for used := g.used; over < len(g.items) && (len(g.items)-over > g.records || used > g.octets); over++ {
@@ -63,10 +79,34 @@ func (g *Ring) add(a *Attempt) {
 		if r := &g.items[i].Record; r.ID == a.Message {
 			g.used += a.weight()
 			r.Attempts = append(slices.Clip(r.Attempts), *a)
-			r.Settle(*a)
+			r.set(r.Counts().Settle(a))
 			return
 		}
 	}
+}
+
+// correct sets a record right that stands as the correction says.
+func (g *Ring) correct(c *Correction) {
+	for i := range g.items {
+		r := &g.items[i].Record
+		if r.ID != c.Message || r.Waiting != c.Waiting || r.Dead != c.Dead {
+			continue
+		}
+		if r.set(c.Is); c.Told != nil {
+			g.used += c.Told.weight()
+			r.Attempts = append(slices.Clip(r.Attempts), *c.Told)
+		}
+		return
+	}
+}
+
+// isForgotten reports whether somebody whom the record names was forgotten since
+// it ended.
+func (g *Ring) isForgotten(r *Record) bool {
+	return len(g.forgotten) > 0 && slices.ContainsFunc(r.addresses(), func(a string) bool {
+		at, ok := g.forgotten[strings.ToLower(a)]
+		return ok && !r.At.After(at)
+	})
 }
 
 // drop forgets the oldest n.
@@ -75,26 +115,6 @@ func (g *Ring) drop(n int) {
 		g.used -= r.weight()
 	}
 	g.items = slices.Delete(g.items, 0, n)
-}
-
-// Settle counts what an attempt settled. Where nothing was waiting, a dead
-// letter had been replayed.
-func (r *Record) Settle(a Attempt) {
-	replayed := r.Waiting == 0
-	switch {
-	case a.Settles == "":
-		return
-	case a.Settles == QueuedAgain:
-		r.Waiting++
-		return
-	case a.Settles == SettledDead && replayed:
-		r.Dead = max(r.Dead, 1)
-	case a.Settles == SettledDead:
-		r.Dead++
-	case replayed:
-		r.Dead = max(r.Dead-1, 0)
-	}
-	r.Waiting = max(r.Waiting-1, 0)
 }
 
 // Find implements Store.
@@ -161,6 +181,10 @@ func (r *Record) clone() Record {
 func (g *Ring) Forget(_ context.Context, address string) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if len(g.forgotten) >= ringForgotten {
+		clear(g.forgotten)
+	}
+	g.forgotten[strings.ToLower(address)] = g.now()
 	n := 0
 	g.items = slices.DeleteFunc(g.items, func(r numbered) bool {
 		if !r.Names(address) {
@@ -183,6 +207,19 @@ func (g *Ring) Prune(_ context.Context, before time.Time) error {
 	}
 	g.drop(n)
 	return nil
+}
+
+// Unsettled implements Store.
+func (g *Ring) Unsettled(_ context.Context, after int64, limit int) ([]Standing, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var all []Standing
+	for _, item := range g.items {
+		if item.n > after && len(all) < limit && (item.Waiting > 0 || item.Dead > 0) {
+			all = append(all, Standing{item.n, item.ID, item.Waiting, item.Dead})
+		}
+	}
+	return all, nil
 }
 
 // Close implements Store.

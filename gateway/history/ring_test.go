@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -12,11 +13,13 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestRing(t *testing.T) {
-	historytest.Run(t, func(*testing.T) history.Store { return history.NewRing(history.RingRecords, history.RingOctets) })
+	historytest.Run(t, func(*testing.T) history.Store {
+		return history.NewRing(history.RingRecords, history.RingOctets, time.Now)
+	})
 }
 
 func TestRingIsBounded(t *testing.T) {
-	ring := history.NewRing(3, 1<<20)
+	ring := history.NewRing(3, 1<<20, time.Now)
 	var b history.Batch
 	for n := range 5 {
 		b.Records = append(b.Records, historytest.Record(n))

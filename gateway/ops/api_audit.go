@@ -44,31 +44,6 @@ func selected(f retry.Filter) []slog.Attr {
 	return append(attrs, slog.Bool("all", f.All))
 }
 
-// dry answers a request that only asks how many deliveries it would change, and
-// reports whether it was one.
-func (s *Server) dry(w http.ResponseWriter, r *http.Request, f retry.Filter, state retry.State) bool {
-	dry, ok := dryRun(w, r)
-	if !dry || !ok {
-		return !ok
-	}
-	switch {
-	case f.Empty() && !f.All:
-		s.failed(w, r, retry.ErrNoFilter)
-		return true
-	case f.State != "" && f.State != state:
-		answer(w, http.StatusOK, dryAnswer{true, 0})
-		return true
-	}
-	f.State = state
-	n, err := retry.Count(r.Context(), s.deps.Queue, f, 0)
-	if err != nil {
-		s.failed(w, r, err)
-		return true
-	}
-	answer(w, http.StatusOK, dryAnswer{true, n})
-	return true
-}
-
 // dryRun reads the parameter; if it can't, it has answered. One without a value is
 // no answer to whether something may be changed.
 func dryRun(w http.ResponseWriter, r *http.Request) (dry, ok bool) {

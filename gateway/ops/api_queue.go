@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"postern/gateway/ops/audit"
+	"postern/gateway/ops/change"
 	"postern/retry"
 )
 
@@ -101,16 +102,7 @@ func (s *Server) doReplay(w http.ResponseWriter, r *http.Request, req replayRequ
 	if !req.Due.IsZero() {
 		wait = max(req.Due.Sub(s.deps.Now()), 0)
 	}
-	if s.dry(w, r, f, retry.Dead) {
-		return
-	}
-	n, err := s.deps.Queue.Replay(r.Context(), f, req.To, wait)
-	if err != nil {
-		s.failed(w, r, err)
-		return
-	}
-	s.audit(r, audit.Replayed, n, append(selected(f), slog.String("to", req.To))...)
-	answer(w, http.StatusOK, map[string]int{"replayed": n})
+	s.do(w, r, change.Request{Verb: change.Replay, Filter: f, To: req.To, Wait: wait}, audit.Replayed, "replayed", slog.String("to", req.To))
 }
 
 // retryRequest says which waiting deliveries are due now, and over how long
@@ -153,16 +145,36 @@ func (s *Server) doRetry(w http.ResponseWriter, r *http.Request, req retryReques
 			return
 		}
 	}
-	if s.dry(w, r, f, retry.Due) {
+	s.do(w, r, change.Request{Verb: change.Retry, Filter: f, Spread: spread}, audit.Retried, "due", slog.Duration("spread", spread))
+}
+
+// do makes a change, or answers how many deliveries it would change, and counts
+// them in the answer under a name.
+func (s *Server) do(w http.ResponseWriter, r *http.Request, req change.Request, did, counted string, what ...slog.Attr) {
+	dry, ok := dryRun(w, r)
+	if !ok {
 		return
 	}
-	n, err := s.deps.Queue.RetryNow(r.Context(), f, spread)
+	if dry {
+		n, err := s.change.Count(r.Context(), req)
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		answer(w, http.StatusOK, dryAnswer{true, n})
+		return
+	}
+	req.By = s.who(r).String()
+	still := http.NewResponseController(w)
+	n, err := s.change.Do(r.Context(), req, func(int) { _ = still.SetWriteDeadline(time.Now().Add(answerTimeout)) })
+	if n > 0 || err == nil {
+		s.audit(r, did, n, append(selected(req.Filter), what...)...)
+	}
 	if err != nil {
 		s.failed(w, r, err)
 		return
 	}
-	s.audit(r, audit.Retried, n, append(selected(f), slog.Duration("spread", spread))...)
-	answer(w, http.StatusOK, map[string]int{"due": n})
+	answer(w, http.StatusOK, map[string]int{counted: n})
 }
 
 func (s *Server) configured(endpoint string) bool {
@@ -200,16 +212,7 @@ func (s *Server) doDelete(w http.ResponseWriter, r *http.Request, req filter) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if s.dry(w, r, f, f.State) {
-		return
-	}
-	n, err := s.deps.Queue.Delete(r.Context(), f)
-	if err != nil {
-		s.failed(w, r, err)
-		return
-	}
-	s.audit(r, audit.Deleted, n, selected(f)...)
-	answer(w, http.StatusOK, map[string]int{"deleted": n})
+	s.do(w, r, change.Request{Verb: change.Delete, Filter: f}, audit.Deleted, "deleted")
 }
 
 func (s *Server) stats(w http.ResponseWriter, r *http.Request) {

@@ -14,6 +14,8 @@ import (
 
 	"postern/gateway/archive"
 	"postern/gateway/content"
+	"postern/gateway/history"
+	"postern/gateway/ops/change"
 	"postern/gateway/ops/page"
 	"postern/gateway/preview"
 	"postern/retry"
@@ -51,6 +53,9 @@ type Config struct {
 // Deps are the parts that the server shows.
 type Deps struct {
 	Queue Queue // nil: there is no queue
+	// Tell puts what an operator did to a delivery into the history; nil: there is
+	// none.
+	Tell func(a history.Attempt)
 	// Messages is where stored messages are; nil: in the queue alone.
 	Messages  archive.Messages
 	Again     AgainSender // nil without a queue
@@ -80,6 +85,7 @@ type Server struct {
 	cfg     Config
 	deps    Deps
 	started time.Time
+	change  *change.Changer // nil without a queue
 	page    *page.Page
 	handler http.Handler
 }
@@ -102,6 +108,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps.Now = time.Now
 	}
 	s := &Server{cfg: cfg, deps: deps, started: deps.Now()}
+	if deps.Queue != nil {
+		s.change = change.New(deps.Queue, deps.Tell, deps.Now)
+	}
 	var err error
 	if s.page, err = s.newPage(); err != nil {
 		return nil, err
@@ -120,7 +129,7 @@ func (s *Server) newPage() (*page.Page, error) {
 	d := page.Deps{Token: s.token, History: s.deps.History, Breakers: s.deps.Breakers, Ready: s.deps.Ready, Degraded: s.deps.Degraded, Live: s.deps.Live,
 		Logger: s.deps.Logger, Now: s.deps.Now}
 	if s.deps.Queue != nil {
-		d.Queue, d.Messages, d.Preview = s.deps.Queue, s.deps.Messages, s.deps.Preview
+		d.Queue, d.Messages, d.Preview, d.Change = s.deps.Queue, s.deps.Messages, s.deps.Preview, s.change
 	}
 	if s.deps.Again != nil {
 		d.Again = s.deps.Again

@@ -357,7 +357,7 @@ func TestStatsAndTrouble(t *testing.T) {
 func testHistory(t *testing.T) *history.Ring {
 	t.Helper()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	ring := history.NewRing(100, 1<<20)
+	ring := history.NewRing(100, 1<<20, time.Now)
 	attempt := history.Attempt{Delivery: "d1", Endpoint: "app", To: []string{"a@example.com"}, At: at, N: 1, Status: 503, Reason: "unavailable", Answer: "<b>later</b>"}
 	err := ring.Write(t.Context(), history.Batch{Records: []history.Record{
 		{ID: "m1", At: at, From: "s@example.org", To: []history.Recipient{{Address: "a@example.com"}}, Subject: "x", Result: history.Accepted, Reply: "250 2.0.0 Taken as m1",

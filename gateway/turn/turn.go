@@ -47,11 +47,19 @@ type Collector struct {
 	queue Queue
 	log   *slog.Logger
 	now   func() time.Time
+	told  Told
 }
 
-// New returns a collector.
-func New(q Queue, log *slog.Logger, now func() time.Time) *Collector {
-	return &Collector{queue: q, log: log, now: now}
+// Told hears what became of a mail that was offered to a client: taken says that it
+// is the client's now.
+type Told func(l retry.Lease, a retry.Attempt, taken bool)
+
+// New returns a collector; told is nil where nobody wants to hear.
+func New(q Queue, log *slog.Logger, now func() time.Time, told Told) *Collector {
+	if told == nil {
+		told = func(retry.Lease, retry.Attempt, bool) {}
+	}
+	return &Collector{queue: q, log: log, now: now, told: told}
 }
 
 var (
@@ -186,6 +194,7 @@ func (c *collection) settle(h *held, code int, text string, err error) {
 		c.handedOver(h.lease, a)
 		return
 	}
+	c.told(h.lease, a, false)
 	c.release(h.lease, a)
 }
 
@@ -196,6 +205,7 @@ func (c *collection) handedOver(l retry.Lease, a retry.Attempt) {
 		c.log.Error("a mail was handed over, but the queue keeps it: it may be delivered again", "delivery", l.ID, "err", err)
 		return
 	}
+	c.told(l, a, true)
 	c.log.Info("mail handed over", "delivery", l.ID, "auth", c.by)
 }
 

@@ -58,7 +58,7 @@ func put(t *testing.T, q *sqlite.Queue, id, endpoint string, env mail.Envelope, 
 	must(t, err)
 }
 
-func collector(q Queue) *Collector { return New(q, slog.New(slog.DiscardHandler), time.Now) }
+func collector(q Queue) *Collector { return New(q, slog.New(slog.DiscardHandler), time.Now, nil) }
 
 func collect(t *testing.T, q Queue, endpoints ...string) smtp.Collection {
 	t.Helper()
@@ -318,9 +318,32 @@ func TestCantSettle(t *testing.T) {
 	}
 }
 
+// What became of an offered mail is told once: that it was taken only where the
+// queue let go of it.
+func TestTold(t *testing.T) {
+	for _, c := range []struct {
+		code  int
+		err   error
+		fails bool
+		want  string
+	}{{250, nil, false, "d-m taken 250 "}, {250, nil, true, ""}, {451, nil, false, "d-m left 451 "}, {0, io.ErrUnexpectedEOF, false, "d-m left 0 "}} {
+		q := store(t)
+		put(t, q, "m", "theirs", mail.Envelope{}, "x")
+		said := ""
+		told := func(l retry.Lease, a retry.Attempt, taken bool) {
+			said += fmt.Sprintf("%s %s %d ", l.ID, map[bool]string{true: "taken", false: "left"}[taken], a.Status)
+		}
+		col, _ := New(&failing{Queue: q, settle: c.fails}, slog.New(slog.DiscardHandler), time.Now, told).Collect(t.Context(), &smtp.Client{Auth: "ann", Collect: []string{"theirs"}})
+		next(t, col).Settle(t.Context(), c.code, "", c.err)
+		if said != c.want {
+			t.Errorf("%d, %v, the queue fails: %v: told %q, want %q", c.code, c.err, c.fails, said, c.want)
+		}
+	}
+}
+
 // logging is a collector that writes its log to w.
 func logging(q Queue, w io.Writer) *Collector {
-	return New(q, slog.New(slog.NewTextHandler(w, nil)), time.Now)
+	return New(q, slog.New(slog.NewTextHandler(w, nil)), time.Now, nil)
 }
 
 // pages is a queue that lists so many deliveries a page at a time, and whose last

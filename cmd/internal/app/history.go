@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"postern/cmd/internal/config"
@@ -12,6 +13,7 @@ import (
 	historysqlite "postern/gateway/history/sqlite"
 	"postern/gateway/metrics"
 	"postern/gateway/ops/page"
+	"postern/retry"
 )
 
 // historyShare is the part of the store's octets that history may have, as a
@@ -32,6 +34,32 @@ func (j journal) Transaction(r history.Record) {
 func (j journal) Attempt(a history.Attempt) {
 	j.live.Attempt(a)
 	j.recorder.Attempt(a)
+}
+
+// handedOver tells the history of a mail that a client came for.
+func (a *App) handedOver(l retry.Lease, at retry.Attempt, taken bool) {
+	h := history.Attempt{Message: l.MessageID, Delivery: l.ID, Endpoint: l.Endpoint, To: slices.Clone(l.Recipients), At: at.At.UTC().Truncate(time.Millisecond),
+		N: l.Attempts + 1, Queued: true, Status: at.Status, Reason: history.HandedOver, Error: at.Error}
+	if taken {
+		h.Settles = history.SettledDone
+	}
+	journal{a.recorder, a.live}.Attempt(h)
+}
+
+// changed tells the history what an operator did to deliveries; nil without one.
+func (a *App) changed() func(history.Attempt) {
+	if a.recorder == nil {
+		return nil
+	}
+	return journal{a.recorder, a.live}.Attempt
+}
+
+// reconcile keeps the history in line with the queue until ctx ends.
+func (a *App) reconcile(ctx context.Context) error {
+	if a.history != nil && a.queue != nil {
+		history.NewReconciler(a.history, a.queue, a.deps.Logger, time.Now).Run(ctx)
+	}
+	return nil
 }
 
 // openHistory opens what became of messages, beside the queue; in memory alone
@@ -58,7 +86,7 @@ func (a *App) historyStore(ctx context.Context) (history.Store, error) {
 	share := int64(d.MaxBytes) / historyShare
 	switch {
 	case d.Store == config.StoreOff:
-		return history.NewRing(history.RingRecords, history.RingOctets), nil
+		return history.NewRing(history.RingRecords, history.RingOctets, time.Now), nil
 	case d.Store.Postgres():
 		return historypostgres.Open(ctx, string(d.Store), historypostgres.Options{MaxBytes: share})
 	}

@@ -64,11 +64,7 @@ func (a *App) messages() archive.Messages {
 
 // newSendAgain makes what sends messages again.
 func (a *App) newSendAgain(router *webhook.Router) *again.Sender {
-	deps := again.Deps{Queue: a.queue, Messages: a.messages(), Router: router, Life: a.cfg.Delivery.RetryMaxAge, Now: a.clock.Now}
-	if a.recorder != nil {
-		deps.History = journal{a.recorder, a.live}.Attempt
-	}
-	return again.New(deps)
+	return again.New(again.Deps{Queue: a.queue, Messages: a.messages(), Router: router, Life: a.cfg.Delivery.RetryMaxAge, History: a.changed(), Now: a.clock.Now})
 }
 
 // StoredMail is what NewSendAgain needs of the queue.

@@ -104,7 +104,7 @@ func (a *App) storedKeys() func() [][]byte {
 func (a *App) opsServer(router *webhook.Router, sender *webhook.Sender, links *content.Links) error {
 	deps := ops.Deps{Breakers: a.breakers, Ready: a.ready, Degraded: a.degraded, Gatherer: a.registry, Live: a.live, Logger: a.deps.Logger}
 	if a.queue != nil {
-		deps.Queue, deps.Messages, deps.Again = a.queue, a.messages(), a.again
+		deps.Queue, deps.Messages, deps.Again, deps.Tell = a.queue, a.messages(), a.again, a.changed()
 		deps.Preview = a.preview(router, sender)
 	}
 	if a.history != nil {

@@ -33,6 +33,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(func(ctx context.Context) error { a.dispatch.WatchPauses(ctx); return nil })
 	run(a.forgetDead)
+	run(a.reconcile)
 	if a.dedup != nil {
 		run(func(ctx context.Context) error { a.dedup.Run(ctx); return nil })
 	}

@@ -9,6 +9,7 @@ import (
 
 	"postern/cmd/internal/config"
 	"postern/gateway/metrics"
+	"postern/gateway/ops/change"
 	"postern/retry"
 	"postern/retry/engine"
 	"postern/retry/postgres"
@@ -170,14 +171,13 @@ const deadSweepEvery = 10 * time.Minute
 // forgetDead deletes the dead letters that are older than POSTERN_DEAD_RETAIN,
 // until ctx ends.
 func (a *App) forgetDead(ctx context.Context) error {
-	keep := a.cfg.Delivery.DeadRetain
-	if a.queue == nil || keep <= 0 {
+	if a.queue == nil || a.cfg.Delivery.DeadRetain <= 0 {
 		return nil
 	}
 	tick := time.NewTicker(deadSweepEvery)
 	defer tick.Stop()
 	for {
-		n, err := a.queue.Delete(ctx, retry.Filter{State: retry.Dead, Before: time.Now().Add(-keep)})
+		n, err := a.purgeDead(ctx)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			a.deps.Logger.Error("old dead letters could not be deleted", "err", err)
@@ -190,4 +190,10 @@ func (a *App) forgetDead(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// purgeDead deletes those that are so old now.
+func (a *App) purgeDead(ctx context.Context) (int, error) {
+	old := retry.Filter{State: retry.Dead, Before: time.Now().Add(-a.cfg.Delivery.DeadRetain)}
+	return change.New(a.queue, a.changed(), a.clock.Now).Do(ctx, change.Request{Verb: change.Delete, Filter: old, By: config.Prefix + "DEAD_RETAIN"}, nil)
 }

@@ -83,7 +83,7 @@ func (a *App) newGateway(router *webhook.Router, spooler *spool.Spooler, who *di
 		deps.Dedup = retry.NewMemoryDedup(maxDedupRecords)
 	} else {
 		deps.Queue, deps.Dedup = a.queue, a.dedup
-		deps.Turn = turn.New(a.queue, a.deps.Logger, a.clock.Now)
+		deps.Turn = turn.New(a.queue, a.deps.Logger, a.clock.Now, a.handedOver)
 	}
 	if a.reporter != nil {
 		deps.Reporter = a.reporter

@@ -32,7 +32,7 @@ func Record(n int) history.Record {
 func Run(t *testing.T, open func(t *testing.T) history.Store) {
 	for name, test := range map[string]func(*testing.T, history.Store){
 		"find": testFind, "pages": testPages, "get": testGet, "states": testStates, "forget": testForget, "prune": testPrune,
-		"refuses": testRefuses,
+		"refuses": testRefuses, "ends": testEnds, "unsettled": testUnsettled, "late": testForgetLate,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -241,5 +241,109 @@ func testRefuses(t *testing.T, s history.Store) {
 	}
 	if err := s.Write(t.Context(), history.Batch{}); err != nil {
 		t.Error(err)
+	}
+}
+
+// testEnds holds a store's counting to Counts.Settle, for every settlement in every
+// standing.
+func testEnds(t *testing.T, s history.Store) {
+	ends := []history.Attempt{
+		{}, {Settles: history.SettledDone}, {Settles: history.SettledDead}, {Settles: history.QueuedAgain}, {Settles: history.Replayed},
+		{Settles: history.Deleted}, {Settles: history.Deleted, WasDead: true},
+		{Settles: history.Divided}, {Settles: history.Divided, Parts: 1}, {Settles: history.Divided, Parts: 3},
+	}
+	n := 0
+	for _, end := range ends {
+		for waiting := range 3 {
+			for dead := range 3 {
+				for removed := range 2 {
+					r := Record(n)
+					n++
+					r.Waiting, r.Dead, r.Removed = waiting, dead, 0
+					b := history.Batch{Records: []history.Record{r}}
+					want := r.Counts()
+					if removed > 0 {
+						gone := history.Attempt{Message: r.ID, Settles: history.Deleted, WasDead: true}
+						want, b.Attempts = want.Settle(&gone), append(b.Attempts, gone)
+					}
+					end.Message = r.ID
+					b.Attempts = append(b.Attempts, end)
+					write(t, s, b)
+					before := want
+					want = want.Settle(&end)
+					if got, err := s.Get(t.Context(), r.ID); err != nil || got.Counts() != want {
+						t.Errorf("%+v and %q of %d parts is %+v, want %+v: %v", before, end.Settles, end.Parts, got.Counts(), want, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func testUnsettled(t *testing.T, s history.Store) {
+	b := records(8)
+	b.Records[1].Waiting, b.Records[3].Dead, b.Records[5].Waiting, b.Records[5].Dead, b.Records[7].Waiting = 1, 1, 2, 1, 1
+	write(t, s, b)
+	list := func(after int64, limit int) (all []history.Standing, said string) {
+		t.Helper()
+		all, err := s.Unsettled(t.Context(), after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range all {
+			said += fmt.Sprintf("%s %d %d, ", strings.TrimPrefix(one.Message, "0r00000"), one.Waiting, one.Dead)
+		}
+		return all, said
+	}
+	first, said := list(0, 3)
+	if said != "1 1 0, 3 0 1, 5 2 1, " {
+		t.Fatalf("unsettled are %s", said)
+	}
+	if _, said := list(first[2].N, 3); said != "7 1 0, " {
+		t.Errorf("the next are %s", said)
+	}
+	stale := first[0]
+	stale.Waiting = 7
+	told := history.Attempt{Message: first[1].Message, To: []string{}, Reason: "left the queue", Settles: history.Vanished, Parts: 1}
+	write(t, s, history.Batch{Corrections: []history.Correction{
+		{Standing: stale, Is: history.Counts{Removed: 7}},
+		{Standing: first[1], Is: history.Counts{Removed: 1}, Told: &told},
+		{Standing: first[2], Is: history.Counts{Waiting: 1, Dead: 2}},
+	}})
+	if _, said := list(0, 9); said != "1 1 0, 5 1 2, 7 1 0, " {
+		t.Errorf("after corrections, unsettled are %s", said)
+	}
+	r, err := s.Get(t.Context(), first[1].Message)
+	if err != nil || r.Counts() != (history.Counts{Removed: 1}) || r.Became() != "removed" || r.Attempts[len(r.Attempts)-1].Settles != history.Vanished {
+		t.Errorf("corrected: %+v, %v", r, err)
+	}
+	if got := ids(t.Context(), s, history.Query{State: history.StateRemoved}); got != "3" {
+		t.Errorf("removed: %q", got)
+	}
+}
+
+// testForgetLate writes what ended before somebody was forgotten, as who forgets
+// beside a running gateway makes it do.
+func testForgetLate(t *testing.T, s history.Store) {
+	write(t, s, records(3))
+	address := "ann+1@sender.example"
+	if n, err := s.Forget(t.Context(), strings.ToUpper(address)); n != 1 || err != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	late, later := Record(1), Record(4)
+	later.From, later.At = address, time.Now().Add(time.Hour)
+	attempts := []history.Attempt{{Message: late.ID, To: []string{address}, Settles: history.SettledDone}, {Message: later.ID, To: []string{address}}, {Message: "0r000009", To: []string{"other@in.example.com"}}}
+	write(t, s, history.Batch{Records: []history.Record{late, later}, Attempts: attempts})
+	if got := ids(t.Context(), s, history.Query{Address: address}); got != "4" {
+		t.Errorf("names who was forgotten: %q, want the later mail alone", got)
+	}
+	if r, err := s.Get(t.Context(), later.ID); err != nil || len(r.Attempts) != 2 {
+		t.Errorf("the later mail: %+v, %v", r, err)
+	}
+	again := Record(1)
+	again.From, again.To[0].Address = "other@x.example", "other@in.example.com"
+	write(t, s, history.Batch{Records: []history.Record{again}})
+	if r, err := s.Get(t.Context(), again.ID); err != nil || len(r.Attempts) != 1 {
+		t.Errorf("an attempt for who was forgotten is kept: %+v, %v", r, err)
 	}
 }

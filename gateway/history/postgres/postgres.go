@@ -28,8 +28,15 @@ CREATE TABLE IF NOT EXISTS postern.history (
 	result  text NOT NULL,
 	waiting int NOT NULL,
 	dead    int NOT NULL,
+	removed int NOT NULL DEFAULT 0,
 	words   tsvector NOT NULL,
 	data    bytea NOT NULL -- history.Record as JSON
+);
+ALTER TABLE postern.history ADD COLUMN IF NOT EXISTS removed int NOT NULL DEFAULT 0;
+CREATE INDEX IF NOT EXISTS history_removed ON postern.history (n) WHERE removed > 0;
+CREATE TABLE IF NOT EXISTS postern.history_forgotten (
+	name  text COLLATE "C" PRIMARY KEY, -- history.NameSum of an address
+	at_ms bigint NOT NULL
 );
 CREATE INDEX IF NOT EXISTS history_at ON postern.history (at_ms);
 CREATE INDEX IF NOT EXISTS history_failed ON postern.history (result, n) WHERE result <> 'accepted';
@@ -45,7 +52,8 @@ CREATE INDEX IF NOT EXISTS history_attempt_id ON postern.history_attempt (id);`
 
 // Options bound a store.
 type Options struct {
-	MaxBytes int64 // of the tables; the oldest records go first
+	MaxBytes int64            // of the tables; the oldest records go first
+	Now      func() time.Time // nil: time.Now
 }
 
 // Store is a history.Store in a database.
@@ -59,6 +67,9 @@ var _ history.Store = (*Store)(nil)
 // Open returns a store in the database that dsn names. It connects when it is
 // needed first, so that a database that is away stops nobody.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	pool, err := tables.Open(ctx, dsn, schema)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
@@ -89,6 +100,8 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 	// Of this transaction alone: behind a pooler the connection's next one is the
 	// queue's, which must wait for the disk.
 	batch.Queue("SELECT set_config('synchronous_commit', 'off', true)")
+	batch.Queue("SELECT pg_advisory_xact_lock_shared(" + forgetting + ")")
+	setup := batch.Len()
 	for i := range b.Records {
 		r := &b.Records[i]
 		data, err := json.Marshal(r)
@@ -96,8 +109,9 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 			return fmt.Errorf("history: %w", err)
 		}
 		batch.Queue(`INSERT INTO postern.history (id, at_ms, result, waiting, dead, words, data)
-			VALUES ($1, $2, $3, $4, $5, array_to_tsvector($6::text[]), $7) ON CONFLICT (id) DO NOTHING`,
-			r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, lexemes(r), data)
+			SELECT $1, $2, $3, $4, $5, array_to_tsvector($6::text[]), $7
+			WHERE NOT EXISTS (SELECT FROM postern.history_forgotten WHERE name = ANY ($8) AND at_ms >= $2) ON CONFLICT (id) DO NOTHING`,
+			r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, lexemes(r), data, r.NameSums())
 	}
 	for i := range b.Attempts {
 		a := &b.Attempts[i]
@@ -105,12 +119,22 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 		if err != nil {
 			return fmt.Errorf("history: %w", err)
 		}
-		batch.Queue("INSERT INTO postern.history_attempt (id, data) VALUES ($1, $2)", a.Message, data)
+		batch.Queue(`INSERT INTO postern.history_attempt (id, data) SELECT $1, $2
+			WHERE EXISTS (SELECT FROM postern.history WHERE id = $1) OR NOT EXISTS (SELECT FROM postern.history_forgotten WHERE name = ANY ($3))`, a.Message, data, a.NameSums())
 		if a.Settles != "" {
-			batch.Queue(settle, a.Message, string(a.Settles))
+			wasDead := 0
+			if a.WasDead {
+				wasDead = 1
+			}
+			batch.Queue(settle, a.Message, string(a.Settles), a.Parts, wasDead)
 		}
 	}
-	if batch.Len() == 1 {
+	for i := range b.Corrections {
+		if err := correct(batch, &b.Corrections[i]); err != nil {
+			return err
+		}
+	}
+	if batch.Len() == setup {
 		return nil
 	}
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
@@ -119,8 +143,22 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 	return nil
 }
 
-const settle = `UPDATE postern.history SET waiting = CASE $2::text WHEN 'queued' THEN waiting + 1 ELSE greatest(waiting - 1, 0) END, dead = CASE WHEN $2 = 'queued' THEN dead
-	WHEN $2 = 'dead' AND waiting = 0 THEN greatest(dead, 1) WHEN $2 = 'dead' THEN dead + 1 WHEN waiting = 0 THEN greatest(dead - 1, 0) ELSE dead END WHERE id = $1`
+var settle = history.SettleSQL("postern.history", "$1", "$2::text", "$3::int", "$4::int")
+
+// correct sets a record right that still stands as the correction says.
+func correct(batch *pgx.Batch, c *history.Correction) error {
+	told := []byte(nil)
+	if c.Told != nil {
+		var err error
+		if told, err = json.Marshal(c.Told); err != nil {
+			return fmt.Errorf("history: %w", err)
+		}
+	}
+	batch.Queue(`WITH set_right AS (UPDATE postern.history SET waiting = $1, dead = $2, removed = $3 WHERE id = $4 AND waiting = $5 AND dead = $6 RETURNING id)
+		INSERT INTO postern.history_attempt (id, data) SELECT id, $7::bytea FROM set_right WHERE $7::bytea IS NOT NULL`,
+		c.Is.Waiting, c.Is.Dead, c.Is.Removed, c.Message, c.Waiting, c.Dead, told)
+	return nil
+}
 
 // lexemes are the record's words; a tsvector has no empty ones, and PostgreSQL
 // no NUL, which is neither letter nor digit.
@@ -164,9 +202,13 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 			return err
 		}
 		if n < pruneStep {
-			return s.shrink(ctx)
+			break
 		}
 	}
+	if err := s.pruneLeft(ctx); err != nil {
+		return err
+	}
+	return s.shrink(ctx)
 }
 
 // shrink removes a twentieth of the oldest records while they take more than
@@ -192,26 +234,4 @@ func (s *Store) remove(ctx context.Context, which string, args ...any) (int, err
 		return 0, fmt.Errorf("history: %w", err)
 	}
 	return int(tag.RowsAffected()), nil
-}
-
-// Forget implements history.Store.
-func (s *Store) Forget(ctx context.Context, address string) (int, error) {
-	if err := s.prepare(ctx); err != nil {
-		return 0, err
-	}
-	terms := history.Query{Address: address}.Terms()
-	if len(terms) == 0 {
-		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
-	}
-	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead FROM postern.history WHERE words @@ $1::tsquery", match(terms, ""))
-	if err != nil {
-		return 0, fmt.Errorf("history: %w", err)
-	}
-	defer rows.Close()
-	named, err := history.Naming(rows, address)
-	if err != nil {
-		return 0, err
-	}
-	rows.Close() // before the next statement
-	return s.remove(ctx, "SELECT id FROM postern.history WHERE n = ANY($1)", named)
 }

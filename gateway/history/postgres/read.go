@@ -35,7 +35,7 @@ func (s *Store) Find(ctx context.Context, q history.Query) ([]history.Record, st
 
 // fill adds to the page what records before its last bring.
 func (s *Store) fill(ctx context.Context, p *history.Page, where string, args ...any) error {
-	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead FROM postern.history WHERE n < $1"+where, append([]any{p.Last}, args...)...)
+	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead, removed FROM postern.history WHERE n < $1"+where, append([]any{p.Last}, args...)...)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
@@ -61,7 +61,7 @@ func (s *Store) Get(ctx context.Context, id string) (history.Record, error) {
 	if err := s.prepare(ctx); err != nil {
 		return history.Record{}, err
 	}
-	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead FROM postern.history WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2", id, id+"~")
+	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead, removed FROM postern.history WHERE id >= $1 AND id < $2 ORDER BY id LIMIT 2", id, id+"~")
 	if err != nil {
 		return history.Record{}, fmt.Errorf("history: %w", err)
 	}
@@ -77,4 +77,17 @@ func (s *Store) Get(ctx context.Context, id string) (history.Record, error) {
 	defer later.Close()
 	err = r.AddAttempts(later)
 	return r, err
+}
+
+// Unsettled implements history.Store.
+func (s *Store) Unsettled(ctx context.Context, after int64, limit int) ([]history.Standing, error) {
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := s.pool.Query(ctx, history.UnsettledSQL("postern.history", "$1", "$2"), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	defer rows.Close()
+	return history.Standings(rows)
 }

@@ -55,7 +55,7 @@ func (s *Store) Find(ctx context.Context, q history.Query) ([]history.Record, st
 
 // fill adds to the page what rows of records before its last bring.
 func (s *Store) fill(ctx context.Context, p *history.Page, from string, args []any) error {
-	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead FROM "+from, append([]any{p.Last}, args...)...)
+	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead, removed FROM "+from, append([]any{p.Last}, args...)...)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
@@ -90,7 +90,7 @@ func conditions(q history.Query) (where string, args []any) {
 
 // Get implements history.Store.
 func (s *Store) Get(ctx context.Context, id string) (history.Record, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", id, id+"~")
+	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead, removed FROM records WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", id, id+"~")
 	if err != nil {
 		return history.Record{}, fmt.Errorf("history: %w", err)
 	}
@@ -111,4 +111,14 @@ func (s *Store) attempts(ctx context.Context, r *history.Record) error {
 	}
 	defer rows.Close()
 	return r.AddAttempts(rows)
+}
+
+// Unsettled implements history.Store.
+func (s *Store) Unsettled(ctx context.Context, after int64, limit int) ([]history.Standing, error) {
+	rows, err := s.read.QueryContext(ctx, history.UnsettledSQL("records", "?1", "?2"), after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	defer rows.Close()
+	return history.Standings(rows)
 }

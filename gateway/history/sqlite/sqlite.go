@@ -37,12 +37,18 @@ CREATE TABLE IF NOT EXISTS records (
 	result  TEXT NOT NULL,
 	waiting INTEGER NOT NULL,
 	dead    INTEGER NOT NULL,
+	removed INTEGER NOT NULL DEFAULT 0,
 	data    BLOB NOT NULL     -- history.Record as JSON
 );
 CREATE INDEX IF NOT EXISTS records_at ON records (at);
 CREATE INDEX IF NOT EXISTS records_result ON records (result, n) WHERE result <> 'accepted';
 CREATE INDEX IF NOT EXISTS records_waiting ON records (n) WHERE waiting > 0;
 CREATE INDEX IF NOT EXISTS records_dead ON records (n) WHERE dead > 0;
+CREATE INDEX IF NOT EXISTS records_removed ON records (n) WHERE removed > 0;
+CREATE TABLE IF NOT EXISTS forgotten (
+	name TEXT PRIMARY KEY, -- history.NameSum of an address
+	at   INTEGER NOT NULL  -- ms since 1970
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS attempts (
 	id   TEXT NOT NULL,   -- the message's
 	data BLOB NOT NULL    -- history.Attempt as JSON
@@ -55,7 +61,7 @@ PRAGMA user_version = 1;`
 type Options struct {
 	MaxBytes int64 // of the file; the oldest records go first
 	Logger   *slog.Logger
-	Now      func() time.Time // for the name of a file that is set aside
+	Now      func() time.Time
 }
 
 // Store is a history.Store in a file.
@@ -97,7 +103,7 @@ func OpenBeside(ctx context.Context, dir string) (*Store, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("history: there is none here: %w", err)
 	}
-	s, err := open(ctx, path, Options{})
+	s, err := open(ctx, path, Options{Now: time.Now})
 	if err != nil {
 		return nil, fmt.Errorf("history: %s: %w", path, err)
 	}
@@ -113,7 +119,7 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{o: o, path: path}
-	s.write, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-4096)", "journal_size_limit(16777216)")
+	s.write, err = connect(path, 1, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-4096)", "journal_size_limit(16777216)", immediate)
 	if err == nil {
 		s.read, err = connect(path, 2, "query_only(1)", "cache_size(-2048)")
 	}
@@ -127,8 +133,19 @@ func open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
+// immediate is among the pragmas of who writes: each transaction takes the lock
+// when it begins, so that what it reads is still so when it writes.
+const immediate = "immediate"
+
 func connect(path string, conns int, pragmas ...string) (*sql.DB, error) {
-	v := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	v := url.Values{"_pragma": {"busy_timeout(5000)"}}
+	for _, p := range pragmas {
+		if p == immediate {
+			v.Set("_txlock", immediate)
+		} else {
+			v.Add("_pragma", p)
+		}
+	}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: v.Encode()}).String())
 	if err != nil {
 		return nil, err
@@ -139,7 +156,11 @@ func connect(path string, conns int, pragmas ...string) (*sql.DB, error) {
 }
 
 // puts are the prepared statements of a batch.
-type puts struct{ record, words, attempt, settle *sql.Stmt }
+type puts struct{ record, words, attempt, settle, correct, forgotten, known *sql.Stmt }
+
+func (p *puts) all() []*sql.Stmt {
+	return []*sql.Stmt{p.record, p.words, p.attempt, p.settle, p.correct, p.forgotten, p.known}
+}
 
 func (s *Store) prepare(ctx context.Context) error {
 	var have int
@@ -151,6 +172,11 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	if have == 0 {
 		if _, err := s.write.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {
+			return err
+		}
+	}
+	if have != 0 {
+		if err := s.addRemoved(ctx); err != nil {
 			return err
 		}
 	}
@@ -168,8 +194,10 @@ func (s *Store) prepare(ctx context.Context) error {
 		{&s.put.record, "INSERT INTO records (id, at, result, waiting, dead, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"},
 		{&s.put.words, "INSERT INTO words (rowid, w) VALUES (?, ?)"},
 		{&s.put.attempt, "INSERT INTO attempts (id, data) VALUES (?, ?)"},
-		{&s.put.settle, `UPDATE records SET waiting = CASE ?1 WHEN 'queued' THEN waiting + 1 ELSE max(waiting - 1, 0) END, dead = CASE WHEN ?1 = 'queued' THEN dead
-			WHEN ?1 = 'dead' AND waiting = 0 THEN max(dead, 1) WHEN ?1 = 'dead' THEN dead + 1 WHEN waiting = 0 THEN max(dead - 1, 0) ELSE dead END WHERE id = ?2`},
+		{&s.put.settle, history.SettleSQL("records", "?1", "?2", "?3", "?4")},
+		{&s.put.correct, "UPDATE records SET waiting = ?, dead = ?, removed = ? WHERE id = ? AND waiting = ? AND dead = ?"},
+		{&s.put.forgotten, "SELECT at FROM forgotten WHERE name = ?"},
+		{&s.put.known, "SELECT 1 FROM records WHERE id = ?"},
 	} {
 		var err error
 		if *p.to, err = s.write.PrepareContext(ctx, p.sql); err != nil {
@@ -179,10 +207,21 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
+// addRemoved adds the column to a file from before there was one. Programs from
+// then write into it all the same.
+func (s *Store) addRemoved(ctx context.Context) error {
+	var has int
+	err := s.write.QueryRowContext(ctx, "SELECT count(*) FROM pragma_table_info('records') WHERE name = 'removed'").Scan(&has)
+	if err == nil && has == 0 {
+		_, err = s.write.ExecContext(ctx, "ALTER TABLE records ADD COLUMN removed INTEGER NOT NULL DEFAULT 0")
+	}
+	return err
+}
+
 // Close implements history.Store.
 func (s *Store) Close() error {
 	var errs []error
-	for _, p := range []*sql.Stmt{s.put.record, s.put.words, s.put.attempt, s.put.settle} {
+	for _, p := range s.put.all() {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}

@@ -16,6 +16,10 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commit(ctx, func(tx *sql.Tx) error {
+		b, err := s.withoutForgotten(ctx, tx, b)
+		if err != nil {
+			return err
+		}
 		for i := range b.Records {
 			if err := s.record(ctx, tx, &b.Records[i]); err != nil {
 				return err
@@ -23,6 +27,11 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 		}
 		for i := range b.Attempts {
 			if err := s.attempt(ctx, tx, &b.Attempts[i]); err != nil {
+				return err
+			}
+		}
+		for i := range b.Corrections {
+			if err := s.correct(ctx, tx, &b.Corrections[i]); err != nil {
 				return err
 			}
 		}
@@ -76,7 +85,28 @@ func (s *Store) attempt(ctx context.Context, tx *sql.Tx, a *history.Attempt) err
 	if a.Settles == "" {
 		return nil
 	}
-	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, string(a.Settles), a.Message)
+	wasDead := 0
+	if a.WasDead {
+		wasDead = 1
+	}
+	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, a.Message, string(a.Settles), a.Parts, wasDead)
+	return err
+}
+
+// correct sets a record right that still stands as the correction says.
+func (s *Store) correct(ctx context.Context, tx *sql.Tx, c *history.Correction) error {
+	res, err := tx.StmtContext(ctx, s.put.correct).ExecContext(ctx, c.Is.Waiting, c.Is.Dead, c.Is.Removed, c.Message, c.Waiting, c.Dead)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 || c.Told == nil {
+		return err
+	}
+	data, err := json.Marshal(c.Told)
+	if err != nil {
+		return err
+	}
+	_, err = tx.StmtContext(ctx, s.put.attempt).ExecContext(ctx, c.Message, data)
 	return err
 }
 
@@ -94,6 +124,9 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 		if n == pruneStep {
 			continue
 		}
+		if err := s.pruneLeft(ctx); err != nil {
+			return err
+		}
 		used, err := s.used(ctx)
 		if err != nil || s.o.MaxBytes <= 0 || used <= s.o.MaxBytes {
 			return err
@@ -110,37 +143,6 @@ func (s *Store) used(ctx context.Context) (int64, error) {
 	err := s.read.QueryRowContext(ctx, `SELECT (page_count - freelist_count) * page_size
 		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`).Scan(&n)
 	return n, err
-}
-
-// Forget implements history.Store.
-func (s *Store) Forget(ctx context.Context, address string) (int, error) {
-	terms := history.Query{Address: address}.Terms()
-	if len(terms) == 0 {
-		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
-	}
-	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead FROM records WHERE n IN (SELECT rowid FROM words WHERE words MATCH ?)", match(terms, ""))
-	if err != nil {
-		return 0, fmt.Errorf("history: %w", err)
-	}
-	defer rows.Close()
-	named, err := history.Naming(rows, address)
-	if err != nil {
-		return 0, err
-	}
-	for _, n := range named {
-		if _, err := s.remove(ctx, "SELECT n FROM records WHERE n = ?", n); err != nil {
-			return 0, err
-		}
-	}
-	return len(named), s.vacuum(ctx)
-}
-
-// vacuum gives freed pages back, and overwrites what they held.
-func (s *Store) vacuum(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_, err := s.write.ExecContext(ctx, "INSERT INTO words (words) VALUES ('optimize'); PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
 }
 
 // remove deletes the records that a query of their numbers selects.

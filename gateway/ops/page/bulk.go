@@ -7,11 +7,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"postern/retry"
+	"postern/gateway/ops/change"
 )
 
 const (
-	bulkStep = 500             // deliveries that one call of the store changes
 	bulkSoon = 2 * time.Second // a change that takes longer is shown on its way
 	askAgain = "2"             // seconds until its view is loaded anew, with or without a script
 )
@@ -35,7 +34,7 @@ type bulks struct {
 }
 
 // begin starts a change, unless one is on its way.
-func (p *Page) begin(action, back string, f retry.Filter, told func(n int)) (*bulk, bool) {
+func (p *Page) begin(action, back string, r change.Request, told func(n int)) (*bulk, bool) {
 	p.bulks.mu.Lock()
 	defer p.bulks.mu.Unlock()
 	if b := p.bulks.last; b != nil && !b.over() {
@@ -54,34 +53,22 @@ func (p *Page) begin(action, back string, f retry.Filter, told func(n int)) (*bu
 	})
 	p.bulks.wg.Go(func() {
 		defer close(b.ended)
-		b.err = p.change(ctx, b, f)
+		b.err = p.change(ctx, b, r)
 		told(int(b.n.Load()))
 	})
 	return b, true
 }
 
-// change does it step by step, so that it can be watched.
-func (p *Page) change(ctx context.Context, b *bulk, f retry.Filter) error {
-	total, err := retry.Count(ctx, p.deps.Queue, f, 0)
+// change does it, so that it can be watched.
+func (p *Page) change(ctx context.Context, b *bulk, r change.Request) error {
+	total, err := p.deps.Change.Count(ctx, r)
 	if err != nil {
 		return err
 	}
 	b.total.Store(int64(total))
-	for page := (retry.Page{Size: bulkStep}); ; {
-		found, next, err := p.deps.Queue.List(ctx, f, page)
-		if err != nil || len(found) == 0 {
-			return err
-		}
-		some := retry.Filter{State: f.State}
-		for i := range found {
-			some.IDs = append(some.IDs, found[i].ID)
-		}
-		n, err := p.do(ctx, b.action, some, len(f.IDs) > 0)
-		if b.n.Add(int64(n)); err != nil || next.After == "" {
-			return err
-		}
-		page = retry.Page{After: next.After, Size: bulkStep}
-	}
+	n, err := p.deps.Change.Do(ctx, r, func(n int) { b.n.Store(int64(n)) })
+	b.n.Store(int64(n))
+	return err
 }
 
 func (b *bulk) over() bool {

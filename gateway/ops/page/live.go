@@ -106,7 +106,7 @@ const maxEnds = 200
 
 // attempt counts one; the caller holds the lock.
 func (l *Live) attempt(m *Minute, a *history.Attempt) {
-	if a.Settles != "" && a.Settles != history.SettledDone || !posted(a.Reason) {
+	if a.Settles == history.SettledDead || !a.Settles.Posted() || !posted(a.Reason) {
 		return // it is no attempt
 	}
 	e := l.ends[a.Endpoint]
@@ -133,6 +133,8 @@ func (l *Live) attempt(m *Minute, a *history.Attempt) {
 // speaks for nobody's failure.
 func posted(reason string) bool {
 	switch webhook.Reason(reason) {
+	case history.HandedOver:
+		return false
 	case webhook.ReasonPaused, webhook.ReasonBreaker, webhook.ReasonNoSlot, webhook.ReasonMemory, webhook.ReasonSender, webhook.ReasonUnsure:
 		return false
 	}

@@ -20,6 +20,7 @@ import (
 
 	"postern/gateway/archive"
 	"postern/gateway/history"
+	"postern/gateway/ops/change"
 	"postern/gateway/preview"
 	"postern/retry"
 	"postern/webhook"
@@ -60,7 +61,8 @@ type Deps struct {
 	Token    func() string // "" while the page is off
 	Queue    Queue         // nil: there is no queue
 	Messages archive.Messages
-	Again    AgainSender // nil without a queue
+	Change   *change.Changer // nil without a queue
+	Again    AgainSender     // nil without a queue
 	// Preview is a stored mail's POST to an endpoint; nil: it isn't shown.
 	Preview   func(m *archive.Mail, endpoint string, d preview.Delivery) (*webhook.Preview, error)
 	History   History // nil: it is off

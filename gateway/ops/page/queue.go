@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/gateway/ops/audit"
+	"postern/gateway/ops/change"
 	"postern/gateway/text"
 	"postern/retry"
 )
@@ -166,7 +167,11 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 		return retry.ErrNoFilter
 	}
 	who := p.who(r)
-	b, begun := p.begin(name, back, f, func(n int) {
+	req := change.Request{Verb: change.Verb(name), Filter: f, Spread: retrySpread, By: who.String()}
+	if len(f.IDs) > 0 { // they were picked one by one
+		req.Spread = 0
+	}
+	b, begun := p.begin(name, back, req, func(n int) {
 		audit.Log(p.deps.Logger, who, a.did, n, slog.String("filter", text.Shorten(fields.Encode(), maxAudited)))
 	})
 	switch {
@@ -180,22 +185,6 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, withDone(back, a.did, int(b.n.Load())), http.StatusSeeOther)
 	}
 	return nil
-}
-
-// do changes deliveries; few are those that were picked one by one.
-func (p *Page) do(ctx context.Context, name string, f retry.Filter, few bool) (int, error) {
-	switch name {
-	case "retry":
-		spread := retrySpread
-		if few {
-			spread = 0
-		}
-		return p.deps.Queue.RetryNow(ctx, f, spread)
-	case "replay":
-		return p.deps.Queue.Replay(ctx, f, "", 0)
-	default:
-		return p.deps.Queue.Delete(ctx, f)
-	}
 }
 
 // countUp is how many deliveries are counted one by one for a question.

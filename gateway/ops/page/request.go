@@ -103,7 +103,7 @@ func (p *Page) delivery(ctx context.Context, message, id string) (d preview.Deli
 		return d, "", err
 	}
 	for _, a := range rec.Attempts {
-		if a.Delivery == id && a.Settles != history.SettledDead {
+		if a.Delivery == id && a.Settles != history.SettledDead && a.Settles.Posted() {
 			d, endpoint = preview.Delivery{ID: id, Attempt: a.N + 1, Recipients: a.To}, a.Endpoint
 		}
 	}

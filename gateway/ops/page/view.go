@@ -161,7 +161,7 @@ func class(v any) string {
 		switch {
 		case v.Dead > 0, v.Result == history.Refused, v.Result == history.AuthFailed, v.Result == history.Aborted:
 			return "bad"
-		case v.Waiting > 0, v.Result == history.Deferred, v.Repeats != "":
+		case v.Waiting > 0, v.Removed > 0, v.Result == history.Deferred, v.Repeats != "":
 			return "wait"
 		}
 		return "good"
@@ -170,6 +170,8 @@ func class(v any) string {
 	case *history.Attempt:
 		switch {
 		case v.Reason == "delivered":
+			return "good"
+		case v.Reason == history.HandedOver && v.Settles == history.SettledDone:
 			return "good"
 		case v.Settles == history.SettledDead, v.Reason == "rejected":
 			return "bad"
