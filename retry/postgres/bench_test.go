@@ -120,21 +120,21 @@ func newBare(t *testing.T, q *Queue, octets []byte) *bare {
 	b.b = newBatcher(func(ctx context.Context, batch []*op[string]) {
 		ids, bytes := make([]string, len(batch)), make([][]byte, len(batch))
 		for i, o := range batch {
-			ids[i], bytes[i] = o.it, octets
+			ids[i], bytes[i] = o.It, octets
 		}
 		_, err := q.pool.Exec(ctx, "INSERT INTO bare (id, bytes) SELECT * FROM unnest($1::text[], $2::bytea[])", ids, bytes)
 		for _, o := range batch {
-			o.err = err
+			o.Err = err
 		}
 	})
 	ctx, stop := context.WithCancel(context.Background())
 	b.b.start(ctx, lanes)
-	t.Cleanup(func() { stop(); <-b.b.end })
+	t.Cleanup(func() { stop(); <-b.b.Ended() })
 	return b
 }
 
 func (b *bare) put(w, i int) error {
-	return b.b.do(context.Background(), fmt.Sprintf("m%d-%d", w, i), int64(len(b.octets)))
+	return b.b.Do(context.Background(), fmt.Sprintf("m%d-%d", w, i), int64(len(b.octets)))
 }
 
 // enqueueTo stores a message for an endpoint.

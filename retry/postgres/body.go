@@ -141,7 +141,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 		return pieces{engine.ReaderBody(&chunks{q: q, ctx: ctx, message: n, at: -1}, closer{}, ref, ref.ID), q, n}, nil
 	}
 	r := &reading{message: n}
-	if err := q.reads.do(ctx, r, ref.Size); err != nil {
+	if err := q.reads.Do(ctx, r, ref.Size); err != nil {
 		return nil, err
 	}
 	return engine.MemoryBody(r.bytes, ref)
@@ -157,7 +157,7 @@ type reading struct {
 func (q *Queue) readTogether(ctx context.Context, batch []*op[*reading]) {
 	wanted := make([]int64, len(batch))
 	for i, o := range batch {
-		wanted[i] = o.it.message
+		wanted[i] = o.It.message
 	}
 	found := map[int64][]byte{}
 	p := q.begin(relaxed)
@@ -169,12 +169,12 @@ func (q *Queue) readTogether(ctx context.Context, batch []*op[*reading]) {
 	}, "SELECT message, bytes FROM postern.chunk WHERE message = ANY($1) AND i = 0", wanted)
 	err := q.send(ctx, p)
 	for _, o := range batch {
-		bytes, ok := found[o.it.message]
-		switch o.it.bytes = bytes; {
+		bytes, ok := found[o.It.message]
+		switch o.It.bytes = bytes; {
 		case err != nil:
-			o.err = err
+			o.Err = err
 		case !ok:
-			o.err = fmt.Errorf("%w: its bytes are gone", retry.ErrCorrupt)
+			o.Err = fmt.Errorf("%w: its bytes are gone", retry.ErrCorrupt)
 		}
 	}
 }

@@ -83,7 +83,7 @@ var (
 func (e *enqueue) store(ctx context.Context) error {
 	err := errAlone
 	if e.sociable() {
-		err = e.q.stores.do(ctx, e, int64(len(e.m.Body.Inline)+len(e.m.Envelope)))
+		err = e.q.stores.Do(ctx, e, int64(len(e.m.Body.Inline)+len(e.m.Envelope)))
 	}
 	if errors.Is(err, errAlone) {
 		err = e.alone(ctx)

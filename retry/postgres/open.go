@@ -225,9 +225,9 @@ func (q *Queue) Close() error {
 	q.closed.Do(func() {
 		q.stop()
 		q.wg.Wait()
-		<-q.stores.end
-		<-q.endings.end
-		<-q.reads.end
+		<-q.stores.Ended()
+		<-q.endings.Ended()
+		<-q.reads.Ended()
 		q.pool.Close()
 	})
 	return nil

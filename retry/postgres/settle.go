@@ -86,11 +86,11 @@ func patiently(ctx context.Context, store func() error) error {
 
 // settleOnce ends a lease together with others, and alone where that won't do.
 func (q *Queue) settleOnce(ctx context.Context, e *ending) error {
-	err := q.endings.do(ctx, e, 0)
+	err := q.endings.Do(ctx, e, 0)
 	if errors.Is(err, errAlone) {
-		o := &op[*ending]{it: e}
+		o := &op[*ending]{It: e}
 		q.settleTogether(ctx, []*op[*ending]{o})
-		err = o.err
+		err = o.Err
 	}
 	if errors.Is(err, retry.ErrLeaseLost) && e.doubtful {
 		return q.endedBefore(ctx, *e)
@@ -103,23 +103,23 @@ func (q *Queue) settleTogether(ctx context.Context, batch []*op[*ending]) {
 	once := make([]*op[*ending], 0, len(batch))
 	taken := map[string]bool{}
 	for _, o := range batch {
-		if o.err = errAlone; !taken[o.it.l.ID] {
+		if o.Err = errAlone; !taken[o.It.l.ID] {
 			once = append(once, o)
 		}
-		taken[o.it.l.ID] = true
+		taken[o.It.l.ID] = true
 	}
 	ended := map[string]bool{}
 	err := q.send(ctx, q.settlement(once, ended))
 	for _, o := range once {
 		switch {
-		case err == nil && ended[o.it.l.ID]:
-			o.err = nil
+		case err == nil && ended[o.It.l.ID]:
+			o.Err = nil
 		case err == nil:
-			o.err = retry.ErrLeaseLost
-		case isInDoubt(err) && !o.it.doubtful:
-			o.it.doubtful = true
+			o.Err = retry.ErrLeaseLost
+		case isInDoubt(err) && !o.It.doubtful:
+			o.It.doubtful = true
 		case !refused(err) || len(batch) == 1:
-			o.err = err
+			o.Err = err
 		}
 	}
 }
@@ -130,10 +130,10 @@ func (q *Queue) settlement(batch []*op[*ending], ended map[string]bool) *pipelin
 	var gone goneColumns
 	var left leftColumns
 	for _, o := range batch {
-		if o.it.state == stateGone {
-			gone.add(o.it.l)
+		if o.It.state == stateGone {
+			gone.add(o.It.l)
 		} else {
-			left.add(o.it)
+			left.add(o.It)
 		}
 	}
 	var id string

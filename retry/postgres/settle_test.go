@@ -201,17 +201,17 @@ func TestEndingsTogether(t *testing.T) {
 	lost := lease("lost")
 	lost.Token--
 	batch := []*op[*ending]{
-		{it: &ending{l: lease("gone"), state: stateGone}},
-		{it: &ending{l: lease("again"), state: 0, due: 7, attempt: &retry.Attempt{Status: 503}}},
-		{it: &ending{l: lease("dead"), state: 2, why: "rejected"}},
-		{it: &ending{l: lease("back"), state: stateWas}},
-		{it: &ending{l: lost, state: stateGone}},
-		{it: &ending{l: lease("back"), state: stateGone}},
+		{It: &ending{l: lease("gone"), state: stateGone}},
+		{It: &ending{l: lease("again"), state: 0, due: 7, attempt: &retry.Attempt{Status: 503}}},
+		{It: &ending{l: lease("dead"), state: 2, why: "rejected"}},
+		{It: &ending{l: lease("back"), state: stateWas}},
+		{It: &ending{l: lost, state: stateGone}},
+		{It: &ending{l: lease("back"), state: stateGone}},
 	}
 	q.settleTogether(ctx, batch)
 	for i, want := range []error{nil, nil, nil, nil, retry.ErrLeaseLost, errAlone} {
-		if !errors.Is(batch[i].err, want) {
-			t.Errorf("%d: %v, want %v", i, batch[i].err, want)
+		if !errors.Is(batch[i].Err, want) {
+			t.Errorf("%d: %v, want %v", i, batch[i].Err, want)
 		}
 	}
 	var live, dead int

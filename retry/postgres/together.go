@@ -65,13 +65,13 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 		stored, err = nil, nil // each finds out what is wrong with its own
 	}
 	for _, o := range company {
-		switch e := o.it; {
+		switch e := o.It; {
 		case err != nil:
-			o.err = err
+			o.Err = err
 		case stored[e.m.ID]:
 			e.res.Stored, e.inserted = len(e.ds), true
 		default:
-			o.err = errAlone
+			o.Err = errAlone
 		}
 	}
 }
@@ -80,9 +80,9 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 func together(batch []*op[*enqueue]) (company []*op[*enqueue]) {
 	taken := map[string]bool{}
 	for _, o := range batch {
-		ids := make([]string, 0, len(o.it.ds)+1)
-		ids = append(ids, "message "+o.it.m.ID)
-		for _, d := range o.it.ds {
+		ids := make([]string, 0, len(o.It.ds)+1)
+		ids = append(ids, "message "+o.It.m.ID)
+		for _, d := range o.It.ds {
 			ids = append(ids, "delivery "+d.ID)
 		}
 		alone := false
@@ -91,7 +91,7 @@ func together(batch []*op[*enqueue]) (company []*op[*enqueue]) {
 			taken[id] = true
 		}
 		if alone {
-			o.err = errAlone
+			o.Err = errAlone
 			continue
 		}
 		company = append(company, o)
@@ -106,7 +106,7 @@ func (q *Queue) insertion(company []*op[*enqueue], stored map[string]bool) (*pip
 	now := q.now()
 	var rows newRows
 	for _, o := range company {
-		if err := rows.add(o.it, now); err != nil {
+		if err := rows.add(o.It, now); err != nil {
 			return nil, err
 		}
 	}
@@ -144,7 +144,7 @@ func (q *Queue) readBack(ctx context.Context, company []*op[*enqueue]) (map[stri
 	defer cancel()
 	var ids []string
 	for _, o := range company {
-		for _, d := range o.it.ds {
+		for _, d := range o.It.ds {
 			ids = append(ids, d.ID)
 		}
 	}
@@ -160,8 +160,8 @@ func (q *Queue) readBack(ctx context.Context, company []*op[*enqueue]) (map[stri
 	}
 	stored := map[string]bool{}
 	for _, o := range company {
-		if n := len(o.it.ds); n > 0 && found[o.it.m.ID] == n {
-			stored[o.it.m.ID] = true
+		if n := len(o.It.ds); n > 0 && found[o.It.m.ID] == n {
+			stored[o.It.m.ID] = true
 		}
 	}
 	return stored, nil

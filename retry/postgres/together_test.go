@@ -18,7 +18,7 @@ func brought(t *testing.T, q *Queue, message string, ds ...retry.NewDelivery) *o
 		t.Fatal(err)
 	}
 	m := retry.Message{ID: message, Key: "k", Received: time.Now(), Life: time.Hour, Body: ref}
-	return &op[*enqueue]{it: &enqueue{q: q, m: m, ds: ds}}
+	return &op[*enqueue]{It: &enqueue{q: q, m: m, ds: ds}}
 }
 
 // TestCompany holds what a batch does to each of those in it.
@@ -38,7 +38,7 @@ func TestCompany(t *testing.T) {
 	}
 	q.storeTogether(ctx, batch)
 	for i, want := range []error{nil, errAlone, errAlone, nil, errAlone, errAlone} {
-		if err := batch[i].err; !errors.Is(err, want) {
+		if err := batch[i].Err; !errors.Is(err, want) {
 			t.Errorf("%d: %v, want %v", i, err, want)
 		}
 	}
@@ -61,10 +61,10 @@ func TestSpoiledBatch(t *testing.T) {
 	}
 	q.storeTogether(ctx, batch)
 	for i, o := range batch {
-		if !errors.Is(o.err, errAlone) {
-			t.Fatalf("%d: %v", i, o.err)
+		if !errors.Is(o.Err, errAlone) {
+			t.Fatalf("%d: %v", i, o.Err)
 		}
-		if err := o.it.alone(ctx); (err == nil) != (i == 0) {
+		if err := o.It.alone(ctx); (err == nil) != (i == 0) {
 			t.Errorf("%d alone: %v", i, err)
 		}
 	}
@@ -78,20 +78,20 @@ func TestBatcher(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	b.start(ctx, 1)
 	done := make(chan error, 10)
-	go func() { done <- b.do(ctx, 0, 0) }()
+	go func() { done <- b.Do(ctx, 0, 0) }()
 	if n := <-entered; n != 1 {
 		t.Errorf("the first went with %d", n)
 	}
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
-	if err := b.do(gone, 1, 0); !errors.Is(err, context.Canceled) {
+	if err := b.Do(gone, 1, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("who gave up: %v", err)
 	}
-	there := len(b.ops) // who gave up may lie there still
+	there := b.Len() // who gave up may lie there still
 	for i := range 3 {
-		go func() { done <- b.do(context.Background(), i, 0) }()
+		go func() { done <- b.Do(context.Background(), i, 0) }()
 	}
-	for len(b.ops) < there+3 {
+	for b.Len() < there+3 {
 		time.Sleep(time.Millisecond)
 	}
 	stop() // what was handed in is finished
@@ -105,8 +105,8 @@ func TestBatcher(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	<-b.end
-	if err := b.do(context.Background(), 9, 0); !errors.Is(err, errClosed) {
+	<-b.Ended()
+	if err := b.Do(context.Background(), 9, 0); !errors.Is(err, errClosed) {
 		t.Error(fmt.Errorf("after the end: %w", err))
 	}
 }

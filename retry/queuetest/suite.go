@@ -196,6 +196,13 @@ func ids(ls []retry.Lease) []string {
 	return out
 }
 
+func (h *harness) stateOf(id string) retry.State {
+	h.Helper()
+	i, _, err := h.q.Get(h.ctx(), id)
+	h.ok(err)
+	return i.State
+}
+
 func (h *harness) state(id string, want retry.State) retry.Info {
 	h.Helper()
 	i, _, err := h.q.Get(h.ctx(), id)

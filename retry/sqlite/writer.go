@@ -4,15 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"sync/atomic"
 	"time"
-)
 
-// Bounds of one group commit.
-const (
-	batchOps   = 1024
-	batchBytes = 16 << 20
+	"postern/retry/engine"
 )
 
 // maxPatience bounds what a slow disk makes of the wait for others.
@@ -24,33 +18,31 @@ const pollForeign = time.Second
 // hangLimit is how long a caller that has given up waits for the disk.
 const hangLimit = 10 * time.Second
 
-// op is one caller's part of a transaction. run may be called again after a
+// task is one caller's part of a transaction. run may be called again after a
 // rollback, so it sets its results from scratch.
-type op struct {
+type task struct {
 	run     func(ctx context.Context, t *tx) error
-	durable bool  // fsynced before the caller goes on
-	weight  int64 // bytes it adds to the log
-	done    chan error
-	claimed atomic.Bool // by the writer, to run it, or by its caller, to drop it
-	after   []func()    // once committed: files to unlink, caches to update
+	durable bool     // fsynced before the caller goes on
+	after   []func() // once committed: files to unlink, caches to update
 }
 
-// tx is the transaction under way as an op sees it.
+type op = engine.Op[task]
+
+// tx is the transaction under way as a task sees it.
 type tx struct {
 	*writer
 	op *op
 }
 
 // onCommit runs f once the transaction is durable.
-func (t *tx) onCommit(f func()) { t.op.after = append(t.op.after, f) }
+func (t *tx) onCommit(f func()) { t.op.It.after = append(t.op.It.after, f) }
 
 // writer owns the one connection that writes.
 type writer struct {
 	q      *Queue
 	conn   *sql.Conn
 	stmts  map[string]*sql.Stmt
-	ops    chan *op
-	quit   chan struct{} // closed when run has ended
+	ops    *engine.Group[task]
 	sync   bool          // the connection is at synchronous=FULL
 	ver    int64         // data_version: changes when another process commits
 	grown  int64         // bytes written since the last checkpoint was asked for
@@ -63,8 +55,8 @@ type writer struct {
 }
 
 func newWriter(q *Queue, c *sql.Conn) *writer {
-	return &writer{q: q, conn: c, stmts: map[string]*sql.Stmt{}, ops: make(chan *op, batchOps), quit: make(chan struct{}),
-		full: make(chan struct{}, 1), sync: true}
+	return &writer{q: q, conn: c, stmts: map[string]*sql.Stmt{}, full: make(chan struct{}, 1), sync: true,
+		ops: engine.NewGroup[task](engine.GroupBounds{Ops: 1024, Bytes: 16 << 20, Hang: hangLimit, ErrUnknown: errUnknown, ErrClosed: errClosed})}
 }
 
 func (w *writer) prepare(ctx context.Context) error {
@@ -73,7 +65,7 @@ func (w *writer) prepare(ctx context.Context) error {
 
 func (w *writer) start(ctx context.Context) { go w.run(ctx) }
 
-func (w *writer) wait() { <-w.quit }
+func (w *writer) wait() { <-w.ops.Ended() }
 
 func (w *writer) close() error {
 	var errs []error
@@ -89,63 +81,24 @@ var errUnknown = errors.New("sqlite: the disk didn't answer and the outcome is u
 // errClosed is returned after Close.
 var errClosed = errors.New("sqlite: the queue is closed")
 
-// do has run executed in a transaction and returns once it is committed. When
-// the caller's context ends an op that hasn't begun is dropped; one that has
-// is waited for, so that its outcome is known unless the disk hangs. What run
-// sets may be read after a nil error only.
+// do has run executed in a transaction and returns once it is committed, as
+// engine.Group does. What run sets may be read after a nil error only.
 func (w *writer) do(ctx context.Context, durable bool, weight int64, run func(context.Context, *tx) error) error {
 	if err := w.q.fatal.get(); err != nil {
 		return err
 	}
-	o := &op{run: run, durable: durable, weight: weight, done: make(chan error, 1)}
-	select {
-	case w.ops <- o:
-	case <-w.quit:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case err := <-o.done:
-		return err
-	case <-w.quit:
-		return o.orClosed()
-	case <-ctx.Done():
-	}
-	if o.claimed.CompareAndSwap(false, true) {
-		return ctx.Err()
-	}
-	hung := time.NewTimer(hangLimit)
-	defer hung.Stop()
-	select {
-	case err := <-o.done:
-		return err
-	case <-w.quit:
-		return o.orClosed()
-	case <-hung.C:
-		return fmt.Errorf("%w: %w", errUnknown, ctx.Err())
-	}
-}
-
-// orClosed is the outcome of an op whose writer has ended.
-func (o *op) orClosed() error {
-	select {
-	case err := <-o.done:
-		return err
-	default:
-		return errClosed
-	}
+	return w.ops.Do(ctx, task{run: run, durable: durable}, weight)
 }
 
 func (w *writer) run(ctx context.Context) {
-	defer close(w.quit)
+	defer w.ops.End()
 	poll := time.NewTicker(pollForeign)
 	defer poll.Stop()
 	idle := time.NewTimer(idleAfter)
 	defer idle.Stop()
 	for {
 		select {
-		case o := <-w.ops:
+		case o := <-w.ops.Waiting():
 			w.commit(w.collect(o))
 			idle.Reset(idleAfter)
 		case <-idle.C:
@@ -165,7 +118,7 @@ func (w *writer) run(ctx context.Context) {
 func (w *writer) drain() {
 	for {
 		select {
-		case o := <-w.ops:
+		case o := <-w.ops.Waiting():
 			w.commit(w.collect(o))
 		default:
 			return
@@ -177,30 +130,19 @@ func (w *writer) drain() {
 // comes back with the next: a part of a commit's time is worth waiting for them,
 // since otherwise every other half would have a commit of its own.
 func (w *writer) collect(first *op) []*op {
-	batch, bytes := []*op(nil), int64(0)
+	var batch engine.Batch[task]
 	var patience <-chan time.Time // made when nothing waits any more
 	for o := first; ; {
-		if o.claimed.CompareAndSwap(false, true) {
-			batch, bytes = append(batch, o), bytes+o.weight
-		}
-		if len(batch) == batchOps || bytes >= batchBytes {
-			return batch
-		}
-		select {
-		case o = <-w.ops:
-			continue
-		default:
-		}
-		if len(batch) >= w.crowd {
-			return batch
+		if w.ops.Gather(&batch, o) || len(batch.Ops) >= w.crowd {
+			return batch.Ops
 		}
 		if patience == nil {
 			patience = time.After(w.took / 4)
 		}
 		select {
-		case o = <-w.ops:
+		case o = <-w.ops.Waiting():
 		case <-patience:
-			return batch
+			return batch.Ops
 		}
 	}
 }
@@ -219,14 +161,13 @@ func (w *writer) commit(batch []*op) {
 		return
 	}
 	for i, o := range batch {
-		if err != nil {
-			o.done <- err
-			continue
+		if o.Err = err; err == nil {
+			for _, f := range o.It.after {
+				f()
+			}
+			o.Err = errs[i]
 		}
-		for _, f := range o.after {
-			f()
-		}
-		o.done <- errs[i]
+		o.Finish()
 	}
 }
 
@@ -245,13 +186,13 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 	var grown int64
 	for i, o := range batch {
 		t := &tx{writer: w, op: o}
-		o.after = nil
-		errs[i] = o.run(ctx, t)
+		o.It.after = nil
+		errs[i] = o.It.run(ctx, t)
 		if errs[i] != nil && !isRefusal(errs[i]) {
 			w.rollback(ctx)
 			return nil, w.classify(errs[i], false)
 		}
-		grown += o.weight
+		grown += o.Bytes()
 	}
 	use, err := readUsage(ctx, w)
 	if err == nil {
@@ -266,7 +207,7 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 		w.rollback(ctx)
 		return nil, w.classify(err, true)
 	}
-	w.took, w.crowd = min(time.Since(began), maxPatience), len(batch)+len(w.ops)
+	w.took, w.crowd = min(time.Since(began), maxPatience), len(batch)+w.ops.Len()
 	if err := w.q.o.Fault("committed"); err != nil {
 		return nil, w.classify(err, true)
 	}
@@ -281,7 +222,7 @@ func (w *writer) begin(ctx context.Context, batch []*op) error {
 	w.placed = false
 	durable := false
 	for _, o := range batch {
-		durable = durable || o.durable
+		durable = durable || o.It.durable
 	}
 	w.dirty = w.dirty || durable
 	if durable != w.sync && !w.q.o.Unsafe {
