@@ -26,9 +26,12 @@ func Decode(b []byte, label string) (decoded, used string) {
 }
 
 // DecodeWord is Decode for a few words with a label of their own (RFC 2047,
-// 2231), which are never enough to overrule it.
+// 2231), which only octets that are UTF-8 beyond doubt overrule.
 func DecodeWord(b []byte, label string) (decoded, used string) {
 	l := Normalize(label)
+	if meantUTF8(b, l) {
+		return string(b), "utf-8"
+	}
 	if !sevenBit(l) || text.IsASCII(b) {
 		switch {
 		case l == "utf-8" && !utf8.Valid(b):
@@ -73,22 +76,30 @@ const (
 	longSingle  = 8   // characters of UTF-8 that any charset of single octets could mean
 )
 
+// meantUTF8 says whether octets with another label certainly are UTF-8.
+func meantUTF8(b []byte, label string) bool {
+	switch label {
+	case "", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32":
+		return false
+	case "windows-1252": // one mailer's default against the other's
+		return !text.IsASCII(b) && utf8.Valid(b)
+	}
+	return certainlyUTF8(b, label)
+}
+
 // overruled names the charset that certainly was meant instead of the label:
 // only what mailers really mistake for each other.
 func overruled(b []byte, label string) (string, bool) {
+	if meantUTF8(b, label) {
+		return "utf-8", true
+	}
 	switch label {
 	case "", "utf-8", "utf-16", "utf-16le", "utf-16be", "utf-32":
 		return "", false
 	case "windows-1252":
-		if !text.IsASCII(b) && utf8.Valid(b) { // one mailer's default against the other's
-			return "utf-8", true
-		}
 		r, e := alphabets.read(sample(b))
 		certain := r != nil && (r.name == "windows-1251" || r.name == "koi8-r") && e.letters >= longLatin && e.different() >= variety
 		return nameOf(r), certain
-	}
-	if certainlyUTF8(b, label) {
-		return "utf-8", true
 	}
 	labelled := alphabets.named(label)
 	if labelled == nil || labelled.of != alphabets[0].of {

@@ -28,7 +28,7 @@ func TestNormalize(t *testing.T) {
 		"UTF-8": "utf-8", "utf8": "utf-8", "'utf-8'": "utf-8", `"UTF8"`: "utf-8", "utf-8;": "utf-8", "utf_8": "utf-8", "charset=utf-8": "utf-8",
 		"windows-1251": "windows-1251", "cp1251": "windows-1251", "CP-1251": "windows-1251", "win-1251": "windows-1251", "windows1251": "windows-1251",
 		"ansi-1251": "windows-1251", "x-cp1251": "windows-1251", "1251": "windows-1251", "cp1250": "windows-1250",
-		"koi8": "koi8-r", "KOI8-R": "koi8-r", "koi8_r": "koi8-r", "koi8-u": "koi8-u", "cp-866": "ibm866", "dos-866": "ibm866", "IBM866": "ibm866",
+		"koi8": "koi8-r", "KOI8-R": "koi8-r", "koi8_r": "koi8-r", "koi8-u": "koi8-u", "KOI8-RU": "koi8-u", "cp-866": "ibm866", "dos-866": "ibm866", "IBM866": "ibm866",
 		"latin1": "windows-1252", "iso-8859-1": "windows-1252", "ISO8859-1": "windows-1252", "iso_8859-5": "iso-8859-5", "iso8859_15": "iso-8859-15",
 		"cp932": "shift_jis", "x-sjis": "shift_jis", "ks_c_5601-1987": "euc-kr", "gb2312": "gb18030", "x-gbk": "gb18030", "big5-hkscs": "big5",
 		"us-ascii": "", "ANSI_X3.4-1968": "", "unknown-8bit": "", "8bit": "", "": "", "default": "",

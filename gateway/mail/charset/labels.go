@@ -13,9 +13,9 @@ func alias(label string) string {
 	case "ansi", "latin1", "iso88591", "88591", "iso8859", "isolatin1", "l1", "cp819", "ibm819",
 		"windows1252", "win1252", "cp1252", "ansi1252", "1252", "ansix31101983", "cp28591", "iso646us":
 		return "windows-1252" // latin1 too: C1 controls are never meant
-	case "koi8", "koi", "koi8r", "koi8ru", "cskoi8r", "koi8rus", "cp20866":
+	case "koi8", "koi", "koi8r", "cskoi8r", "koi8rus", "cp20866":
 		return "koi8-r"
-	case "koi8u", "cp21866":
+	case "koi8u", "koi8ru", "cp21866": // the letters of KOI8-RU are KOI8-U's
 		return "koi8-u"
 	case "866", "cp866", "ibm866", "dos866", "dos", "csibm866", "oem866", "alt", "cp866u":
 		return "ibm866"

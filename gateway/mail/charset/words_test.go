@@ -128,6 +128,19 @@ func TestOverruled(t *testing.T) {
 	}
 }
 
+// TestWordsThatAreUTF8: a word's label doesn't stand against octets that are UTF-8
+// beyond doubt, in a subject, a name or a file's name.
+func TestWordsThatAreUTF8(t *testing.T) {
+	for label, want := range map[string]string{
+		"iso-8859-1": "Café", "windows-1252": "Счёт", "windows-1251": "Счёт на оплату заказа", "koi8-r": "Договор с подписью", "gb2312": "请查收附件，谢谢您的订单", "big5": "請查收附件，謝謝",
+		"euc-kr": "안녕하세요", "shift_jis": "ご注文ありがとう", "iso-2022-jp": "ご注文ありがとう",
+	} {
+		if got, used := DecodeWord([]byte(want), label); got != want || used != "utf-8" {
+			t.Errorf("%s labelled %s: %q in %q", want, label, got, used)
+		}
+	}
+}
+
 // TestUnlabelled: words of alphabets without a label.
 func TestUnlabelled(t *testing.T) {
 	for name, enc := range map[string]encoding.Encoding{"windows-1253": charmap.Windows1253, "windows-1255": charmap.Windows1255, "windows-1251": charmap.Windows1251, "koi8-r": charmap.KOI8R} {
