@@ -94,10 +94,7 @@ func messageIDs(s string) []string {
 		if i < 0 {
 			break
 		}
-		id, after, ok := strings.Cut(rest[i+1:], ">")
-		if !ok {
-			id, after = rest[i+1:], ""
-		}
+		id, after, _ := strings.Cut(strings.TrimLeft(rest[i:], "< "), ">")
 		if id = strings.Join(strings.Fields(id), ""); id != "" {
 			ids = append(ids, id)
 		}
@@ -111,7 +108,7 @@ func messageIDs(s string) []string {
 			ids = append(ids, strings.Trim(f, `",;`))
 		}
 	}
-	if s = strings.TrimSpace(s); len(ids) == 0 && s != "" && !strings.ContainsAny(s, " \t") {
+	if s = strings.Trim(s, " \t\r\n<>"); len(ids) == 0 && s != "" && !strings.ContainsAny(s, " \t") {
 		ids = append(ids, s)
 	}
 	return ids

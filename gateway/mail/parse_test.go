@@ -137,6 +137,16 @@ func TestStructure(t *testing.T) {
 	}
 }
 
+func TestMessageIDs(t *testing.T) {
+	for in, want := range map[string]string{
+		"<a@b> (x)\r\n <c@d>": "[a@b c@d]", "<<a@b>>": "[a@b]", "< <a@b>": "[a@b]", "<a@b": "[a@b]", "a@b, c@d": "[a@b c@d]", "<>": "[]", "id": "[id]", "your mail of today": "[]",
+	} {
+		if got := fmt.Sprint(messageIDs(in)); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}
+
 func TestFields(t *testing.T) {
 	m := parse(t, crlf("From: Ann <a@x.org>\nFrom: b@x.org\nSender: s@x.org\nReply-To: r@x.org\nTo: c@x.org\nTo: d@x.org\nCc: e@x.org\nBcc: f@x.org\n"+
 		"Subject: =?utf-8?Q?caf=C3=A9?=\nDate: Mon, 02 Nov 2026 10:11:12 +0100\nMessage-ID: <m@x.org>\nIn-Reply-To: <p@x.org>\nReferences: <o@x.org>\n <p@x.org>\nX-Folded: a\n\tb\n\nhi"))

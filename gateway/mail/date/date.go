@@ -93,7 +93,7 @@ func readDate(s string) *dateParts {
 		comment, _, _ = strings.Cut(s[i+1:], ")")
 		s = string(header.StripComments([]byte(s)))
 	}
-	words := strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ", ":", " : ").Replace(s))
+	words := strings.Fields(strings.NewReplacer(",", " ", "\u00a0", " ", `"`, " ", ":", " : ").Replace(s))
 	for i, w := range strings.Fields(strings.ReplaceAll(strings.Join(words, " "), " : ", ":")) { // blanks around colons: RFC 5322 4.3
 		d.word(w, i)
 	}

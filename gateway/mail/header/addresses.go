@@ -202,6 +202,9 @@ func (r *addressReader) flush(comma bool) {
 		if last.Name == "" {
 			last.Name = strings.TrimSpace(r.dec.Text(note))
 		}
+		if last.Address == "" && looksLikeAddress(last.Name) { // "ann@example.org <>"
+			last.Name, last.Address = "", last.Name
+		}
 		if *last == (Address{}) || undisclosed(last.Address) || last.Address == "" && undisclosed(last.Name) { // "<>"
 			r.list = r.list[:len(r.list)-1]
 		}
@@ -213,6 +216,11 @@ func (r *addressReader) flush(comma bool) {
 		r.bare(words, note)
 	}
 	r.reset()
+}
+
+func looksLikeAddress(s string) bool {
+	local, domain, ok := strings.Cut(s, "@")
+	return ok && local != "" && domain != "" && !strings.ContainsAny(s, " \t,;<>\"") && !strings.Contains(domain, "@")
 }
 
 // bare reads an entry without brackets: addresses are what has an "@".

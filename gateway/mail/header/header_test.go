@@ -141,6 +141,8 @@ func TestAddresses(t *testing.T) {
 	}{
 		{"a@x.org", []Address{{"", "a@x.org"}}},
 		{"<a@x.org>", []Address{{"", "a@x.org"}}},
+		{"a@x.org <>", []Address{{"", "a@x.org"}}},
+		{"Ann <>", []Address{{"Ann", ""}}},
 		{"Ann <a@x.org>", []Address{{"Ann", "a@x.org"}}},
 		{`"Doe, Ann" <a@x.org>`, []Address{{"Doe, Ann", "a@x.org"}}},
 		{`Doe, Ann <a@x.org>`, []Address{{"Doe, Ann", "a@x.org"}}},

@@ -138,6 +138,13 @@ func TestUUDecode(t *testing.T) {
 	if got := UU.DecodeAll([]byte("text before\r\n" + uuFile + "text after\r\n")); string(got) != "Hello, worl" {
 		t.Errorf("got %q", got)
 	}
+	if got := UU.DecodeAll([]byte("plain text\r\nlabelled wrongly")); string(got) != "plain text\r\nlabelled wrongly" {
+		t.Errorf("a text that isn't encoded: %q", got)
+	}
+	long := bytes.Repeat([]byte("no file at all\r\n"), 8<<10)
+	if got := UU.DecodeAll(append(long[:len(long):len(long)], uuFile...)); len(got) != len(long)+len(uuFile) {
+		t.Errorf("a long text that isn't encoded: %d octets of %d", len(got), len(long)+len(uuFile))
+	}
 	blocks := FindUU([]byte("see\r\n"+uuFile+"and begin 12 things\r\nbegin 644 broken\r\nno data at all here, is there?\r\n"), 100)
 	if len(blocks) != 1 || string(blocks[0].Name) != "a.txt" || blocks[0].Start != 5 || blocks[0].End != 5+len(uuFile) {
 		t.Errorf("blocks %+v", blocks)

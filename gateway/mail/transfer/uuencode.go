@@ -3,11 +3,18 @@ package transfer
 import "bytes"
 
 // uuDecoder decodes UU lines. Lines before "begin" and after "end" are
-// no data; a line that is none is dropped.
+// no data; a line that is none is dropped. A body that doesn't begin within
+// maxBeforeUU octets isn't encoded at all, whatever its header says.
+//
+//	before --"begin 644 name"--> inside --"end"--> after
+//	before --64 KiB, or nothing follows--> none
 type uuDecoder struct {
-	held  []byte // a line that a piece cuts
-	state uuState
+	held   []byte // a line that a piece cuts
+	before []byte // what came before "begin", so far
+	state  uuState
 }
+
+const maxBeforeUU = 64 << 10
 
 type uuState uint8
 
@@ -15,16 +22,19 @@ const (
 	uuBefore uuState = iota
 	uuInside
 	uuAfter
+	uuNone
 )
 
-func (d *uuDecoder) Clone() Decoder { return &uuDecoder{bytes.Clone(d.held), d.state} }
+func (d *uuDecoder) Clone() Decoder {
+	return &uuDecoder{bytes.Clone(d.held), bytes.Clone(d.before), d.state}
+}
 
 func (d *uuDecoder) Decode(dst, src []byte, last bool) []byte {
 	if len(d.held) > 0 {
 		src = append(d.held, src...)
 		d.held = nil
 	}
-	for len(src) > 0 {
+	for len(src) > 0 && d.state != uuNone {
 		i := bytes.IndexByte(src, '\n')
 		if i < 0 && !last && len(src) < 4096 {
 			d.held = append([]byte(nil), src...)
@@ -32,7 +42,20 @@ func (d *uuDecoder) Decode(dst, src []byte, last bool) []byte {
 		}
 		line, next := CutLine(src, 0)
 		dst = d.line(dst, line)
+		if d.state == uuBefore {
+			d.before = append(d.before, src[:next]...)
+		}
 		src = src[next:]
+		if len(d.before) > maxBeforeUU {
+			d.state = uuNone
+		}
+	}
+	if last && d.state == uuBefore {
+		d.state = uuNone
+	}
+	if d.state == uuNone {
+		dst = append(append(dst, d.before...), src...)
+		d.before = nil
 	}
 	return dst
 }
@@ -41,7 +64,7 @@ func (d *uuDecoder) line(dst, line []byte) []byte {
 	switch d.state {
 	case uuBefore:
 		if _, ok := uuBegin(line); ok {
-			d.state = uuInside
+			d.state, d.before = uuInside, nil
 		}
 		return dst
 	case uuAfter:
