@@ -24,6 +24,7 @@ const (
 	fileOctets    = 128 << 20        // in them, but one larger may wait alone: their owners count them as in use
 	recordOctets  = 2 << 10          // about what a record takes besides its body
 	putTimeout    = 10 * time.Second // of one message
+	heedTimeout   = time.Second      // for a call whose time is over to say so
 	pruneEvery    = 2 * time.Second
 	maxSubject    = 200
 )
@@ -48,8 +49,15 @@ type Keeper struct {
 	inFiles int64
 	wake    chan struct{}
 
+	// stuck is closed once the call that nobody waited for any longer returns; nil:
+	// there is none. Only Run touches it.
+	stuck         chan struct{}
 	kept, dropped atomic.Int64
 }
+
+// errStuck says that a disk or database hangs. What is delivered meanwhile waits to
+// be kept as far as there is room for it.
+var errStuck = errors.New("kept: the store hangs: a call of it doesn't return")
 
 // waiting is a message that isn't written yet.
 type waiting struct {
@@ -112,7 +120,8 @@ func (k *Keeper) open(env *mail.Envelope, head *mail.Message, data mail.Source) 
 	}
 	f, err := data.Open()
 	if err != nil {
-		k.done(w, fmt.Errorf("kept: %w", err))
+		k.release(w)
+		k.count(err)
 		return w, false
 	}
 	w.body = f
@@ -140,7 +149,8 @@ func (w *waiting) inFiles() int64 {
 }
 
 // Run writes and prunes until ctx ends, then writes once more, and closes
-// nothing.
+// nothing. It ends in time though the store hangs; the goroutine of the one call
+// that does is left to the disk.
 func (k *Keeper) Run(ctx context.Context) {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
@@ -151,7 +161,11 @@ func (k *Keeper) Run(ctx context.Context) {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putTimeout)
 			defer cancel()
 			k.write(ctx, &last)
+			k.leave()
 			return
+		case <-k.stuck:
+			k.stuck = nil
+			k.write(ctx, &last)
 		case <-k.wake:
 			k.write(ctx, &last)
 		case <-tick.C:
@@ -160,43 +174,96 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// write puts all that waits into the store.
+// write puts all that waits into the store, until it hangs.
 func (k *Keeper) write(ctx context.Context, last *string) {
 	k.mu.Lock()
 	batch := k.pending
 	k.pending = nil
 	k.mu.Unlock()
-	for _, w := range batch {
+	for i, w := range batch {
+		if k.stuck != nil || ctx.Err() != nil {
+			k.mu.Lock()
+			k.pending = append(batch[i:len(batch):len(batch)], k.pending...)
+			k.mu.Unlock()
+			return
+		}
 		err := k.put(ctx, w)
-		k.done(w, err)
+		k.count(err)
 		k.tell(err, last)
+	}
+}
+
+// leave lets go of what can't be written any more.
+func (k *Keeper) leave() {
+	k.mu.Lock()
+	batch := k.pending
+	k.pending = nil
+	k.mu.Unlock()
+	for _, w := range batch {
+		k.release(w)
+		k.count(errStuck)
 	}
 }
 
 func (k *Keeper) put(ctx context.Context, w waiting) error {
 	frozen, err := json.Marshal(w.env)
 	if err != nil {
+		k.release(w)
 		return fmt.Errorf("kept: %w", err)
 	}
 	w.record.Envelope = frozen
-	ctx, cancel := context.WithTimeout(ctx, putTimeout)
-	defer cancel()
-	return k.deps.Store.Put(ctx, w.record, w.body)
+	return k.call(ctx, func(ctx context.Context) error {
+		defer k.release(w)
+		return k.deps.Store.Put(ctx, w.record, w.body)
+	})
 }
 
-// done lets go of a message that was written, or can't be.
-func (k *Keeper) done(w waiting, err error) {
-	if w.body != nil {
-		err = errors.Join(err, w.body.Close())
+// call has the store do something, and waits for it no longer than it may take.
+// Files of a disk that hangs heed no context: until they return, there is no other
+// call.
+func (k *Keeper) call(ctx context.Context, do func(context.Context) error) error {
+	if k.stuck != nil {
+		return errStuck
 	}
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	said, returned := make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(returned)
+		defer cancel()
+		said <- do(ctx)
+	}()
+	select {
+	case err := <-said:
+		return err
+	case <-ctx.Done():
+	}
+	heed := time.NewTimer(heedTimeout)
+	defer heed.Stop()
+	select {
+	case err := <-said:
+		return err
+	case <-heed.C:
+	}
+	k.stuck = returned
+	return errStuck
+}
+
+// release lets go of a message that was written, or can't be.
+func (k *Keeper) release(w waiting) {
+	if w.body != nil {
+		_ = w.body.Close() // it was read only
+	}
+	k.mu.Lock()
+	k.octets, k.files, k.inFiles = k.octets-w.octets, k.files-w.files, k.inFiles-w.inFiles()
+	k.mu.Unlock()
+}
+
+func (k *Keeper) count(err error) {
 	if err == nil {
 		k.kept.Add(1)
 	} else {
 		k.dropped.Add(1)
 	}
-	k.mu.Lock()
-	k.octets, k.files, k.inFiles = k.octets-w.octets, k.files-w.files, k.inFiles-w.inFiles()
-	k.mu.Unlock()
 }
 
 // tell logs a fault once for each kind, not for each message.
@@ -212,7 +279,5 @@ func (k *Keeper) tell(err error, last *string) {
 }
 
 func (k *Keeper) prune(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, putTimeout)
-	defer cancel()
-	return k.deps.Store.Prune(ctx, k.deps.Now().Add(-k.keep))
+	return k.call(ctx, func(ctx context.Context) error { return k.deps.Store.Prune(ctx, k.deps.Now().Add(-k.keep)) })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -111,6 +112,61 @@ func TestKeep(t *testing.T) {
 		}
 		if k.octets != 0 || k.files != 0 {
 			t.Errorf("%d octets and %d files are still booked", k.octets, k.files)
+		}
+	})
+}
+
+// hung is a store whose disk hangs: it heeds no context, until it is let go.
+type hung struct {
+	*store
+	letGo chan struct{}
+	calls int
+}
+
+func (s *hung) Put(ctx context.Context, r Record, body io.Reader) error {
+	s.calls++
+	<-s.letGo
+	return s.store.Put(ctx, r, body)
+}
+
+func (s *hung) Prune(context.Context, time.Time) error {
+	s.calls++
+	<-s.letGo
+	return nil
+}
+
+// A disk that hangs holds one call and no more memory than is allowed; it is said
+// once, counted, and what waited is kept once it goes on. The end doesn't wait for it.
+func TestHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		s := &hung{store: &store{got: map[string]string{}, from: map[string]Record{}}, letGo: make(chan struct{})}
+		k := NewKeeper(time.Hour, Deps{Store: s, Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now})
+		stop := run(k)
+		for n := range 8 {
+			k.Keep(envelope(fmt.Sprint("m", n)), nil, mail.Bytes(bytes.Repeat([]byte("x"), 1<<20)))
+		}
+		time.Sleep(time.Hour)
+		if k.octets > pendingOctets || k.Dropped() != 6 || k.Kept() != 0 || s.calls != 1 || strings.Count(log.String(), "hangs") != 1 {
+			t.Errorf("%d octets, %d dropped, %d kept, %d calls: %s", k.octets, k.Dropped(), k.Kept(), s.calls, log.String())
+		}
+		close(s.letGo)
+		synctest.Wait()
+		if k.Kept() != 2 || len(s.got) != 3 {
+			t.Errorf("%d kept, %d stored", k.Kept(), len(s.got))
+		}
+		s.letGo = make(chan struct{})
+		k.Keep(envelope("last"), nil, mail.Bytes("x"))
+		k.Keep(envelope("very last"), nil, mail.Bytes("x"))
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 2*putTimeout {
+			t.Errorf("the end took %v", took)
+		}
+		close(s.letGo)
+		synctest.Wait()
+		if k.octets != 0 || k.files != 0 || k.Dropped() != 8 {
+			t.Errorf("%d octets are still booked, %d dropped", k.octets, k.Dropped())
 		}
 	})
 }

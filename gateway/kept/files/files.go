@@ -26,8 +26,6 @@ import (
 	"time"
 
 	"postern/gateway/kept"
-	"postern/retry"
-	"postern/retry/engine"
 )
 
 // folder is ours, in the store's.
@@ -56,6 +54,8 @@ type Store struct {
 	left    int64     // of the disk, about
 	asked   time.Time // when the disk was
 	looked  time.Time // when old notes of who was forgotten were looked for
+
+	slots chan struct{} // of those who open
 }
 
 var _ kept.Store = (*Store)(nil)
@@ -66,7 +66,7 @@ func Open(dir string, o Options) (*Store, error) {
 		o.Now = time.Now
 	}
 	o.Step = max(o.Step, time.Minute)
-	s := &Store{o: o, dir: filepath.Join(dir, folder), used: map[int64]int64{}}
+	s := &Store{o: o, dir: filepath.Join(dir, folder), used: map[int64]int64{}, slots: make(chan struct{}, opening)}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("kept: %w", err)
 	}
@@ -76,7 +76,7 @@ func Open(dir string, o Options) (*Store, error) {
 // OpenBeside opens the store of another process, for an operator's command; what
 // isn't there is an error.
 func OpenBeside(dir string) (*Store, error) {
-	s := &Store{o: Options{Now: time.Now, Step: time.Minute}, dir: filepath.Join(dir, folder), used: map[int64]int64{}}
+	s := &Store{o: Options{Now: time.Now, Step: time.Minute}, dir: filepath.Join(dir, folder), used: map[int64]int64{}, slots: make(chan struct{}, opening)}
 	if _, err := os.Stat(s.dir); err != nil {
 		return nil, fmt.Errorf("kept: no mail is kept here: %w", err)
 	}
@@ -87,7 +87,7 @@ func OpenBeside(dir string) (*Store, error) {
 func (s *Store) Close() error { return nil }
 
 // Put implements kept.Store.
-func (s *Store) Put(_ context.Context, r kept.Record, body io.Reader) error {
+func (s *Store) Put(ctx context.Context, r kept.Record, body io.Reader) error {
 	if !sound(r.ID) {
 		return fmt.Errorf("kept: %q is no id", r.ID)
 	}
@@ -107,7 +107,7 @@ func (s *Store) Put(_ context.Context, r kept.Record, body io.Reader) error {
 		}
 		s.used[at] = 0
 	}
-	size, err := write(path, r, body)
+	size, err := write(path, r, whileIn(ctx, body))
 	if errors.Is(err, fs.ErrExist) {
 		return nil // it was kept a moment ago
 	}
@@ -156,61 +156,24 @@ func write(path string, r kept.Record, body io.Reader) (int64, error) {
 	return int64(len(line)) + 1 + r.Size + sha256.Size, errors.Join(err, f.Close())
 }
 
+// whileIn reads r until ctx ends: a slow disk has its time.
+func whileIn(ctx context.Context, r io.Reader) io.Reader { return timed{ctx, r} }
+
+type timed struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read implements io.Reader.
+func (t timed) Read(p []byte) (int, error) {
+	if err := t.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return t.r.Read(p)
+}
+
 // writeAtOnce is how much of a file is written with one call at most, in octets.
 const writeAtOnce = 64 << 10
-
-// OpenMessage implements kept.Store.
-func (s *Store) OpenMessage(_ context.Context, id string) (retry.Message, retry.StoredBody, error) {
-	if !sound(id) {
-		return retry.Message{}, nil, fmt.Errorf("kept: %w", kept.ErrNotFound)
-	}
-	for _, at := range slices.Backward(s.folders()) { // the last time that it was kept
-		f, err := os.Open(s.path(at, id))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return retry.Message{}, nil, fmt.Errorf("kept: %w", err)
-		}
-		m, body, err := read(f)
-		if err != nil {
-			_ = f.Close()
-			return retry.Message{}, nil, fmt.Errorf("kept: message %s: %w", id, err)
-		}
-		return m, body, nil
-	}
-	return retry.Message{}, nil, fmt.Errorf("kept: message %s: %w", id, kept.ErrNotFound)
-}
-
-func read(f *os.File) (retry.Message, retry.StoredBody, error) {
-	r, begins, err := readRecord(f)
-	if err != nil {
-		return retry.Message{}, nil, err
-	}
-	info, err := f.Stat()
-	if err != nil || info.Size() != begins+r.Size+sha256.Size {
-		return retry.Message{}, nil, errors.Join(kept.ErrNotFound, err)
-	}
-	r.SHA256 = make([]byte, sha256.Size)
-	if _, err := f.ReadAt(r.SHA256, begins+r.Size); err != nil {
-		return retry.Message{}, nil, err
-	}
-	m := r.Message()
-	return m, engine.ReaderBody(io.NewSectionReader(f, begins, r.Size), f, m.Body, f.Name()), nil
-}
-
-// readRecord reads the line that a file begins with, and says where the octets
-// begin.
-func readRecord(f *os.File) (r kept.Record, begins int64, err error) {
-	line, err := bufio.NewReaderSize(io.LimitReader(f, maxRecord), 8<<10).ReadBytes('\n')
-	if err == nil {
-		err = json.Unmarshal(line, &r)
-	}
-	if err != nil {
-		return r, 0, fmt.Errorf("its record can't be read: %w", errors.Join(kept.ErrNotFound, err))
-	}
-	return r, int64(len(line)), nil
-}
 
 // Names implements kept.Store.
 func (s *Store) Names(ctx context.Context, address string) (int, error) {

@@ -2,8 +2,11 @@ package files
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,5 +133,37 @@ func TestBeside(t *testing.T) {
 	owner.o.MaxBytes = 10
 	if err := put(t, owner, 2, 10); err != nil && !errors.Is(err, errNoRoom) {
 		t.Errorf("after another process removed files: %v", err)
+	}
+}
+
+// A disk that hangs while a message is opened is an error within the caller's time.
+func TestOpenHangs(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{Step: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := s.path(time.Now().Truncate(time.Hour).Unix(), "m1")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), syscall.Mkfifo(path, 0o600)); err != nil { // it opens once somebody writes
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	for range opening + 1 {
+		if _, _, err := s.OpenMessage(ctx, "m1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v", err)
+		}
+	}
+	if n := len(s.slots); n == 0 || n > opening {
+		t.Errorf("%d goroutines are left to the disk", n)
+	}
+	for end := time.Now().Add(time.Minute); len(s.slots) > 0 && time.Now().Before(end); {
+		if w, err := os.OpenFile(path, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			_ = w.Close()
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if len(s.slots) > 0 {
+		t.Error("those who opened never came back")
 	}
 }
