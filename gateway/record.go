@@ -164,8 +164,12 @@ func (g *Gateway) addMessage(r *history.Record, m *message) {
 	}
 	r.Waiting, r.Dead, r.Repeats = m.enqueued.waiting, m.enqueued.dead, m.enqueued.repeats
 	for _, d := range m.deliveries {
-		if d.Outcome.Reason != "" && !d.AlreadyDelivered {
+		switch {
+		case d.AlreadyDelivered:
+		case d.Outcome.Reason != "":
 			r.Attempts = append(r.Attempts, attempted(d, m.env.Received, m.env.ID))
+		default:
+			r.Queued = append(r.Queued, d.ID)
 		}
 	}
 }

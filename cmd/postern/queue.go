@@ -54,7 +54,7 @@ func queueVerbs() []queueVerb {
 	return []queueVerb{
 		{"list", "[filters]", "what waits and what died", "The oldest comes first. An id is shown as far as other commands need it;\n--json has it whole.", 0, 0, (*q).list},
 		{"show", "[--payload|--curl] ID", "one delivery with its attempts, or the POST that comes next",
-			"Tells of one delivery and its attempts. --payload renders its next POST as the\ngateway would send it with this environment: the body goes to the output, the\nheader to the error output. --curl writes the body to a file and prints the\ncommand that would POST it. Secrets are hidden in both.", 1, 1, (*q).show},
+			"Tells of one delivery and its attempts. --payload renders its next POST as the\ngateway would send it with this environment: the body goes to the output, the\nheader to the error output. --curl writes the body to a file and prints the\ncommand that would POST it. Secrets are hidden in both. What was delivered and is\nkept (POSTERN_KEEP) can be shown so, too, by its webhook-id or its message's id.", 1, 1, (*q).show},
 		{"export", "[--dir FOLDER] ID ...", "the messages as .eml files", "Writes each message as it was received, our header lines before it.", 1, cli.Any, (*q).export},
 		{"retry", "[flags] [ID ...]", "what waits is due now", "What waits is due now, or within --spread, evenly.", 0, cli.Any, (*q).retry},
 		{"replay", "[flags] [ID ...]", "dead letters become due again", "Dead letters become due again, each with a new life as long as its first.", 0, cli.Any, (*q).replay},

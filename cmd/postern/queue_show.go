@@ -13,23 +13,20 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"postern/cmd/internal/app"
 	"postern/cmd/internal/cli"
 	"postern/gateway/archive"
-	"postern/gateway/preview"
-	"postern/gateway/reload"
 	"postern/gateway/text"
 	"postern/retry"
-	"postern/webhook"
 )
 
 func (q *queueCommand) show(ctx context.Context) error {
+	if q.payload || q.curl {
+		return q.showNext(ctx)
+	}
 	info, attempts, err := q.find(ctx, q.args[0])
 	switch {
 	case err != nil:
 		return err
-	case q.payload || q.curl:
-		return q.showNext(ctx, info)
 	case q.json:
 		return json.NewEncoder(q.s.Out).Encode(struct {
 			retry.Info
@@ -85,86 +82,6 @@ func (q *queueCommand) find(ctx context.Context, id string) (retry.Info, []retry
 		err = fmt.Errorf("no such delivery: %s (queue list shows the ids)", id)
 	}
 	return info, attempts, err
-}
-
-// showNext renders the POST that the next attempt would make.
-func (q *queueCommand) showNext(ctx context.Context, i retry.Info) error {
-	router, err := q.cfg.Router(reload.Deps{})
-	if err != nil {
-		return err
-	}
-	ep := router.Endpoint(i.Endpoint)
-	if ep == nil {
-		return fmt.Errorf("this environment has no endpoint %s: set the POSTERN_WEBHOOK_… variables of your gateway", i.Endpoint)
-	}
-	sender, err := app.NewSender(q.cfg, app.Deps{Version: versionString()})
-	if err != nil {
-		return err
-	}
-	defer sender.Close()
-	m, err := archive.Open(ctx, q.queue, i.MessageID)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
-	p, err := preview.Of(sender, ep, m, preview.Delivery{ID: i.ID, Attempt: i.Attempts + 1, Recipients: i.Recipients}, preview.Options{PublicURL: string(q.cfg.Delivery.PublicURL)})
-	if err != nil {
-		return err
-	}
-	if q.curl {
-		return q.printCurl(i, p)
-	}
-	fmt.Fprintf(q.s.Err, "%s %s\n", p.Method, text.Terminal(p.URL))
-	for _, f := range preview.Fields(p) {
-		fmt.Fprintln(q.s.Err, text.Terminal(f))
-	}
-	fmt.Fprintln(q.s.Err)
-	return q.printBody(p)
-}
-
-// printBody prints the body's octets, or for a person what they say.
-func (q *queueCommand) printBody(p *webhook.Preview) error {
-	if !cli.Terminal(q.s.Out) {
-		return p.Write(q.s.Out)
-	}
-	pretty, err := preview.Pretty(p, shownBody)
-	if err == nil {
-		_, err = fmt.Fprintln(q.s.Out, pretty)
-	}
-	return err
-}
-
-// shownBody is the octets of a body that a terminal gets.
-const shownBody = 256 << 10
-
-// printCurl writes the body to a file and prints the command that POSTs it.
-func (q *queueCommand) printCurl(i retry.Info, p *webhook.Preview) error {
-	file := q.body
-	if file == "" {
-		file = filepath.Base(i.ID) + ".body"
-	}
-	if err := writeFile(file, p.Write); err != nil {
-		return err
-	}
-	fmt.Fprintf(q.s.Err, "The body is in %s; put the values of your secrets in the place of [hidden].\n", file)
-	_, err := fmt.Fprintln(q.s.Out, preview.Curl(p, file))
-	return err
-}
-
-// writeFile replaces a file as a whole, never through a link that lies there.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".postern-*")
-	if err != nil {
-		return err
-	}
-	err = errors.Join(write(f), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
 }
 
 // export writes each message as it was received, our header lines before it.

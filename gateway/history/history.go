@@ -52,6 +52,7 @@ type Record struct {
 	Waiting   int         `json:"waiting,omitempty"` // deliveries that were queued and aren't settled yet
 	Dead      int         `json:"dead,omitempty"`    // deliveries that became dead letters
 	Removed   int         `json:"removed,omitempty"` // deliveries that left the queue without arriving: an operator deleted them
+	Queued    []string    `json:"queued,omitempty"`  // the webhook-ids of deliveries that were queued before any attempt
 	Repeats   string      `json:"repeats,omitempty"` // the message whose deliveries are in the queue already: the sender came again
 	Attempts  []Attempt   `json:"attempts"`          // oldest first; those that aren't queued came before the reply
 
@@ -151,6 +152,9 @@ func (r *Record) weight() int {
 	}
 	for i := range r.Attempts {
 		n += r.Attempts[i].weight()
+	}
+	for _, id := range r.Queued {
+		n += 16 + len(id)
 	}
 	return n
 }

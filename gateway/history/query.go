@@ -193,6 +193,9 @@ func (r *Record) Words() []string {
 	for i := range r.Attempts {
 		add(r.Attempts[i].Delivery)
 	}
+	for _, id := range r.Queued {
+		add(id)
+	}
 	return append(words, State(r.Result).Word())
 }
 
