@@ -52,7 +52,7 @@ func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool, came time.Time) 
 	e := &mail.Envelope{
 		ID: newID(came), Key: hex.EncodeToString(sum[:]), Received: came.UTC().Truncate(time.Millisecond),
 		Client: c.Addr, Hello: c.Hello, Auth: c.Auth,
-		Protocol: protocol(c.LMTP, c.Extended, t.UTF8, c.TLS != nil, c.Auth != ""),
+		Protocol: protocol(c, t.UTF8),
 		Verb:     mail.Verb(t.Verb), From: t.From.String(), UTF8: t.UTF8, Body: t.Body, Size: p.Size(), RequireTLS: t.RequireTLS,
 		TLS: tlsOf(c.TLS), To: make([]mail.Recipient, 0, len(t.Recipients)),
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"postern/gateway/mail"
+	"postern/gateway/smtp"
 )
 
 // received renders our Received line (RFC 5321, 4.4), folded, CRLF at its end.
@@ -71,23 +72,23 @@ func commentSafe(s, empty string) string {
 }
 
 // protocol names the transmission type for the Received line (RFC 3848, RFC 6531 4.3).
-func protocol(lmtp, extended, utf8, tls, auth bool) string {
-	if !lmtp && !extended {
+func protocol(c *smtp.Client, utf8 bool) string {
+	if !c.LMTP && !c.Extended {
 		return "SMTP"
 	}
 	p := "ESMTP"
 	switch {
-	case lmtp && utf8:
+	case c.LMTP && utf8:
 		p = "UTF8LMTP"
-	case lmtp:
+	case c.LMTP:
 		p = "LMTP"
 	case utf8:
 		p = "UTF8SMTP"
 	}
-	if tls {
+	if c.TLS != nil {
 		p += "S"
 	}
-	if auth {
+	if c.Auth != "" {
 		p += "A"
 	}
 	return p

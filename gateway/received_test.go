@@ -10,26 +10,29 @@ import (
 	"time"
 
 	"postern/gateway/mail"
+	"postern/gateway/smtp"
 )
 
 // The "with" of RFC 3848 and RFC 6531 section 4.3.
 func TestProtocol(t *testing.T) {
+	tls := &tls.ConnectionState{}
 	for _, c := range []struct {
-		lmtp, extended, utf8, tls, auth bool
-		want                            string
+		client smtp.Client
+		utf8   bool
+		want   string
 	}{
-		{false, false, false, false, false, "SMTP"},
-		{false, false, false, true, true, "SMTP"},
-		{false, true, false, false, false, "ESMTP"},
-		{false, true, false, true, false, "ESMTPS"},
-		{false, true, false, false, true, "ESMTPA"},
-		{false, true, false, true, true, "ESMTPSA"},
-		{false, true, true, true, true, "UTF8SMTPSA"},
-		{true, true, false, false, false, "LMTP"},
-		{true, false, false, true, true, "LMTPSA"},
-		{true, true, true, false, false, "UTF8LMTP"},
+		{smtp.Client{}, false, "SMTP"},
+		{smtp.Client{TLS: tls, Auth: "ann"}, false, "SMTP"},
+		{smtp.Client{Extended: true}, false, "ESMTP"},
+		{smtp.Client{Extended: true, TLS: tls}, false, "ESMTPS"},
+		{smtp.Client{Extended: true, Auth: "ann"}, false, "ESMTPA"},
+		{smtp.Client{Extended: true, TLS: tls, Auth: "ann"}, false, "ESMTPSA"},
+		{smtp.Client{Extended: true, TLS: tls, Auth: "ann"}, true, "UTF8SMTPSA"},
+		{smtp.Client{LMTP: true, Extended: true}, false, "LMTP"},
+		{smtp.Client{LMTP: true, TLS: tls, Auth: "ann"}, false, "LMTPSA"},
+		{smtp.Client{LMTP: true, Extended: true}, true, "UTF8LMTP"},
 	} {
-		if got := protocol(c.lmtp, c.extended, c.utf8, c.tls, c.auth); got != c.want {
+		if got := protocol(&c.client, c.utf8); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
 	}

@@ -34,7 +34,7 @@ func replyAccepted(id string) reply.Reply {
 }
 
 // failure is the reply to a sender who keeps the mail.
-func failure(o webhook.Outcome) reply.Reply { return o.SMTPReply(false) }
+func failure(o webhook.Outcome) reply.Reply { return o.SMTPReply() }
 
 // storeFailure is the reply to a message that the queue could not store.
 func storeFailure(err error) reply.Reply {

@@ -52,31 +52,31 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 		return
 	}
 	began := w.deps.Now()
-	v := w.deliver(ctx, l)
+	o := w.deliver(ctx, l)
 	took := w.deps.Now().Sub(began)
-	if v.Attempt.At.IsZero() {
-		v.Attempt.At = began
+	if o.Attempt.At.IsZero() {
+		o.Attempt.At = began
 	}
-	if v.Attempt.Took == 0 {
-		v.Attempt.Took = took
+	if o.Attempt.Took == 0 {
+		o.Attempt.Took = took
 	}
-	if v.Attempt.Reason == "" {
-		v.Attempt.Reason = v.Reason
+	if o.Attempt.Reason == "" {
+		o.Attempt.Reason = o.Reason
 	}
-	if o := w.deps.Observer; o != nil && v.Kind != Skip {
-		o.Attempted(l, v, took)
+	if w.deps.Observer != nil && o.Kind != Skip {
+		w.deps.Observer.Attempted(l, o, took)
 	}
 	l.Left -= w.deps.Now().Sub(began)
-	w.settle(ctx, l, v)
+	w.settle(ctx, l, o)
 }
 
 // deliver has the attempt made. A panic over one mail must not take the process
 // down with it, at every start again.
-func (w *Worker) deliver(ctx context.Context, l Lease) (v Outcome) {
+func (w *Worker) deliver(ctx context.Context, l Lease) (o Outcome) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.deps.Logger.Error("an attempt panicked; the delivery is tried again later", "delivery", l.ID, "message", l.MessageID, "panic", p, "stack", string(debug.Stack()))
-			v = Outcome{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
+			o = Outcome{Kind: Later, Reason: reasonPanic, Attempt: Attempt{Error: fmt.Sprint("panic: ", p)}}
 		}
 	}()
 	return w.d.Deliver(ctx, l)
@@ -146,44 +146,44 @@ func (w *Worker) tellUnread(l Lease, err error) {
 
 // settle writes the outcome down. Of an attempt that our shutdown cut short the
 // outcome is unknown: its lease is given back, and it is made again.
-func (w *Worker) settle(ctx context.Context, l Lease, v Outcome) {
+func (w *Worker) settle(ctx context.Context, l Lease, o Outcome) {
 	if errors.Is(context.Cause(ctx), ErrLeaseLost) {
 		w.deps.Logger.Warn("an attempt outlasted its lease; another worker has the delivery", "delivery", l.ID)
 		return
 	}
-	if v.Kind == Later && errors.Is(context.Cause(ctx), errShutdown) {
-		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, v.Attempt) })
+	if o.Kind == Later && errors.Is(context.Cause(ctx), errShutdown) {
+		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, o.Attempt) })
 		return
 	}
-	switch v.Kind {
+	switch o.Kind {
 	case Done:
-		w.write(ctx, l, "acknowledged", func(ctx context.Context) error { return w.q.Ack(ctx, l, v.Attempt) })
+		w.write(ctx, l, "acknowledged", func(ctx context.Context) error { return w.q.Ack(ctx, l, o.Attempt) })
 	case GiveUp:
-		w.die(ctx, l, v.Reason, v.Attempt)
+		w.die(ctx, l, o.Reason, o.Attempt)
 	case Skip:
-		w.restEndpoint(l.Endpoint, v.After)
+		w.restEndpoint(l.Endpoint, o.After)
 		w.write(ctx, l, "released", func(ctx context.Context) error { return w.q.Release(ctx, l, Attempt{}) })
 	case Divided:
-		w.split(ctx, l, v)
+		w.split(ctx, l, o)
 	default:
-		w.later(ctx, l, v)
+		w.later(ctx, l, o)
 	}
 }
 
-func (w *Worker) later(ctx context.Context, l Lease, v Outcome) {
-	wait, dead := w.cfg.Policy.Next(l.Tries+1, l.Left, v.After, w.deps.Rand())
+func (w *Worker) later(ctx context.Context, l Lease, o Outcome) {
+	wait, dead := w.cfg.Policy.Next(l.Tries+1, l.Left, o.After, w.deps.Rand())
 	if dead {
-		w.die(ctx, l, ReasonExpired, v.Attempt)
+		w.die(ctx, l, ReasonExpired, o.Attempt)
 		return
 	}
-	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, wait, v.Attempt) })
+	w.write(ctx, l, "rescheduled", func(ctx context.Context) error { return w.q.Retry(ctx, l, wait, o.Attempt) })
 }
 
 // split puts the parts in the delivery's place, each as its own outcome says, and
 // reports those that are dead letters.
-func (w *Worker) split(ctx context.Context, l Lease, v Outcome) {
-	parts := make([]NewDelivery, len(v.Parts))
-	for i, p := range v.Parts {
+func (w *Worker) split(ctx context.Context, l Lease, o Outcome) {
+	parts := make([]NewDelivery, len(o.Parts))
+	for i, p := range o.Parts {
 		d := NewDelivery{ID: p.ID, Endpoint: l.Endpoint, Recipients: p.Recipients, First: &p.Outcome.Attempt}
 		expired := false
 		if d.Wait, expired = w.cfg.Policy.Next(l.Tries+1, l.Left, p.Outcome.After, w.deps.Rand()); p.Outcome.Kind == GiveUp {

@@ -58,7 +58,7 @@ type tally struct {
 	Failures int   `json:"failures"`
 }
 
-// Room is how many attempts may begin now; -1 is no bound.
+// Room is how many attempts may begin now; math.MaxInt is no bound.
 func (b *Breaker) Room(now time.Time) int {
 	switch b.State {
 	case BreakerOpen:
@@ -69,7 +69,7 @@ func (b *Breaker) Room(now time.Time) int {
 	case BreakerHalfOpen:
 		return max(b.Limit-b.InFlight, 0)
 	default:
-		return -1
+		return math.MaxInt
 	}
 }
 

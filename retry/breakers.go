@@ -96,14 +96,14 @@ func (s *Breakers) end(endpoint string, epoch int, h Health) {
 // Allowed says whether Begin would give leave now.
 func (s *Breakers) Allowed(endpoint string) bool { return s.Room(endpoint) != 0 }
 
-// Room is how many attempts may begin now; -1 is no bound.
+// Room is how many attempts may begin now; math.MaxInt is no bound.
 func (s *Breakers) Room(endpoint string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b, ok := s.all[endpoint]; ok {
 		return b.Room(s.now())
 	}
-	return -1
+	return math.MaxInt
 }
 
 // limits lists the endpoints whose breaker isn't closed with their room, which

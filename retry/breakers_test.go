@@ -3,6 +3,7 @@ package retry
 import (
 	"context"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 )
@@ -72,7 +73,7 @@ func TestReplicasShareBreakers(t *testing.T) {
 		attempt(a, Healthy)
 	}
 	sync()
-	if got := a.Room("e"); got != -1 {
+	if got := a.Room("e"); got != math.MaxInt {
 		t.Fatalf("it isn't closed: room %d", got)
 	}
 	if !attempt(b, Healthy) {

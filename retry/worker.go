@@ -36,7 +36,7 @@ const (
 // quickly.
 type Observer interface {
 	// Attempted is called after each attempt, for how long it took.
-	Attempted(l Lease, v Outcome, took time.Duration)
+	Attempted(l Lease, o Outcome, took time.Duration)
 	// Died is called when a delivery became a dead letter.
 	Died(l Lease, reason string)
 }

@@ -60,7 +60,7 @@ func Classify(a Answer, rejects Statuses) Outcome {
 	}
 	if o.Result == Rejected && o.Reply == nil {
 		if said := plainText(a); said != "" {
-			r := o.SMTPReply(false)
+			r := o.SMTPReply()
 			r.Lines = []string{said}
 			o.Reply = &r
 		}

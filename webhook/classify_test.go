@@ -55,14 +55,14 @@ func TestClassifyEveryStatus(t *testing.T) {
 			if o.Reason != reason || o.Result != result || o.Status != status {
 				t.Errorf("%d: %s, %d", status, o.Reason, o.Result)
 			}
-			if got := codes(o.SMTPReply(true)); got != on {
+			if got := codes(o.SMTPReplyQueued()); got != on {
 				t.Errorf("%d, queue on: %s, want %s", status, got, on)
 			}
-			if got := codes(o.SMTPReply(false)); got != off {
+			if got := codes(o.SMTPReply()); got != off {
 				t.Errorf("%d, queue off: %s, want %s", status, got, off)
 			}
-			if (o.Err == nil) != (result == Delivered) || o.SMTPReply(true).Text() == "" || o.SMTPReply(false).Text() == "" {
-				t.Errorf("%d: error %v, replies %v", status, o.Err, o.SMTPReply(true))
+			if (o.Err == nil) != (result == Delivered) || o.SMTPReplyQueued().Text() == "" || o.SMTPReply().Text() == "" {
+				t.Errorf("%d: error %v, replies %v", status, o.Err, o.SMTPReplyQueued())
 			}
 		}
 	}
@@ -103,10 +103,10 @@ func TestClassifyEveryError(t *testing.T) {
 				t.Errorf("%v: %v %v", err, o.Result, o.Reason)
 				continue
 			}
-			if got := codes(o.SMTPReply(false)); got != c.off {
+			if got := codes(o.SMTPReply()); got != c.off {
 				t.Errorf("%v: %s, want %s", err, got, c.off)
 			}
-			if got := codes(o.SMTPReply(true)); got != "250 2.0.0" {
+			if got := codes(o.SMTPReplyQueued()); got != "250 2.0.0" {
 				t.Errorf("%v, queue on: %s", err, got)
 			}
 			if s := o.Err.Error(); strings.Contains(s, "pw") || strings.Contains(s, "secret") {
@@ -120,14 +120,14 @@ func TestEveryReasonHasItsReply(t *testing.T) {
 	for _, r := range Reasons() {
 		want := standard[r]
 		o := Outcome{Result: byCode(want.Code), Reason: r}
-		if got := o.SMTPReply(false); !reflect.DeepEqual(got, want) {
+		if got := o.SMTPReply(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v, want %v", r, got, want)
 		}
 		if int(want.Enhanced[0]) != want.Code/100 {
 			t.Errorf("%s: class of %v", r, want)
 		}
 	}
-	if got := (Outcome{Result: Rejected, Reason: "unknown"}).SMTPReply(true); got.Code != 554 {
+	if got := (Outcome{Result: Rejected, Reason: "unknown"}).SMTPReplyQueued(); got.Code != 554 {
 		t.Errorf("unknown reason: %v", got)
 	}
 }
@@ -144,7 +144,7 @@ func TestRejectSets(t *testing.T) {
 			t.Errorf("4xx has %d: %v", status, !wantAll)
 		}
 	}
-	if o := Classify(Answer{Status: 413}, all); o.Reason != ReasonTooLarge || o.Result != Rejected || codes(o.SMTPReply(true)) != "552 5.3.4" {
+	if o := Classify(Answer{Status: 413}, all); o.Reason != ReasonTooLarge || o.Result != Rejected || codes(o.SMTPReplyQueued()) != "552 5.3.4" {
 		t.Errorf("413 under 4xx: %+v", o)
 	}
 	for _, bad := range []string{"200", "abc", "600", "5xx", "4", "-404"} {
@@ -201,7 +201,7 @@ func TestWhatTheWebhookSays(t *testing.T) {
 		"enhanced out of range": {Answer{Status: 200, Header: h("SMTP-Reply", "550 5.1111.1 x")}, "2 550 5.7.1 5.1111.1 x"},
 	} {
 		o := Classify(c.a, Statuses{})
-		r := o.SMTPReply(false)
+		r := o.SMTPReply()
 		text := r.Text()
 		if o.Reply == nil || o.Reply.Text() == "" {
 			text = "-"

@@ -92,27 +92,34 @@ func startReceiver(t *testing.T, program, file string) (port string, stdout *buf
 	}
 	cmd.Env = append(os.Environ(), "PORT="+port, "SECRET="+testSecret, "PYTHONIOENCODING=utf-8", "LANG="+cmp.Or(os.Getenv("LANG"), "C.UTF-8"))
 	cmd.Stderr = t.Output()
-	out, err := cmd.StdoutPipe()
+	out, itsEnd, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
+	cmd.Stdout = itsEnd
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	giveUp := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	itsEnd.Close()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
+	giveUp := time.AfterFunc(3*time.Minute, func() { _ = cmd.Process.Kill() }) // an interpreter takes its time on a busy machine
 	t.Cleanup(func() {
 		giveUp.Stop()
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
+		out.Close()
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			c.Close()
 			return port, bufio.NewReader(out)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s doesn't listen: %v", file, err)
+		select {
+		case <-ended:
+			t.Fatalf("%s ended and didn't listen: %v", file, err)
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

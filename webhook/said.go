@@ -25,9 +25,9 @@ type said struct {
 // readSaid looks for an SMTP-Reply header, then for a JSON body with smtp. What
 // is malformed or doesn't fit the status says nothing.
 func readSaid(a Answer) (s said) {
-	ok := a.Status >= 200 && a.Status <= 299
+	accepted := a.Status >= 200 && a.Status <= 299
 	if v := a.Header.Get("SMTP-Reply"); v != "" {
-		s.reply = parseReply(v, ok)
+		s.reply = parseReply(v, accepted)
 	}
 	if !bytes.Contains(a.Body, []byte(`"smtp"`)) && !bytes.Contains(a.Body, []byte(`"recipients"`)) {
 		return s
@@ -37,13 +37,13 @@ func readSaid(a Answer) (s said) {
 		return s
 	}
 	if s.reply == nil {
-		s.reply = jsonReply(body.SMTP, ok)
+		s.reply = jsonReply(body.SMTP, accepted)
 	}
 	var inner struct{ Recipients json.RawMessage }
 	if json.Unmarshal(body.SMTP, &inner) == nil && inner.Recipients != nil {
 		body.Recipients = inner.Recipients
 	}
-	s.recipients = eachReply(body.Recipients, ok)
+	s.recipients = eachReply(body.Recipients, accepted)
 	return s
 }
 
@@ -51,14 +51,14 @@ func readSaid(a Answer) (s said) {
 var byteOrderMark = []byte("\uFEFF")
 
 // eachReply reads {address: reply}.
-func eachReply(raw json.RawMessage, ok bool) map[string]reply.Reply {
+func eachReply(raw json.RawMessage, accepted bool) map[string]reply.Reply {
 	var all map[string]json.RawMessage
 	if json.Unmarshal(raw, &all) != nil {
 		return nil
 	}
 	var out map[string]reply.Reply
 	for address, raw := range all {
-		if r := jsonReply(raw, ok); r != nil {
+		if r := jsonReply(raw, accepted); r != nil {
 			if out == nil {
 				out = map[string]reply.Reply{}
 			}
@@ -71,10 +71,10 @@ func eachReply(raw json.RawMessage, ok bool) map[string]reply.Reply {
 // jsonReply reads {"code":550,"enhanced":"5.1.1","message":"…"} or
 // "550 5.1.1 …". Each field is read by itself: a message that is no text must not
 // turn a refusal into a 250.
-func jsonReply(raw json.RawMessage, ok bool) *reply.Reply {
+func jsonReply(raw json.RawMessage, accepted bool) *reply.Reply {
 	var line string
 	if json.Unmarshal(raw, &line) == nil && line != "" {
-		return parseReply(line, ok)
+		return parseReply(line, accepted)
 	}
 	var r struct{ Code, Enhanced, Message json.RawMessage }
 	if json.Unmarshal(raw, &r) != nil {
@@ -87,11 +87,11 @@ func jsonReply(raw json.RawMessage, ok bool) *reply.Reply {
 	var enhanced, message string
 	_ = json.Unmarshal(r.Enhanced, &enhanced)
 	_ = json.Unmarshal(r.Message, &message)
-	return fit(int(code), enhanced, message, ok)
+	return fit(int(code), enhanced, message, accepted)
 }
 
 // parseReply reads "550 5.1.1 No such project"; the enhanced code may be absent.
-func parseReply(s string, ok bool) *reply.Reply {
+func parseReply(s string, accepted bool) *reply.Reply {
 	word, rest, _ := strings.Cut(strings.TrimSpace(s), " ")
 	code, err := strconv.Atoi(word)
 	if err != nil || len(word) != 3 {
@@ -101,16 +101,16 @@ func parseReply(s string, ok bool) *reply.Reply {
 	if _, valid := reply.ParseEnhanced(enhanced); !valid {
 		enhanced, words = "", rest
 	}
-	return fit(code, enhanced, words, ok)
+	return fit(code, enhanced, words, accepted)
 }
 
 // fit makes a reply one that we give: 450-452 and 550-554 as they are, any
 // other 4xx as 451, any other 5xx as 554, 2xx only where the HTTP status is one
-// too. The enhanced class is made to match the code.
-func fit(code int, enhanced, words string, ok bool) *reply.Reply {
+// too (accepted). The enhanced class is made to match the code.
+func fit(code int, enhanced, words string, accepted bool) *reply.Reply {
 	switch {
 	case code >= 200 && code <= 299:
-		if !ok {
+		if !accepted {
 			return nil
 		}
 		if code < 250 || code > 259 {

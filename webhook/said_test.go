@@ -17,7 +17,7 @@ func FuzzSaid(f *testing.F) {
 		o := Classify(Answer{
 			Status: status, Header: http.Header{"Smtp-Reply": {header}, "Content-Type": {contentType}}, Body: []byte(body),
 		}, Statuses{})
-		replies := []reply.Reply{o.SMTPReply(true), o.SMTPReply(false)}
+		replies := []reply.Reply{o.SMTPReplyQueued(), o.SMTPReply()}
 		for _, r := range o.Recipients {
 			replies = append(replies, r)
 		}

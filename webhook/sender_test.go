@@ -172,7 +172,7 @@ func TestSendEveryStatus(t *testing.T) {
 		ep := endpoint(t, Config{URL: fmt.Sprintf("%s/?status=%d", srv.URL, status)})
 		o := s.Send(t.Context(), ep, delivery(0))
 		reason, result, _, off := wantStatus(status)
-		if o.Status != status || o.Reason != reason || o.Result != result || codes(o.SMTPReply(false)) != off {
+		if o.Status != status || o.Reason != reason || o.Result != result || codes(o.SMTPReply()) != off {
 			t.Errorf("%d: %+v", status, o)
 		}
 		if o.Err != nil && strings.Contains(o.Err.Error(), "secret") {

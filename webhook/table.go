@@ -48,29 +48,36 @@ func Reasons() []Reason {
 // queuedReply is the answer for mail that waits in our queue.
 var queuedReply = reply.New(250, reply.Enhanced{2, 0, 0}, "Queued")
 
-// SMTPReply is the answer to the waiting sender. queueOn says that what is
-// deferred goes to our queue; without it, and for an endpoint with DEFER=false,
-// the sender keeps it, or gets it back where it is too large. What the webhook
-// asked for wins, an explicit 4xx too. The text is never empty.
-func (o Outcome) SMTPReply(queueOn bool) reply.Reply {
+// SMTPReply is the answer to the waiting sender where nothing goes to our queue,
+// because there is none or the endpoint has DEFER=false: the sender keeps what is
+// deferred, or gets it back where it is too large. What the webhook asked for
+// wins, an explicit 4xx too. The text is never empty.
+func (o Outcome) SMTPReply() reply.Reply {
 	r, known := standard[o.Reason]
 	if !known || byCode(r.Code) != o.Result && o.Reason != ReasonTooLarge {
 		r = fallback(o.Result)
 	}
-	switch {
-	case o.Reply != nil:
-		text := r.Lines
-		r = *o.Reply
-		if len(r.Lines) == 0 {
-			r.Lines = text
-		}
-		if r.Enhanced.Zero() {
-			r.Enhanced = reply.Standard(r.Code).Enhanced
-		}
-	case o.Result == Deferred && queueOn:
-		r = queuedReply
+	if o.Reply == nil {
+		return r
+	}
+	text := r.Lines
+	r = *o.Reply
+	if len(r.Lines) == 0 {
+		r.Lines = text
+	}
+	if r.Enhanced.Zero() {
+		r.Enhanced = reply.Standard(r.Code).Enhanced
 	}
 	return r
+}
+
+// SMTPReplyQueued is SMTPReply where what is deferred goes to our queue, unless the
+// webhook asked for a 4xx.
+func (o Outcome) SMTPReplyQueued() reply.Reply {
+	if o.Result == Deferred && o.Reply == nil {
+		return queuedReply
+	}
+	return o.SMTPReply()
 }
 
 func byCode(code int) Result {
@@ -169,7 +176,7 @@ func explainError(answer string) error {
 
 func row(answer string, o Outcome, note string) Row {
 	r := Row{Answer: answer, Reason: o.Reason, Note: note}
-	r.Waiting, r.NoQueue = codes(o.SMTPReply(true)), codes(o.SMTPReply(false))
+	r.Waiting, r.NoQueue = codes(o.SMTPReplyQueued()), codes(o.SMTPReply())
 	switch o.Result {
 	case Delivered:
 		r.Queued = "done"

@@ -55,7 +55,10 @@ func (e *endpointCheck) endpoint(ctx context.Context, ep *webhook.Endpoint, w co
 	}
 	o := e.sender.Post(ctx, small, ep.Timeout())
 	if o.Result != webhook.Delivered {
-		r := o.SMTPReply(e.queue && ep.Defers())
+		r := o.SMTPReply()
+		if e.queue && ep.Defers() {
+			r = o.SMTPReplyQueued()
+		}
 		e.fail("endpoint %s: %v; a mail would be answered %d %s%s", ep, o.Err, r.Code, r.Enhanced, advice(o))
 		return nil
 	}

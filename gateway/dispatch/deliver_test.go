@@ -143,7 +143,7 @@ func TestRequireTLS(t *testing.T) {
 		if refused := b.Refuses(d); !refused {
 			t.Errorf("%d: it may be queued for an endpoint in the clear", origin)
 		}
-		if r := d.Outcome.SMTPReply(true); d.Outcome.Result != webhook.Rejected || r.Code != 550 || r.Enhanced.String() != "5.7.30" || d.Outcome.Endpoint != "main" {
+		if r := d.Outcome.SMTPReplyQueued(); d.Outcome.Result != webhook.Rejected || r.Code != 550 || r.Enhanced.String() != "5.7.30" || d.Outcome.Endpoint != "main" {
 			t.Errorf("%d: %+v", origin, d.Outcome)
 		}
 	}

@@ -36,7 +36,7 @@ func TestSenders(t *testing.T) {
 							}
 							got := ""
 							if o := Senders(ep, env, &mail.Message{From: from}); o != nil {
-								r := o.SMTPReply(true)
+								r := o.SMTPReplyQueued()
 								got = fmt.Sprintf("%d %d.%d.%d %s", r.Code, r.Enhanced[0], r.Enhanced[1], r.Enhanced[2], strings.Join(r.Lines, " "))
 							}
 							want := ""
