@@ -164,12 +164,13 @@ const joint = "\u02ad"
 
 // joined makes one word of a run without blanks: "<Ann.B@x.example>" is
 // found as a whole, which is rarer than its parts.
-func joined(chunk string) string {
-	return text.Clip(strings.ToLower(strings.Join(parts(chunk), joint)), maxWord)
-}
+func joined(chunk string) string { return join(parts(chunk)) }
 
+func join(parts []string) string { return text.Clip(strings.Join(parts, joint), maxWord) }
+
+// parts are the runs of letters and digits, in lower case.
 func parts(chunk string) []string {
-	return strings.FieldsFunc(chunk, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) })
+	return strings.FieldsFunc(strings.ToLower(chunk), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) })
 }
 
 // Words are what the record can be found by, its id aside: in lower case,
@@ -181,7 +182,10 @@ func (r *Record) Words() []string {
 			words = appendWords(words, chunk)
 		}
 	}
-	for _, a := range r.addresses() {
+	for i, a := range r.addresses() {
+		if i > 0 && a == r.From { // the author, mostly
+			continue
+		}
 		add(a)
 		if _, domain, ok := strings.Cut(a, "@"); ok {
 			words = append(words, joined(domain))
@@ -203,10 +207,10 @@ func (r *Record) Words() []string {
 func appendWords(words []string, chunk string) []string {
 	all := parts(chunk)
 	for _, w := range all {
-		words = append(words, text.Clip(strings.ToLower(w), maxWord))
+		words = append(words, text.Clip(w, maxWord))
 	}
 	if len(all) > 1 {
-		words = append(words, joined(chunk))
+		words = append(words, join(all))
 	}
 	return words
 }

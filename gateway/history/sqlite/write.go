@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -11,7 +12,8 @@ import (
 	"postern/gateway/history"
 )
 
-// Write implements history.Store: one transaction.
+// Write implements history.Store: one transaction. Its end in time is looked for
+// between the statements, since to watch each of them costs a goroutine.
 func (s *Store) Write(ctx context.Context, b history.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -20,23 +22,36 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 		if err != nil {
 			return err
 		}
+		w := s.put.within(context.WithoutCancel(ctx), tx)
 		for i := range b.Records {
-			if err := s.record(ctx, tx, &b.Records[i]); err != nil {
+			if err := cmp.Or(ctx.Err(), w.putRecord(&b.Records[i])); err != nil {
 				return err
 			}
 		}
 		for i := range b.Attempts {
-			if err := s.attempt(ctx, tx, &b.Attempts[i]); err != nil {
+			if err := cmp.Or(ctx.Err(), w.putAttempt(&b.Attempts[i])); err != nil {
 				return err
 			}
 		}
 		for i := range b.Corrections {
-			if err := s.correct(ctx, tx, &b.Corrections[i]); err != nil {
+			if err := cmp.Or(ctx.Err(), w.putCorrection(&b.Corrections[i])); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// batch is a transaction's statements.
+type batch struct {
+	ctx context.Context
+	puts
+}
+
+// within binds the statements that put something to a transaction.
+func (p puts) within(ctx context.Context, tx *sql.Tx) batch {
+	bind := func(stmt *sql.Stmt) *sql.Stmt { return tx.StmtContext(ctx, stmt) }
+	return batch{ctx, puts{record: bind(p.record), words: bind(p.words), attempt: bind(p.attempt), settle: bind(p.settle), correct: bind(p.correct)}}
 }
 
 func (s *Store) commit(ctx context.Context, do func(*sql.Tx) error) error {
@@ -54,12 +69,12 @@ func (s *Store) commit(ctx context.Context, do func(*sql.Tx) error) error {
 	return nil
 }
 
-func (s *Store) record(ctx context.Context, tx *sql.Tx, r *history.Record) error {
+func (w batch) putRecord(r *history.Record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	res, err := tx.StmtContext(ctx, s.put.record).ExecContext(ctx, r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, data)
+	res, err := w.record.ExecContext(w.ctx, r.ID, r.At.UnixMilli(), string(r.Result), r.Waiting, r.Dead, data)
 	if err != nil {
 		return err
 	}
@@ -70,16 +85,16 @@ func (s *Store) record(ctx context.Context, tx *sql.Tx, r *history.Record) error
 	if err != nil {
 		return err
 	}
-	_, err = tx.StmtContext(ctx, s.put.words).ExecContext(ctx, n, strings.Join(r.Words(), " "))
+	_, err = w.words.ExecContext(w.ctx, n, strings.Join(r.Words(), " "))
 	return err
 }
 
-func (s *Store) attempt(ctx context.Context, tx *sql.Tx, a *history.Attempt) error {
+func (w batch) putAttempt(a *history.Attempt) error {
 	data, err := json.Marshal(a)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.StmtContext(ctx, s.put.attempt).ExecContext(ctx, a.Message, data); err != nil {
+	if _, err := w.attempt.ExecContext(w.ctx, a.Message, data); err != nil {
 		return err
 	}
 	if a.Settles == "" {
@@ -89,13 +104,13 @@ func (s *Store) attempt(ctx context.Context, tx *sql.Tx, a *history.Attempt) err
 	if a.WasDead {
 		wasDead = 1
 	}
-	_, err = tx.StmtContext(ctx, s.put.settle).ExecContext(ctx, a.Message, string(a.Settles), a.Parts, wasDead)
+	_, err = w.settle.ExecContext(w.ctx, a.Message, string(a.Settles), a.Parts, wasDead)
 	return err
 }
 
-// correct sets a record right that still stands as the correction says.
-func (s *Store) correct(ctx context.Context, tx *sql.Tx, c *history.Correction) error {
-	res, err := tx.StmtContext(ctx, s.put.correct).ExecContext(ctx, c.Is.Waiting, c.Is.Dead, c.Is.Removed, c.Message, c.Waiting, c.Dead)
+// putCorrection sets a record right that still stands as the correction says.
+func (w batch) putCorrection(c *history.Correction) error {
+	res, err := w.correct.ExecContext(w.ctx, c.Is.Waiting, c.Is.Dead, c.Is.Removed, c.Message, c.Waiting, c.Dead)
 	if err != nil {
 		return err
 	}
@@ -106,7 +121,7 @@ func (s *Store) correct(ctx context.Context, tx *sql.Tx, c *history.Correction) 
 	if err != nil {
 		return err
 	}
-	_, err = tx.StmtContext(ctx, s.put.attempt).ExecContext(ctx, c.Message, data)
+	_, err = w.attempt.ExecContext(w.ctx, c.Message, data)
 	return err
 }
 
