@@ -125,7 +125,7 @@ func (g *Gateway) reportDelivered(m *message, ds []*dispatch.Delivery, groups []
 	var to []mail.Recipient
 	for _, r := range m.to {
 		accepted := slices.ContainsFunc(groups, func(p replyGroup) bool { return p.has(r.Address) && p.reply.Code < 400 })
-		if accepted && arrived(ds, r) {
+		if accepted && arrived(ds, r, len(m.to)) {
 			to = append(to, r.Recipient)
 		}
 	}
@@ -135,11 +135,12 @@ func (g *Gateway) reportDelivered(m *message, ds []*dispatch.Delivery, groups []
 }
 
 // arrived reports whether the message has arrived at the recipient: all its own
-// endpoints have it. Those that get copies count where there is no other.
-func arrived(ds []*dispatch.Delivery, r dispatch.Recipient) bool {
+// endpoints have it. Those that get copies count where there is no other. A
+// delivery to all of so many recipients is one to each of them.
+func arrived(ds []*dispatch.Delivery, r dispatch.Recipient, all int) bool {
 	some := false
 	for _, d := range ds {
-		if !d.IsFor(r.Address) || !speaksFor(d.Endpoint, r.Endpoints) {
+		if len(d.To) < all && !d.IsFor(r.Address) || !speaksFor(d.Endpoint, r.Endpoints) {
 			continue
 		}
 		if !dispositionOf(d, r.Address).delivered() {
@@ -215,6 +216,9 @@ func reached(ds []*dispatch.Delivery, address string) bool {
 func undelivered(ds []*dispatch.Delivery, wanted func(address string) bool) []*dispatch.Delivery {
 	var out []*dispatch.Delivery
 	for _, d := range ds {
+		if delivered(d) && d.Outcome.Recipients == nil {
+			continue
+		}
 		for _, result := range []webhook.Result{webhook.Deferred, webhook.Rejected} {
 			n := d.Part(func(r mail.Recipient) bool {
 				e := dispositionOf(d, r.Address)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/hex"
-	"slices"
 	"time"
 
 	"postern/gateway/archive"
@@ -68,9 +67,10 @@ func (g *Gateway) envelope(t *smtp.Transaction, p *spool.Spool, came time.Time) 
 // recipients are the transaction's, each address once.
 func recipients(t *smtp.Transaction) []dispatch.Recipient {
 	to := make([]dispatch.Recipient, 0, len(t.Recipients))
+	have := make(map[string]bool, len(t.Recipients))
 	for _, r := range t.Recipients {
-		n := r.Data.(dispatch.Recipient)
-		if !slices.ContainsFunc(to, func(have dispatch.Recipient) bool { return have.Address == n.Address }) {
+		if n := r.Data.(dispatch.Recipient); !have[n.Address] {
+			have[n.Address] = true
 			to = append(to, n)
 		}
 	}

@@ -182,13 +182,18 @@ func (r *Record) Words() []string {
 			words = appendWords(words, chunk)
 		}
 	}
+	last := ""
 	for i, a := range r.addresses() {
-		if i > 0 && a == r.From { // the author, mostly
-			continue
-		}
-		add(a)
-		if _, domain, ok := strings.Cut(a, "@"); ok {
-			words = append(words, joined(domain))
+		local, domain, ok := strings.Cut(a, "@")
+		switch {
+		case i > 0 && a == r.From: // the author, mostly
+		case ok && domain == last && !strings.ContainsFunc(a, unicode.IsSpace): // the domain's words are there
+			words = append(appendParts(words, parts(local)), joined(a))
+		default:
+			add(a)
+			if ok {
+				words, last = append(words, joined(domain)), domain
+			}
 		}
 	}
 	for _, s := range []string{r.Subject, r.MessageID, r.Client.IP, r.Client.Name, r.Client.Hello} {
@@ -206,11 +211,16 @@ func (r *Record) Words() []string {
 // appendWords adds a run without blanks, and its parts.
 func appendWords(words []string, chunk string) []string {
 	all := parts(chunk)
-	for _, w := range all {
-		words = append(words, text.Clip(w, maxWord))
-	}
+	words = appendParts(words, all)
 	if len(all) > 1 {
 		words = append(words, join(all))
+	}
+	return words
+}
+
+func appendParts(words, parts []string) []string {
+	for _, w := range parts {
+		words = append(words, text.Clip(w, maxWord))
 	}
 	return words
 }
