@@ -84,6 +84,9 @@ type LeaseRequest struct {
 	// The others are due and get their last attempt.
 	Expired bool
 	Held    func(endpoint string) bool // nil: none
+	// Ahead lets an engine lease new deliveries as it stores them, within what this
+	// request leaves of Max, Octets and Room, until the next one, which returns them.
+	Ahead bool
 	// Since leaves out what passed its end longer ago: nobody was there then to
 	// attempt it. 0 is no bound.
 	Since time.Duration

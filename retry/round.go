@@ -116,7 +116,7 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 		wake = min(wake, until.Sub(now))
 	}
 	busy := maps.Clone(w.perEndpoint)
-	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Octets: max(leaseOctets-w.octets, 1)}
+	req = LeaseRequest{Max: leaseBatch, TTL: leaseTTL, Octets: max(leaseOctets-w.octets, 1), Ahead: true}
 	if w.limit > 0 {
 		req.Max = min(req.Max, w.limit-len(w.inFlight))
 	}

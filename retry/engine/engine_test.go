@@ -128,7 +128,7 @@ func TestUsage(t *testing.T) {
 	r.Release()
 	r.Release()
 	u.Set(Stored{Bytes: 50, Messages: 4, DeadBytes: 50, DeadMessages: 4})
-	if !u.Get().Idle() {
+	if !u.Idle() {
 		t.Error("only dead letters are something to do")
 	}
 	if _, err := u.Reserve(71, b); !errors.Is(err, retry.ErrFull) { // 20 of the 50 are the dead letters' own
@@ -140,8 +140,18 @@ func TestUsage(t *testing.T) {
 	}
 	r.Release()
 	u.Add(10)
-	if s := u.Get(); s.Bytes != 60 || s.Messages != 5 || s.Idle() {
+	if s := u.Get(); s.Bytes != 60 || s.Messages != 5 || u.Idle() {
 		t.Errorf("%+v", s)
+	}
+	asked := u.Added()
+	u.Add(10)
+	u.SetAsOf(Stored{}, asked)
+	if u.Idle() {
+		t.Error("an account that was asked for before a message was stored says that there is nothing to do")
+	}
+	u.Set(Stored{})
+	if !u.Idle() {
+		t.Error("there is something to do in an empty store")
 	}
 }
 

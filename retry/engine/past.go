@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"postern/gateway/text"
@@ -41,6 +42,19 @@ func NewRowOf(d retry.NewDelivery, p Past, now time.Time) (NewRow, error) {
 		r.Attempts, r.LastStatus, r.LastError = r.Attempts+1, d.First.Status, text.Clip(d.First.Error, ErrorMax)
 	}
 	return r, nil
+}
+
+// NewLease makes a new delivery's row one that is leased as it is stored, and returns
+// the lease: as it would be read from the row, its body aside.
+func NewLease(m retry.Message, d retry.NewDelivery, r *NewRow, p Past, now time.Time) retry.Lease {
+	r.State = StateLeased
+	l := retry.Lease{Token: r.Token, Tries: r.Attempts - p.Base, Envelope: m.Envelope}
+	l.ID, l.MessageID, l.Key, l.Endpoint, l.Recipients = d.ID, m.ID, m.Key, d.Endpoint, slices.Clone(d.Recipients)
+	l.From, l.Subject, l.Size, l.State = m.From, text.Clip(m.Subject, SubjectMax), m.Body.Size, retry.Leased
+	l.Received, l.Expires, l.DueAt = FromMillis(Millis(m.Received)), FromMillis(p.Expires), FromMillis(r.Due)
+	l.Attempts, l.LastStatus, l.LastError = r.Attempts, r.LastStatus, r.LastError
+	l.Left = l.Expires.Sub(now)
+	return l
 }
 
 // CountNew counts new deliveries that wait and those that are dead already.

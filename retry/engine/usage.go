@@ -26,14 +26,34 @@ func (s Stored) Idle() bool { return s.Messages == s.DeadMessages }
 type Usage struct {
 	mu              sync.Mutex
 	stored          Stored
+	added           int64 // messages counted by Add so far
+	asOf            int64 // of these, how many there were when the account was asked for
 	bytes, messages int64 // reserved
 }
 
 // Set takes a new account.
-func (u *Usage) Set(s Stored) {
+func (u *Usage) Set(s Stored) { u.SetAsOf(s, u.Added()) }
+
+// Added counts the messages that were stored here so far.
+func (u *Usage) Added() int64 {
 	u.mu.Lock()
-	u.stored = s
+	defer u.mu.Unlock()
+	return u.added
+}
+
+// SetAsOf takes an account that was asked for when so many had been added: it may
+// not know of those after them.
+func (u *Usage) SetAsOf(s Stored, added int64) {
+	u.mu.Lock()
+	u.stored, u.asOf = s, added
 	u.mu.Unlock()
+}
+
+// Idle says that nothing alive is stored.
+func (u *Usage) Idle() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.stored.Idle() && u.asOf == u.added
 }
 
 // Get returns the account.
@@ -46,7 +66,7 @@ func (u *Usage) Get() Stored {
 // Add counts a message that was just stored, until the next account.
 func (u *Usage) Add(bytes int64) {
 	u.mu.Lock()
-	u.stored.Bytes, u.stored.Messages = u.stored.Bytes+bytes, u.stored.Messages+1
+	u.stored.Bytes, u.stored.Messages, u.added = u.stored.Bytes+bytes, u.stored.Messages+1, u.added+1
 	u.mu.Unlock()
 }
 

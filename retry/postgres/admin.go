@@ -146,6 +146,7 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 	})
 	if err == nil {
 		q.endpoints.forget()
+		q.ahead.revoke()
 		q.hintAll()
 	}
 	return err

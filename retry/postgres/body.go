@@ -20,9 +20,10 @@ const chunkSize = 256 << 10 // of a body's pieces
 
 func (q *Queue) readUsage(ctx context.Context) error {
 	var s engine.Stored
+	added := q.usage.Added()
 	err := q.pool.QueryRow(ctx, "SELECT sum(bytes)::bigint, sum(messages)::bigint, sum(dead_bytes)::bigint, sum(dead_messages)::bigint FROM postern.usage").Scan(s.Dest()...)
 	if err == nil {
-		q.usage.Set(s)
+		q.usage.SetAsOf(s, added)
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func (q *Queue) Enqueue(ctx context.Context, m retry.Message, ds []retry.NewDeli
 		if _, ok := q.names.Load(d.Endpoint); !ok {
 			q.endpoints.forget()
 		}
-		if d.Wait <= 0 && d.Dead == "" {
+		if d.Wait <= 0 && d.Dead == "" && !e.early {
 			q.teller.want()
 		}
 	}
@@ -68,6 +68,7 @@ type enqueue struct {
 	keep     time.Duration // 0: no longer than its deliveries
 	res      retry.Result
 	inserted bool
+	early    bool // its deliveries were leased as they were stored
 	ours     bool // a try whose commit was in doubt stored this very object
 }
 

@@ -66,6 +66,7 @@ func (q *Queue) look(ctx context.Context, last []byte) []byte {
 	}
 	if !bytes.Equal(now, last) {
 		q.endpoints.forget()
+		q.ahead.revoke()
 	}
 	if !bytes.Equal(now, last) || wasIdle && !q.idle() {
 		q.hint()

@@ -37,31 +37,67 @@ const (
 	pickID = `SELECT n, message, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
-// Lease implements retry.Queue: in two round trips, one to see who has how much
-// and one to take it. Who has no room isn't looked at: what waits for an endpoint
-// that is away costs the others nothing.
+// Lease implements retry.Queue.
 func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
+	if req.Expired {
+		return q.leaseExpired(ctx, req)
+	}
+	early, rest := q.ahead.fetch(req, q.now())
+	ls, shut, err := q.leaseDue(ctx, rest)
+	if err != nil {
+		q.ahead.revoke()
+		if len(early) > 0 {
+			return early, nil
+		}
+		return nil, err
+	}
+	ls = append(early, ls...)
+	q.ahead.allow(req, ls, shut)
+	return ls, nil
+}
+
+// leaseDue leases in two round trips, one to see who has how much and one to take
+// it. Who has no room isn't looked at: what waits for an endpoint that is away costs
+// the others nothing. shut are the endpoints whose new mail isn't leased ahead.
+func (q *Queue) leaseDue(ctx context.Context, req retry.LeaseRequest) (ls []retry.Lease, shut map[string]bool, err error) {
+	states, err := q.knownEndpoints(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	shut = map[string]bool{}
+	for _, e := range states {
+		shut[e.Endpoint] = e.Paused
+	}
+	if req.Max <= 0 || q.idle() {
+		return nil, shut, nil
+	}
+	now := engine.Millis(q.now())
+	due, err := q.lookDue(ctx, req, states, now)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, limits := shares(due, req)
+	some := map[string]int{}
+	for i, name := range names {
+		some[name] = limits[i]
+	}
+	for _, d := range due {
+		shut[d.Name] = shut[d.Name] || some[d.Name] < int(d.N)
+	}
+	if len(names) == 0 {
+		return nil, shut, nil
+	}
+	ls, err = q.take(ctx, pickDue, pgx.NamedArgs{"now": now, "until": q.until(req.TTL), "octets": req.Octets, "names": names, "limits": limits})
+	return ls, shut, err
+}
+
+// until is when a lease that is given now ends.
+func (q *Queue) until(ttl time.Duration) int64 { return engine.Millis(engine.LeaseEnd(q.now(), ttl)) }
+
+func (q *Queue) leaseExpired(ctx context.Context, req retry.LeaseRequest) ([]retry.Lease, error) {
 	if q.idle() {
 		return nil, nil
 	}
-	now := engine.Millis(q.now())
-	args := pgx.NamedArgs{"now": now, "until": engine.Millis(engine.LeaseEnd(q.now(), req.TTL)), "octets": req.Octets}
-	if req.Expired {
-		return q.leaseExpired(ctx, req, args)
-	}
-	due, err := q.lookDue(ctx, req, now)
-	if err != nil {
-		return nil, err
-	}
-	names, limits := shares(due, req)
-	if len(names) == 0 {
-		return nil, nil
-	}
-	args["names"], args["limits"] = names, limits
-	return q.take(ctx, pickDue, args)
-}
-
-func (q *Queue) leaseExpired(ctx context.Context, req retry.LeaseRequest, args pgx.NamedArgs) ([]retry.Lease, error) {
 	states, err := q.knownEndpoints(ctx)
 	if err != nil {
 		return nil, err
@@ -70,16 +106,15 @@ func (q *Queue) leaseExpired(ctx context.Context, req retry.LeaseRequest, args p
 	if len(held) == 0 {
 		return nil, nil
 	}
-	since := q.since(req)
+	now, since := engine.Millis(q.now()), q.since(req)
 	some := false
 	err = q.ask(ctx, func(p *pipeline) {
-		p.query(func(r pgx.Rows) error { some = r.Next(); return nil }, anyExpired, held, args["now"], since)
+		p.query(func(r pgx.Rows) error { some = r.Next(); return nil }, anyExpired, held, now, since)
 	})
 	if err != nil || !some {
 		return nil, err
 	}
-	args["held"], args["since"], args["limit"], args["octets"] = held, since, req.Max, 0
-	return q.take(ctx, pickExpired, args)
+	return q.take(ctx, pickExpired, pgx.NamedArgs{"now": now, "until": q.until(req.TTL), "octets": 0, "held": held, "since": since, "limit": req.Max})
 }
 
 // since is when what the request leaves out had passed its end at the latest.
@@ -107,10 +142,12 @@ type dueCount struct {
 
 // lookDue says who has how much that is due and may be leased. Who comes first
 // changes with each call.
-func (q *Queue) lookDue(ctx context.Context, req retry.LeaseRequest, now int64) (due []dueCount, err error) {
-	full, err := q.full(ctx, req)
-	if err != nil {
-		return nil, err
+func (q *Queue) lookDue(ctx context.Context, req retry.LeaseRequest, states []retry.EndpointState, now int64) (due []dueCount, err error) {
+	full := []string{}
+	for _, e := range states {
+		if req.Room != nil && req.Room(e.Endpoint) <= 0 {
+			full = append(full, e.Endpoint)
+		}
 	}
 	err = q.ask(ctx, func(p *pipeline) {
 		p.query(func(r pgx.Rows) (err error) {
@@ -127,21 +164,6 @@ func (q *Queue) lookDue(ctx context.Context, req retry.LeaseRequest, now int64) 
 	}
 	q.turn.Store(last)
 	return due, nil
-}
-
-// full are the endpoints that can take nothing now.
-func (q *Queue) full(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
-	names := []string{}
-	if req.Room == nil {
-		return names, nil
-	}
-	states, err := q.knownEndpoints(ctx)
-	for _, e := range states {
-		if req.Room(e.Endpoint) <= 0 {
-			names = append(names, e.Endpoint)
-		}
-	}
-	return names, err
 }
 
 // shares says how much to take of each endpoint: even shares, and what one
@@ -206,7 +228,7 @@ func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
 }
 
 // idle says, from an account a second old at most, that nothing alive is stored.
-func (q *Queue) idle() bool { return q.usage.Get().Idle() }
+func (q *Queue) idle() bool { return q.usage.Idle() }
 
 // ask asks something of the queue in one round trip. Where leases ran out, they
 // are given back first and it is asked again: that is seldom, and statements that
@@ -249,7 +271,7 @@ func (q *Queue) LeaseID(ctx context.Context, id string, ttl time.Duration) (retr
 	if err := q.send(ctx, p); err != nil {
 		return retry.Lease{}, err
 	}
-	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": engine.Millis(engine.LeaseEnd(q.now(), ttl)), "octets": 0})
+	ls, err := q.take(ctx, pickID, pgx.NamedArgs{"id": id, "until": q.until(ttl), "octets": 0})
 	if err != nil {
 		return retry.Lease{}, err
 	}
@@ -269,7 +291,7 @@ func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) er
 	p.query(func(r pgx.Rows) error {
 		held = r.Next()
 		return nil
-	}, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2 RETURNING n", l.ID, l.Token, engine.Millis(engine.LeaseEnd(q.now(), ttl)))
+	}, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2 RETURNING n", l.ID, l.Token, q.until(ttl))
 	if err := q.send(ctx, p); err != nil {
 		return err
 	}

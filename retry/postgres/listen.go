@@ -106,6 +106,7 @@ func (q *Queue) listenOnce(ctx context.Context) {
 // heard looks at what another replica did.
 func (q *Queue) heard(ctx context.Context) {
 	q.endpoints.forget()
+	q.ahead.revoke()
 	if q.readUsage(ctx) == nil {
 		q.hint()
 	}

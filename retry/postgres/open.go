@@ -80,7 +80,8 @@ type Queue struct {
 	endings *batcher[*ending]
 	reads   *batcher[*reading]
 	objects engine.Objects
-	names   sync.Map               // endpoints that have a row
+	names   sync.Map // endpoints that have a row
+	ahead   ahead
 	turn    atomic.Pointer[string] // whose turn was last, of endpoints
 
 	endpoints endpointCache
@@ -108,6 +109,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.setCommitMode("on")
 	q.turn.Store(new(string))
+	q.ahead.pending = map[string]int{}
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
@@ -223,6 +225,7 @@ func (q *Queue) checkServer(ctx context.Context) error {
 // Close ends the housekeeping and closes the connections.
 func (q *Queue) Close() error {
 	q.closed.Do(func() {
+		q.giveBack()
 		q.stop()
 		q.wg.Wait()
 		<-q.stores.Ended()
@@ -231,6 +234,18 @@ func (q *Queue) Close() error {
 		q.pool.Close()
 	})
 	return nil
+}
+
+// giveBack makes due what was leased ahead and nobody fetched; without the server
+// it is due when the leases run out.
+func (q *Queue) giveBack() {
+	ctx, cancel := context.WithTimeout(context.Background(), firstTry)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, l := range q.ahead.end() {
+		wg.Go(func() { _ = q.Release(ctx, l, retry.Attempt{}) })
+	}
+	wg.Wait()
 }
 
 // Notify implements retry.Queue.

@@ -24,8 +24,8 @@ const insertAll = `WITH item AS MATERIALIZED (
 	SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bigint[], $11::int[], $12::int[], $13::bigint[], $14::text[])
 		AS i (id, key, received_ms, expires_ms, sender, subject, size, sha256, envelope, keep_ms, live, dead, sum, body)
 ), part AS MATERIALIZED (
-	SELECT * FROM unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::int[], $21::bigint[], $22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::int[], $27::text[], $28::bigint[])
-		AS p (message, id, endpoint, recipients, state, due_ms, expires_ms, attempts, token, reason, last_status, last_error, sum)
+	SELECT * FROM unnest($16::text[], $17::text[], $18::text[], $19::text[], $20::int[], $21::bigint[], $22::bigint[], $23::int[], $24::bigint[], $25::text[], $26::int[], $27::text[], $28::bigint[], $29::bigint[])
+		AS p (message, id, endpoint, recipients, state, due_ms, expires_ms, attempts, token, reason, last_status, last_error, sum, lease_ms)
 ), stored AS MATERIALIZED (
 	SELECT p.message FROM part p, LATERAL (SELECT FROM postern.delivery WHERE id = p.id LIMIT 1) d
 ), fresh AS (
@@ -36,14 +36,14 @@ const insertAll = `WITH item AS MATERIALIZED (
 		SELECT f.n, 0, b.bytes FROM fresh f JOIN unnest($1::text[], $15::bytea[]) AS b (id, bytes) USING (id) WHERE b.bytes IS NOT NULL
 ), deliveries AS (
 	INSERT INTO postern.delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base, lease_until_ms, token, reason, last_status, last_error, sum)
-		SELECT p.id, f.n, p.endpoint, p.recipients, p.state, 0, p.due_ms, p.expires_ms, p.attempts, 0, 0, p.token, p.reason, p.last_status, p.last_error, p.sum
+		SELECT p.id, f.n, p.endpoint, p.recipients, p.state, 0, p.due_ms, p.expires_ms, p.attempts, 0, p.lease_ms, p.token, p.reason, p.last_status, p.last_error, p.sum
 		FROM part p JOIN fresh f ON f.id = p.message RETURNING n, id
 ), attempts AS (
 	INSERT INTO postern.attempt (delivery, n, at_ms, status, took_ns, reason, error)
 		SELECT d.n, 1, a.at_ms, a.status, a.took_ns, a.reason, a.error
-		FROM unnest($29::text[], $30::bigint[], $31::int[], $32::bigint[], $33::text[], $34::text[]) AS a (id, at_ms, status, took_ns, reason, error) JOIN deliveries d USING (id)
+		FROM unnest($30::text[], $31::bigint[], $32::int[], $33::bigint[], $34::text[], $35::text[]) AS a (id, at_ms, status, took_ns, reason, error) JOIN deliveries d USING (id)
 )
-SELECT id FROM fresh`
+SELECT id, n FROM fresh`
 
 // storeTogether stores what several callers brought, in one round trip. Whose
 // message or deliveries are known already, or come twice in the batch, goes
@@ -53,8 +53,8 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 	if len(company) == 0 {
 		return
 	}
-	stored := map[string]bool{}
-	p, err := q.insertion(company, stored)
+	stored, now := map[string]int64{}, q.now()
+	p, early, err := q.insertion(company, stored, now)
 	if err == nil {
 		err = q.send(ctx, p)
 	}
@@ -64,11 +64,12 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 	case refused(err):
 		stored, err = nil, nil // each finds out what is wrong with its own
 	}
-	for _, o := range company {
+	for i, o := range company {
+		q.handOver(o.It, early[i], stored[o.It.m.ID], now)
 		switch e := o.It; {
 		case err != nil:
 			o.Err = err
-		case stored[e.m.ID]:
+		case stored[e.m.ID] > 0:
 			e.res.Stored, e.inserted = len(e.ds), true
 		default:
 			o.Err = errAlone
@@ -99,15 +100,31 @@ func together(batch []*op[*enqueue]) (company []*op[*enqueue]) {
 	return company
 }
 
+// handOver gives the leases of a message that was stored to the worker; n is the
+// message's row, 0 where it wasn't.
+func (q *Queue) handOver(e *enqueue, early []retry.Lease, n int64, now time.Time) {
+	e.early = n > 0 && len(early) == len(e.ds)
+	for _, l := range early {
+		if n == 0 {
+			q.ahead.drop(l.Endpoint)
+			continue
+		}
+		l.Body = storedRef(n, e.m.Body.Size, e.m.Body.SHA256[:], objectOf(e.m.Body))
+		if len(e.m.Body.Inline) <= inlineAhead {
+			l.Body.Inline = e.m.Body.Inline
+		}
+		q.ahead.hand(l, now)
+	}
+}
+
 // insertion is the statement for a batch; it fills stored with the messages'
-// ids.
-func (q *Queue) insertion(company []*op[*enqueue], stored map[string]bool) (*pipeline, error) {
-	p := q.begin(durable)
-	now := q.now()
+// rows by id. early are the leases that it gives with each.
+func (q *Queue) insertion(company []*op[*enqueue], stored map[string]int64, now time.Time) (p *pipeline, early [][]retry.Lease, err error) {
+	p, early = q.begin(durable), make([][]retry.Lease, len(company))
 	var rows newRows
-	for _, o := range company {
-		if err := rows.add(o.It, now); err != nil {
-			return nil, err
+	for i, o := range company {
+		if early[i], err = rows.add(o.It, &q.ahead, now); err != nil {
+			return nil, early, err
 		}
 	}
 	if names := q.unnamed(rows.parts.endpoint); len(names) > 0 {
@@ -115,10 +132,11 @@ func (q *Queue) insertion(company []*op[*enqueue], stored map[string]bool) (*pip
 	}
 	p.query(func(r pgx.Rows) error {
 		var id string
-		_, err := pgx.ForEachRow(r, []any{&id}, func() error { stored[id] = true; return nil })
+		var n int64
+		_, err := pgx.ForEachRow(r, []any{&id, &n}, func() error { stored[id] = n; return nil })
 		return err
 	}, insertAll, rows.args()...)
-	return p, nil
+	return p, early, nil
 }
 
 // nameAll makes sure that endpoints have a row: Lease goes by them. In order,
@@ -139,7 +157,7 @@ func (q *Queue) unnamed(endpoints []string) (names []string) {
 // all their deliveries; its own commit makes sure that they are durable, as
 // theirs would have. The others may be stored a moment later, or be stored and
 // delivered already: storing them again alone waits for that.
-func (q *Queue) readBack(ctx context.Context, company []*op[*enqueue]) (map[string]bool, error) {
+func (q *Queue) readBack(ctx context.Context, company []*op[*enqueue]) (map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, hangLimit)
 	defer cancel()
 	var ids []string
@@ -148,20 +166,21 @@ func (q *Queue) readBack(ctx context.Context, company []*op[*enqueue]) (map[stri
 			ids = append(ids, d.ID)
 		}
 	}
-	found := map[string]int{}
+	found, rows := map[string]int{}, map[string]int64{}
 	p := q.begin(durable)
 	p.query(func(r pgx.Rows) error {
 		var message string
-		_, err := pgx.ForEachRow(r, []any{&message}, func() error { found[message]++; return nil })
+		var n int64
+		_, err := pgx.ForEachRow(r, []any{&message, &n}, func() error { found[message], rows[message] = found[message]+1, n; return nil })
 		return err
-	}, "SELECT m.id FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.id = ANY($1) FOR NO KEY UPDATE OF m", ids)
+	}, "SELECT m.id, m.n FROM postern.delivery d JOIN postern.message m ON m.n = d.message WHERE d.id = ANY($1) FOR NO KEY UPDATE OF m", ids)
 	if err := q.send(ctx, p); err != nil {
 		return nil, fmt.Errorf("%w, and reading back failed: %w", errInDoubt, err)
 	}
-	stored := map[string]bool{}
+	stored := map[string]int64{}
 	for _, o := range company {
 		if n := len(o.It.ds); n > 0 && found[o.It.m.ID] == n {
-			stored[o.It.m.ID] = true
+			stored[o.It.m.ID] = rows[o.It.m.ID]
 		}
 	}
 	return stored, nil
@@ -186,7 +205,7 @@ type messageColumns struct {
 type partColumns struct {
 	message, id, endpoint, recipients, reason, lastError []string
 	state, attempts, lastStatus                          []int
-	due, expires, token, sum                             []int64
+	due, expires, token, sum, lease                      []int64
 }
 
 type attemptColumns struct {
@@ -195,20 +214,29 @@ type attemptColumns struct {
 	status           []int
 }
 
-func (r *newRows) add(e *enqueue, now time.Time) error {
+// add adds a message with its deliveries, and returns the leases of those that are
+// leased at once.
+func (r *newRows) add(e *enqueue, a *ahead, now time.Time) (early []retry.Lease, err error) {
 	r.messages.add(e.m, e.ds, engine.Until(now, e.keep))
 	past := engine.Past{Expires: engine.Millis(now.Add(e.m.Life))}
 	for _, d := range e.ds {
 		row, err := engine.NewRowOf(d, past, now)
 		if err != nil {
-			return err
+			return early, err
 		}
-		r.parts.add(e.m.ID, d, row, past)
+		until := time.Time{}
+		if ttl, ok := a.take(d, e.m.Body.Size); ok {
+			until = engine.LeaseEnd(now, ttl)
+			l := engine.NewLease(e.m, d, &row, past, now)
+			l.From, l.Subject, l.LastError = valid(l.From), valid(l.Subject), valid(l.LastError)
+			early = append(early, l)
+		}
+		r.parts.add(e.m.ID, d, row, past, until)
 		if d.First != nil {
 			r.attempts.add(d.ID, *d.First)
 		}
 	}
-	return nil
+	return early, nil
 }
 
 func (c *messageColumns) add(m retry.Message, ds []retry.NewDelivery, keep int64) {
@@ -226,12 +254,12 @@ func (c *messageColumns) add(m retry.Message, ds []retry.NewDelivery, keep int64
 	c.object, c.bytes = append(c.object, objectOf(m.Body)), append(c.bytes, m.Body.Inline)
 }
 
-func (c *partColumns) add(message string, d retry.NewDelivery, r engine.NewRow, p engine.Past) {
+func (c *partColumns) add(message string, d retry.NewDelivery, r engine.NewRow, p engine.Past, leased time.Time) {
 	c.message, c.id, c.endpoint = append(c.message, message), append(c.id, d.ID), append(c.endpoint, d.Endpoint)
 	c.recipients, c.reason, c.lastError = append(c.recipients, r.Recipients), append(c.reason, r.DeadCause), append(c.lastError, valid(r.LastError))
 	c.state, c.attempts, c.lastStatus = append(c.state, r.State), append(c.attempts, r.Attempts), append(c.lastStatus, r.LastStatus)
 	c.due, c.expires = append(c.due, r.Due), append(c.expires, p.Expires)
-	c.token, c.sum = append(c.token, r.Token), append(c.sum, r.Sum)
+	c.token, c.sum, c.lease = append(c.token, r.Token), append(c.sum, r.Sum), append(c.lease, engine.Millis(leased))
 }
 
 func (c *attemptColumns) add(id string, a retry.Attempt) {
@@ -243,6 +271,6 @@ func (c *attemptColumns) add(id string, a retry.Attempt) {
 func (r *newRows) args() []any {
 	m, p, a := &r.messages, &r.parts, &r.attempts
 	return []any{m.id, m.key, m.received, m.expires, m.sender, m.subject, m.size, m.sha256, m.envelope, m.keep, m.live, m.dead, m.sum, m.object, m.bytes,
-		p.message, p.id, p.endpoint, p.recipients, p.state, p.due, p.expires, p.attempts, p.token, p.reason, p.lastStatus, p.lastError, p.sum,
+		p.message, p.id, p.endpoint, p.recipients, p.state, p.due, p.expires, p.attempts, p.token, p.reason, p.lastStatus, p.lastError, p.sum, p.lease,
 		a.id, a.at, a.status, a.took, a.reason, a.text}
 }
