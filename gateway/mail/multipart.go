@@ -34,8 +34,12 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 		p.leaf(e, e.body, max(e.body, d.prev))
 		return d
 	}
-	if d.close { // its final boundary is all it has
-		p.defect("a multipart without a boundary line is read as one part")
+	if d.close { // its first boundary line is one that ends it
+		p.defect("a multipart begins with its final boundary")
+		p.leaf(e, e.body, max(e.body, d.prev))
+		d.close = !hasPrefixFold(p.bytes(d.end, min(p.size, d.end+20)), "content-")
+	} else if _, parts := p.split.guess(e.body, d.start); parts {
+		p.defect("parts stand before a multipart's first boundary; they are read as one")
 		p.leaf(e, e.body, max(e.body, d.prev))
 	}
 	_, minor, _ := strings.Cut(e.ctype.Value, "/")

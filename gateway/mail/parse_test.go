@@ -85,6 +85,8 @@ func TestStructure(t *testing.T) {
 		{"no boundary declared", "Content-Type: multipart/mixed\n\n" + part("Content-Type: text/plain", "t") + "--b--\n", `text="t"`},
 		{"no boundary anywhere", "Content-Type: multipart/mixed; boundary=b\n\njust text\n", `text="just text"`},
 		{"final boundary only", mixed + "text\n--b--\nepilogue\n", `text="text"`},
+		{"final boundary before the parts", mixed + "--b--\nContent-Type: text/plain\n\nt\n--b\nContent-Type: image/gif\n\ngif\n--b--\n", `text="t" attachment:image/gif()="gif"`},
+		{"a part before the first boundary", mixed + "--B\nContent-Type: text/plain\n\nearly\n" + part("", "t") + "--b--\n", `text="--B\nContent-Type: text/plain\n\nearly\nt"`},
 		{"preamble and epilogue are no content", mixed + "preamble\n" + part("", "t") + "--b--\nepilogue\n--b\n\nlate\n", `text="t"`},
 		{"part without header", mixed + "--b\n\nt\n--b--\n", `text="t"`},
 		{"part cut by a boundary", mixed + "--b\nContent-Type: text/plain\n--b\n\nt\n--b--\n", `text="t"`},

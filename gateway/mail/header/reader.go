@@ -51,7 +51,8 @@ func named(field, name string) bool { return len(field) == len(name) && strings.
 //
 //	line start --"From "/">From "--> skip (first line only)
 //	           --blank line--------> end
-//	           --white space-------> continuation of the field before it
+//	           --white space-------> continuation of the field before it; nothing but
+//	                                 white space ends the header where no field goes on
 //	           --name ":"----------> field
 //	           --delimiter line----> end, no body
 //	           --anything else-----> skip if a field follows, else body
@@ -75,6 +76,7 @@ func (r Reader) Read(b []byte) (h Block, body int, over int) {
 	h.Fields = make([]Field, 0, r.Room)
 	open := -1 // where the raw value of the last field starts
 	pos := 0
+	blank := false   // the line before holds nothing but white space
 	shut := func() { // completes the last field at pos
 		if open >= 0 {
 			h.Fields[len(h.Fields)-1].Raw = transfer.TrimEOL(b[open:pos])
@@ -87,6 +89,10 @@ func (r Reader) Read(b []byte) (h Block, body int, over int) {
 		case len(line) == 0:
 			shut()
 			return h, next, over
+		case blank && !isSpace(line[0]) && !goesOn(b, pos):
+			shut()
+			r.defect("the blank line between header and body holds white space")
+			return h, pos, over
 		case isSpace(line[0]) && open >= 0:
 			// a continuation: the field's value grows
 		case over >= 0 && isSpace(line[0]):
@@ -118,10 +124,30 @@ func (r Reader) Read(b []byte) (h Block, body int, over int) {
 			h.Fields = append(h.Fields, Field{Name: name})
 			open = value
 		}
+		blank = len(bytes.TrimLeft(line, " \t")) == 0
 		pos = next
 	}
 	shut()
 	return h, len(b), over
+}
+
+// goesOn says whether the header goes on at pos, behind a line of white space: a
+// field that belongs to one is found before anything that is no field.
+func goesOn(b []byte, pos int) bool {
+	for range 50 {
+		line, next := transfer.CutLine(b, pos)
+		switch {
+		case len(line) == 0:
+			return false
+		case isSpace(line[0]):
+		case !StrictField(line):
+			return false
+		case wellKnown(lineName(line)):
+			return true
+		}
+		pos = next
+	}
+	return false
 }
 
 // maxLooseLines bounds how many lines in a row that are no fields are skipped.
