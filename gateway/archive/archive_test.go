@@ -231,13 +231,30 @@ type shut struct {
 	times *int
 }
 
+// torn is a shut whose octets are damaged.
+type torn struct{ shut }
+
+// Verify implements retry.StoredBody.
+func (torn) Verify() error { return retry.ErrCorrupt }
+
+// holding is a shut whose octets can be held; err: not now.
+type holding struct {
+	shut
+	err error
+}
+
+// Hold implements retry.Holder.
+func (h holding) Hold(context.Context) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("held")), h.err
+}
+
 // Close implements retry.StoredBody.
 func (s shut) Close() error { *s.times++; return nil }
 
 // shutting is a store of one message with an envelope.
 type shutting struct {
 	envelope string
-	body     shut
+	body     retry.StoredBody
 }
 
 // OpenMessage implements archive.Messages.
@@ -271,6 +288,78 @@ func TestOctetsAreLetGo(t *testing.T) {
 				t.Errorf("%s, %s: closed %d times", name, envelope, times)
 			}
 		}
+	}
+}
+
+// TestDamagedIsLetGo: octets that turn out to be damaged are closed once.
+func TestDamagedIsLetGo(t *testing.T) {
+	times := 0
+	store := shutting{"{}", torn{shut{octets{strings.NewReader("body")}, &times}}}
+	if _, err := archive.Open(t.Context(), store, "m1"); !errors.Is(err, retry.ErrCorrupt) || times != 1 {
+		t.Errorf("by id: %v, closed %d times", err, times)
+	}
+	large := retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: 1 << 20}}
+	if _, err := archive.OpenLease(t.Context(), store, large); !errors.Is(err, retry.ErrCorrupt) || times != 2 {
+		t.Errorf("of a lease: %v, closed %d times in all", err, times)
+	}
+}
+
+// TestInMemory: up to a size the octets are read and let go at once.
+func TestInMemory(t *testing.T) {
+	for size, closed := range map[int]int{256 << 10: 1, 256<<10 + 1: 0} {
+		times := 0
+		store := shutting{"{}", shut{octets{strings.NewReader(strings.Repeat("x", size))}, &times}}
+		m, err := archive.OpenVerified(t.Context(), store, retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: int64(size)}})
+		must(t, err)
+		if times != closed {
+			t.Errorf("%d octets: closed %d times, want %d", size, times, closed)
+		}
+		must(t, m.Close())
+		if times != 1 {
+			t.Errorf("%d octets: closed %d times in the end", size, times)
+		}
+	}
+}
+
+// TestHeld: who holds a mail's octets reads them after the mail was closed, and
+// nobody closes them twice.
+func TestHeld(t *testing.T) {
+	small, err := archive.OpenVerified(t.Context(), bodies("body"), retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: 4}})
+	must(t, err)
+	held := small.Held(t.Context())
+	must(t, small.Close())
+	if got := read(t, held); got != "body" {
+		t.Errorf("in memory: %q", got)
+	}
+
+	times := 0
+	own := shut{octets{strings.NewReader("body")}, &times}
+	m, err := archive.Salvage(t.Context(), shutting{"{}", own}, "m1")
+	must(t, err)
+	held = m.Held(t.Context())
+	r, err := held.Open()
+	must(t, err)
+	must(t, m.Close())
+	if got, err := io.ReadAll(r); string(got) != "body" || err != nil || times != 0 || held.Size() != 4 {
+		t.Errorf("after Close: %q of %d, %v, closed %d times", got, held.Size(), err, times)
+	}
+	if must(t, r.Close()); times != 1 {
+		t.Errorf("closed %d times by its reader", times)
+	}
+
+	times = 0
+	m, err = archive.Salvage(t.Context(), shutting{"{}", holding{own, nil}}, "m1")
+	must(t, err)
+	r, err = m.Held(t.Context()).Open()
+	must(t, err)
+	must(t, m.Close())
+	if got, err := io.ReadAll(r); string(got) != "held" || err != nil || times != 1 {
+		t.Errorf("held by the store: %q, %v, closed %d times", got, err, times)
+	}
+	m, err = archive.Salvage(t.Context(), shutting{"{}", holding{own, retry.ErrBusy}}, "m1")
+	must(t, err)
+	if _, err := m.Held(t.Context()).Open(); !errors.Is(err, retry.ErrBusy) {
+		t.Errorf("held by too many: %v", err)
 	}
 }
 
