@@ -240,7 +240,7 @@ func (h *harness) got() []post {
 // waitFor waits until the webhook got n posts.
 func (h *harness) waitFor(n int) []post {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if got := h.got(); len(got) >= n {
 			return got
 		}

@@ -187,7 +187,7 @@ func TestDividedKeepsItsHistory(t *testing.T) {
 		k.want(250)
 	}
 	var list []retry.Info
-	for end := time.Now().Add(20 * time.Second); len(list) != 2 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); len(list) != 2 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		list = h.waiting()
 	}
 	seen := map[retry.State]retry.Info{}

@@ -60,7 +60,7 @@ func (r *told) letters() []string {
 // wait returns what was heard once there is something.
 func (r *told) wait(t *testing.T) []string {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if heard := r.take(); len(heard) > 0 {
 			return heard
 		}

@@ -221,7 +221,7 @@ func TestTimeoutRunsFromTheLastOctet(t *testing.T) {
 		}
 		for range 30 { // takes longer than TIMEOUT to read, but never stalls
 			_, _ = io.CopyN(io.Discard, r.Body, 1<<20)
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(80 * time.Millisecond)
 		}
 		_, _ = io.Copy(io.Discard, r.Body)
 	})
@@ -231,7 +231,7 @@ func TestTimeoutRunsFromTheLastOctet(t *testing.T) {
 	if o := s.Send(t.Context(), endpoint(t, short), delivery(0)); o.Reason != ReasonTimeout || !errors.Is(o.Err, ErrTimeout) {
 		t.Errorf("%+v", o)
 	}
-	short.URL, short.Timeout = srv.URL+"/slow", 400*time.Millisecond
+	short.URL, short.Timeout = srv.URL+"/slow", 1500*time.Millisecond
 	if o := s.Send(t.Context(), endpoint(t, short), delivery(24<<20)); o.Result != Delivered {
 		t.Errorf("%+v", o)
 	}

@@ -257,7 +257,7 @@ func (w *readerWorld) command(code string) (*exec.Cmd, *bytes.Buffer) {
 // run tries until the command works: a reader, too, waits for what was started.
 func (w *readerWorld) run(t *testing.T, code string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		cmd, out := w.command(code)
 		err := cmd.Run()
 		if err == nil {

@@ -155,7 +155,7 @@ func TestWaitingForASlotHoldsNothing(t *testing.T) {
 // eventually waits for what other goroutines are about to do.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it never came to that")
 		}

@@ -156,7 +156,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		if d := time.Since(start); d > time.Second {
+		if d := time.Since(start); d > 10*time.Second { // tens of milliseconds, on a machine of its own
 			t.Errorf("%s took %v", path, d)
 		} else if d > 100*time.Millisecond {
 			t.Logf("%s took %v", path, d)

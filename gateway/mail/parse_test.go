@@ -215,7 +215,7 @@ func TestLimits(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := time.Since(start); d > time.Second {
+			if d := time.Since(start); d > 10*time.Second { // tens of milliseconds, on a machine of its own
 				t.Errorf("%s took %v", tt.name, d)
 			}
 			if !strings.Contains(strings.Join(m.Defects, "\n"), tt.defect) {

@@ -153,7 +153,7 @@ func TestPageBulk(t *testing.T) {
 func wait(t *testing.T, v *visitor, want string) {
 	t.Helper()
 	page := ""
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if _, page = v.get("/queue/change"); strings.Contains(page, want) {
 			return
 		}

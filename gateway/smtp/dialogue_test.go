@@ -165,14 +165,17 @@ func (p *player) prologue(upTo string) bool {
 	return true
 }
 
+// patience is how long a player waits for what a busy machine may be slow at.
+const patience = time.Minute
+
 func (p *player) write(s string) {
-	_ = p.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = p.conn.SetWriteDeadline(time.Now().Add(patience))
 	_, _ = p.conn.Write([]byte(s)) // a server that hung up shows in what is read
 }
 
 // reply reads one reply, its lines with their codes; nil at the end.
 func (p *player) reply() (lines []string) {
-	_ = p.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = p.conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		line, err := p.r.ReadString('\n')
 		if err != nil {
@@ -232,7 +235,7 @@ func (p *player) enhanced() bool {
 }
 
 func (p *player) closed() bool {
-	_ = p.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = p.conn.SetReadDeadline(time.Now().Add(patience))
 	line, err := p.r.ReadString('\n')
 	return err != nil && !os.IsTimeout(err) && line == ""
 }
@@ -242,7 +245,7 @@ func (p *player) startTLS() bool {
 		return false
 	}
 	conn := tls.Client(p.conn, p.fix.clientTLS())
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if err := conn.Handshake(); err != nil {
 		p.t.Log(err)
 		return false

@@ -191,7 +191,7 @@ func TestConnectionLimitUnderLoad(t *testing.T) {
 // eventually waits for what another goroutine does.
 func eventually(t *testing.T, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
@@ -334,7 +334,7 @@ func TestSlowReader(t *testing.T) {
 	if err := p.conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 		t.Fatal(err)
 	}
-	_ = p.conn.SetWriteDeadline(time.Now().Add(5 * time.Second))
+	_ = p.conn.SetWriteDeadline(time.Now().Add(patience))
 	group := bytes.Repeat([]byte("HELP\r\n"), 1000)
 	for {
 		if _, err := p.conn.Write(group); err != nil {
@@ -346,7 +346,7 @@ func TestSlowReader(t *testing.T) {
 		if end != smtp.EndGone {
 			t.Errorf("ended by %s", end)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("the session lives on")
 	}
 }

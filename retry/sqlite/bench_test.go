@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -148,14 +149,18 @@ func TestDeadEndpointDelaysNobody(t *testing.T) {
 	if !*measure {
 		t.Skip("asked for by -measure")
 	}
-	// The best of some rounds, at most eight: what another program takes away from
-	// one of them isn't the queue's.
+	// What another program takes away isn't the queue's: of some rounds, at most
+	// eight, the best of either count, or the one in the middle of the rounds' own
+	// ratios, where a quiet moment came to one side alone.
 	var alone, beside float64
-	for round := 0; round < 3 || round < 8 && beside < 0.9*alone; round++ {
-		alone = max(alone, drainRate(t, 0))
-		beside = max(beside, drainRate(t, 50_000))
+	var ratios []float64
+	slower := 100.0
+	for round := 0; round < 3 || round < 8 && slower > 10; round++ {
+		a, b := drainRate(t, 0), drainRate(t, 50_000)
+		alone, beside, ratios = max(alone, a), max(beside, b), append(ratios, b/a)
+		slices.Sort(ratios)
+		slower = 100 * (1 - max(beside/alone, ratios[len(ratios)/2]))
 	}
-	slower := 100 * (1 - beside/alone)
 	t.Logf("alone %.0f/s, beside a dead endpoint %.0f/s: %.1f %% slower", alone, beside, slower)
 	if slower > 10 {
 		t.Errorf("%.1f %% slower, want at most 10 %%", slower)

@@ -164,7 +164,7 @@ func sendOne(a *App, i identity) error {
 
 func eventually(t *testing.T, what func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		err := what()
 		if err == nil {
 			return

@@ -77,7 +77,7 @@ func (c *traces) take(sent *collector.ExportTraceServiceRequest, h http.Header) 
 // wait is all spans once there are n of the name.
 func (c *traces) wait(t *testing.T, n int, name string) []*tracepb.Span {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		c.mu.Lock()
 		spans := slices.Clone(c.spans)
 		c.mu.Unlock()

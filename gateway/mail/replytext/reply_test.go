@@ -110,7 +110,7 @@ func TestReplyLinear(t *testing.T) {
 		text := "x\n" + strings.Repeat(line, (1<<20)/len(line))
 		start := time.Now()
 		Split(text, Options{})
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 20*time.Second { // tens of milliseconds, on a machine of its own
 			t.Errorf("a megabyte of %.20q takes %v", line, d)
 		}
 	}
