@@ -11,7 +11,7 @@ import (
 // decision, made here.
 var mayImport = map[string][]string{
 	"gateway/text":      {},
-	"gateway/mail":      {"gateway/mail/automatic", "gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/date", "gateway/mail/header", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/signals", "gateway/mail/tnef", "gateway/mail/transfer"},
+	"gateway/mail":      {"gateway/mail/automatic", "gateway/mail/calendar", "gateway/mail/charset", "gateway/mail/date", "gateway/mail/header", "gateway/mail/htmltext", "gateway/mail/replytext", "gateway/mail/signals", "gateway/mail/smime", "gateway/mail/tnef", "gateway/mail/transfer"},
 	"gateway/spool":     {"gateway/budget", "gateway/mail"},
 	"gateway/budget":    {},
 	"gateway/auth":      {"gateway/mail"},
@@ -80,6 +80,7 @@ var mayImport = map[string][]string{
 	"gateway/mail/htmltext/css": {},
 	"gateway/mail/replytext":    {},
 	"gateway/mail/signals":      {"gateway/mail/header", "gateway/mail/htmltext"},
+	"gateway/mail/smime":        {},
 	"gateway/mail/tnef":         {"gateway/mail/charset"},
 	"gateway/mail/transfer":     {},
 

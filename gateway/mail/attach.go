@@ -41,8 +41,11 @@ func (p *parser) attach(e entity, off, end int64) {
 		a.Filename = p.subjectName(c)
 	}
 	p.msg.Attachments = append(p.msg.Attachments, a)
-	if p.book(perAttachment) && isTNEF(e) && p.book(min(8*size, p.lim.TextBytes)*perTextOctet) {
+	switch p.book(perAttachment); {
+	case isTNEF(e) && p.book(min(8*size, p.lim.TextBytes)*perTextOctet):
 		p.openTNEF(c)
+	case isOpaque(e):
+		p.openSigned(c, size)
 	}
 }
 

@@ -51,7 +51,8 @@ func (p *parser) leaf(e entity, off, end int64) {
 	}
 	b := bodyPart{html: to == asHTML, choice: p.choice, content: s}
 	if e.filename() != "" && p.choice == 0 {
-		b.asFile, b.at = func() { p.attach(e, off, whole) }, len(p.msg.Attachments)
+		o, src := p.octets, p.src
+		b.asFile, b.at = func() { p.within(o, src, func() { p.attach(e, off, whole) }) }, len(p.msg.Attachments)
 	}
 	p.body = append(p.body, b)
 }

@@ -97,13 +97,17 @@ func (p *parser) encodedMultipart(e entity, d delimiter, depth int) bool {
 		return false
 	}
 	p.defect("a multipart is encoded as a whole")
-	outer := *p
-	p.octets, p.src = &octets{mem: b, size: int64(len(b))}, b
-	p.split = splitter{octets: p.octets}
 	e.body, e.enc = 0, transfer.Identity
-	p.multipart(e, depth+1)
-	p.octets, p.src, p.split = outer.octets, outer.src, outer.split
+	p.within(&octets{mem: b, size: int64(len(b))}, b, func() { p.multipart(e, depth+1) })
 	return true
+}
+
+// within reads octets that stand encoded in the mail as if they were the mail.
+func (p *parser) within(o *octets, src Source, read func()) {
+	octets, source, split := p.octets, p.src, p.split
+	p.octets, p.src, p.split = o, src, splitter{octets: o}
+	read()
+	p.octets, p.src, p.split = octets, source, split
 }
 
 // children reads the parts that follow the delimiters of one level.

@@ -97,6 +97,7 @@ type parser struct {
 	choices int // so far
 	parts   int
 	guesses int
+	signed  int // signatures around what is read
 }
 
 func (p *parser) defect(s string) {
