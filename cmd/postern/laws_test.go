@@ -53,7 +53,7 @@ var mayImport = map[string][]string{
 
 	"gateway/ops/audit":  {},
 	"gateway/ops/change": {"gateway/history", "retry"},
-	"gateway/ops/page":   {"gateway/again", "gateway/archive", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/change", "gateway/preview", "retry", "webhook"},
+	"gateway/ops/page":   {"gateway/again", "gateway/archive", "gateway/content", "gateway/history", "gateway/mail", "gateway/ops/audit", "gateway/ops/change", "gateway/preview", "retry", "webhook"},
 
 	"retry/postgres/pgtest": {},
 	"retry/sqlite/place":    {},

@@ -34,7 +34,7 @@ func (f file) send(w http.ResponseWriter, r *http.Request) {
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		r.Header.Del("Range")
 	}
-	http.ServeContent(&patientWriter{ResponseWriter: w, began: time.Now()}, r, "", f.at, f.content)
+	http.ServeContent(Patient(w), r, "", f.at, f.content)
 }
 
 func disposition(name string) string {
@@ -45,6 +45,12 @@ func disposition(name string) string {
 		return d
 	}
 	return "attachment"
+}
+
+// Patient is w for an answer that may be large: it may take as long as its client
+// takes some of it, and no longer.
+func Patient(w http.ResponseWriter) http.ResponseWriter {
+	return &patientWriter{ResponseWriter: w, began: time.Now()}
 }
 
 // patientWriter gives a client new time for each piece of an answer, so that a

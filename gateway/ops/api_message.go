@@ -100,7 +100,7 @@ func (s *Server) nextRequestBody(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", `attachment; filename="`+preview.File(id, p)+`"`)
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-		if err := p.Write(w); err != nil { // the answer has begun: only a cut tells
+		if err := p.Write(content.Patient(w)); err != nil { // the answer has begun: only a cut tells
 			s.deps.Logger.Error("a request's body can't be shown whole", "delivery", id, "err", err)
 			panic(http.ErrAbortHandler)
 		}
@@ -120,7 +120,7 @@ func (s *Server) withRequest(w http.ResponseWriter, r *http.Request, do func(id 
 		fail(w, http.StatusNotFound, "requests aren't shown here")
 		return
 	}
-	m, err := archive.Open(r.Context(), s.deps.Messages, info.MessageID)
+	m, err := archive.Open(retry.Aside(r.Context()), s.deps.Messages, info.MessageID)
 	if err != nil {
 		s.failed(w, r, err)
 		return

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -119,7 +120,7 @@ func held(t *testing.T, next http.Handler) http.Handler {
 		asked, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(asked))
 		rec := httptest.NewRecorder()
-		next.ServeHTTP(rec, r)
+		next.ServeHTTP(recorded{rec, w}, r)
 		r.Body = io.NopCloser(bytes.NewReader(asked))
 		if err := doc.check(r, rec); err != nil {
 			t.Errorf("%s %s is answered %d otherwise than openapi.json says: %v\n%s", r.Method, r.URL, rec.Code, err, rec.Body)
@@ -128,6 +129,16 @@ func held(t *testing.T, next http.Handler) http.Handler {
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
 	})
+}
+
+// recorded keeps an answer whose time is the connection's.
+type recorded struct {
+	*httptest.ResponseRecorder
+	conn http.ResponseWriter
+}
+
+func (r recorded) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(r.conn).SetWriteDeadline(t)
 }
 
 // check compares one request and its answer with the document.

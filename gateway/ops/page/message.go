@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/content"
 	"postern/gateway/history"
 	"postern/gateway/mail"
 	"postern/gateway/text"
@@ -176,7 +177,7 @@ func (p *Page) messageRaw(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "message/rfc822")
 	h.Set("Content-Disposition", `attachment; filename="`+strings.Map(fileRune, stored.Envelope.ID)+`.eml"`)
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	http.ServeContent(w, r, "", stored.Envelope.Received, raw)
+	http.ServeContent(content.Patient(w), r, "", stored.Envelope.Received, raw)
 	return nil
 }
 

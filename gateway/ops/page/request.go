@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"postern/gateway/archive"
+	"postern/gateway/content"
 	"postern/gateway/history"
 	"postern/gateway/preview"
 	"postern/retry"
@@ -53,12 +54,12 @@ func (p *Page) requestBody(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return p.withRequest(r.Context(), r.PathValue("id"), endpoint, d, func(shown *webhook.Preview) error {
+	return p.withRequest(retry.Aside(r.Context()), r.PathValue("id"), endpoint, d, func(shown *webhook.Preview) error {
 		h := w.Header()
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Content-Disposition", `attachment; filename="`+preview.File(d.ID, shown)+`"`)
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-		return shown.Write(w)
+		return shown.Write(content.Patient(w))
 	})
 }
 
