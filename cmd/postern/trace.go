@@ -47,7 +47,7 @@ func cmdTrace(ctx context.Context, s *stdio, args []string) (err error) {
 	if *limit < 1 || *limit > history.MaxLimit {
 		return cli.Misuse("--limit is 1 to %d", history.MaxLimit)
 	}
-	q.Words, q.Limit = strings.Join(f.Args(), " "), *limit
+	q.Words, q.Limit = strings.TrimSpace(strings.Join(f.Args(), " ")), *limit
 	if since > 0 {
 		q.Since = time.Now().Add(-since)
 	}

@@ -3,9 +3,9 @@ package history
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"slices"
-	"strings"
 	"time"
+
+	"postern/gateway/text"
 )
 
 // ForgottenFor is how long it is remembered that somebody was forgotten: records
@@ -14,7 +14,7 @@ const ForgottenFor = 7 * 24 * time.Hour
 
 // NameSum stands for an address in what remembers that it was forgotten.
 func NameSum(address string) string {
-	sum := sha256.Sum256([]byte(strings.ToLower(address)))
+	sum := sha256.Sum256([]byte(text.FoldAddress(address)))
 	return hex.EncodeToString(sum[:16])
 }
 
@@ -25,9 +25,7 @@ func (r *Record) NameSums() []string { return nameSums(r.addresses()) }
 func (a *Attempt) NameSums() []string { return nameSums(a.To) }
 
 // Names reports whether the attempt was for exactly this address.
-func (a *Attempt) Names(address string) bool {
-	return slices.ContainsFunc(a.To, func(to string) bool { return strings.EqualFold(to, address) })
-}
+func (a *Attempt) Names(address string) bool { return names(a.To, address) }
 
 func nameSums(addresses []string) []string {
 	all := make([]string, 0, len(addresses))

@@ -114,7 +114,9 @@ func (q Query) fits(r *Record) bool {
 // is asked for.
 func (q Query) AddressFits(r *Record) bool {
 	part := strings.ToLower(strings.TrimSpace(q.Address))
-	return part == "" || slices.ContainsFunc(r.addresses(), func(a string) bool { return strings.Contains(strings.ToLower(a), part) })
+	return part == "" || slices.ContainsFunc(r.addresses(), func(a string) bool {
+		return slices.ContainsFunc(text.Spellings(a), func(s string) bool { return strings.Contains(strings.ToLower(s), part) })
+	})
 }
 
 // Fits reports whether the record is in the state.
@@ -154,9 +156,7 @@ func (r *Record) addresses() []string {
 }
 
 // Names reports whether the record names exactly this address.
-func (r *Record) Names(address string) bool {
-	return slices.ContainsFunc(r.addresses(), func(a string) bool { return a != "" && strings.EqualFold(a, address) })
-}
+func (r *Record) Names(address string) bool { return names(r.addresses(), address) }
 
 // joint stands in a word for what isn't a letter or a digit; it is a letter
 // that nobody writes, so that full-text indexes take the word for one.
@@ -184,9 +184,11 @@ func (r *Record) Words() []string {
 	}
 	last := ""
 	for i, a := range r.addresses() {
+		if i > 0 && a == r.From { // the author, mostly
+			continue
+		}
 		local, domain, ok := strings.Cut(a, "@")
 		switch {
-		case i > 0 && a == r.From: // the author, mostly
 		case ok && domain == last && !strings.ContainsFunc(a, unicode.IsSpace): // the domain's words are there
 			words = append(appendParts(words, parts(local)), joined(a))
 		default:
@@ -195,6 +197,7 @@ func (r *Record) Words() []string {
 				words, last = append(words, joined(domain)), domain
 			}
 		}
+		words = appendOthers(words, a, local)
 	}
 	for _, s := range []string{r.Subject, r.MessageID, r.Client.IP, r.Client.Name, r.Client.Hello} {
 		add(s)

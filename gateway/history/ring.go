@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"postern/gateway/text"
 )
 
 // Bounds of a Ring by default.
@@ -26,7 +28,7 @@ type Ring struct {
 	next  int64 // the number of the next record
 	items []numbered
 	used  int // octets, about
-	// forgotten is when each address was, in lower case.
+	// forgotten is when each address was, as text.FoldAddress has it.
 	forgotten map[string]time.Time
 }
 
@@ -104,7 +106,7 @@ func (g *Ring) correct(c *Correction) {
 // it ended.
 func (g *Ring) isForgotten(r *Record) bool {
 	return len(g.forgotten) > 0 && slices.ContainsFunc(r.addresses(), func(a string) bool {
-		at, ok := g.forgotten[strings.ToLower(a)]
+		at, ok := g.forgotten[text.FoldAddress(a)]
 		return ok && !r.At.After(at)
 	})
 }
@@ -184,7 +186,7 @@ func (g *Ring) Forget(_ context.Context, address string) (int, error) {
 	if len(g.forgotten) >= ringForgotten {
 		clear(g.forgotten)
 	}
-	g.forgotten[strings.ToLower(address)] = g.now()
+	g.forgotten[text.FoldAddress(address)] = g.now()
 	n := 0
 	g.items = slices.DeleteFunc(g.items, func(r numbered) bool {
 		if !r.Names(address) {

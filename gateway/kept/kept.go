@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"postern/gateway/mail"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -66,7 +67,7 @@ func names(env *mail.Envelope, head *mail.Message) []string {
 }
 
 // Name is an address as Record.Names has it.
-func Name(address string) string { return strings.Clone(strings.ToLower(address)) }
+func Name(address string) string { return strings.Clone(text.FoldAddress(address)) }
 
 // Sum stands for a name in what remembers that it was forgotten.
 func Sum(name string) string {

@@ -104,6 +104,10 @@ func (s *Server) checked(to route) http.HandlerFunc {
 			fail(w, http.StatusBadRequest, "the query can't be read: "+err.Error())
 			return
 		}
+		if !text.Storable(r.PathValue("id")) || !text.Storable(r.PathValue("name")) {
+			fail(w, http.StatusNotFound, "nothing is called so")
+			return
+		}
 		for name, values := range query {
 			if !slices.Contains(to.query, name) {
 				known := "none"
@@ -111,6 +115,10 @@ func (s *Server) checked(to route) http.HandlerFunc {
 					known = strings.Join(to.query, ", ")
 				}
 				fail(w, http.StatusBadRequest, "there is no parameter "+strconv.Quote(text.Clip(name, 40))+" here; known: "+known)
+				return
+			}
+			if !text.Storable(strings.Join(values, "")) {
+				fail(w, http.StatusBadRequest, name+" is no text")
 				return
 			}
 			if len(values) > 1 && name != "id" {

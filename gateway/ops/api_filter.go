@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -57,6 +59,9 @@ func (f filter) retry() (retry.Filter, error) {
 		if field.empty {
 			return retry.Filter{}, errors.New(field.name + " is empty: say which, or leave it out")
 		}
+	}
+	if !text.Storable(strings.Join(append([]string{f.MessageID.value, f.Endpoint.value, f.Recipient.value, f.Reason.value}, f.IDs.value...), "")) {
+		return retry.Filter{}, errors.New("a value has a NUL in it")
 	}
 	return retry.Filter{IDs: f.IDs.value, MessageID: f.MessageID.value, State: retry.State(f.State.value), Endpoint: f.Endpoint.value,
 		Recipient: f.Recipient.value, Reason: f.Reason.value, Before: f.Before.value, All: f.All}, nil

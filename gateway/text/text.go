@@ -145,3 +145,6 @@ func IsWord(b []byte, word string) bool {
 	}
 	return true
 }
+
+// Storable reports whether every store can look for s: it is valid UTF-8 without NUL.
+func Storable(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"postern/gateway/history"
+	"postern/gateway/text"
 )
 
 // start is the time of the first record.
@@ -32,7 +33,7 @@ func Record(n int) history.Record {
 func Run(t *testing.T, open func(t *testing.T) history.Store) {
 	for name, test := range map[string]func(*testing.T, history.Store){
 		"find": testFind, "pages": testPages, "get": testGet, "states": testStates, "forget": testForget, "prune": testPrune,
-		"refuses": testRefuses, "ends": testEnds, "unsettled": testUnsettled, "late": testForgetLate,
+		"refuses": testRefuses, "ends": testEnds, "unsettled": testUnsettled, "late": testForgetLate, "odd": testOdd,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
 	}
@@ -347,3 +348,59 @@ func testForgetLate(t *testing.T, s history.Store) {
 		t.Errorf("an attempt for who was forgotten is kept: %+v, %v", r, err)
 	}
 }
+
+// testOdd looks for what people and attackers type, behind more records than are
+// looked through one by one.
+func testOdd(t *testing.T, s history.Store) {
+	odd := func(n int, change func(*history.Record)) history.Record {
+		r := Record(n)
+		change(&r)
+		return r
+	}
+	b := history.Batch{Records: []history.Record{
+		odd(0, func(r *history.Record) { r.From = "ann+tag%x_y@sender.example" }),
+		odd(1, func(r *history.Record) { r.To[0].Address = `"quoted local"@in.example.com` }),
+		odd(2, func(r *history.Record) { r.From = "пётр@münchen.example" }),
+		odd(3, func(r *history.Record) { r.From = "info@XN--Mnchen-3ya.example" }),
+		odd(4, func(r *history.Record) {
+			r.Subject = "𞤀𞤣𞤤𞤢𞤥 हिन्दी ภาษาไทย ᲐᲑᲒ 𠜎字 ẞtraße İstanbul ﬁnd Ⅷ ²"
+		}),
+		odd(5, func(r *history.Record) { r.Subject = "🚀 Rocket 👩‍👩‍👧‍👦 launch \x00 NUL \xff bad" }),
+		odd(6, func(r *history.Record) { r.From, r.Subject = "john.q.smith@corp.example", "שלום עולם" }),
+		odd(7, func(r *history.Record) { r.MessageID = strings.Repeat("m", 300) + "@h.example" }),
+	}}
+	for n := range history.Window + 1 {
+		r := Record(1000 + n)
+		r.From, r.Subject, r.MessageID, r.Attempts = "filler@x.example", "filler", "", nil
+		b.Records = append(b.Records, r)
+	}
+	write(t, s, b)
+	for words, want := range map[string]string{
+		"ann+tag%x_y@sender.example": "0", "tag%x": "", "x_y": "", "y@sender.example": "0", `"quoted local"@in.example.com`: "1", "quoted": "1",
+		"пётр@münchen.example": "2", "пётр@xn--mnchen-3ya.example": "2", "info@münchen.example": "3", "info@xn--mnchen-3ya.example": "3", "münchen": "3 2", "ПЁТР": "2",
+		"𞤀𞤣𞤤𞤢𞤥": "4", "𞤢𞤣𞤤𞤢𞤥": "4", "हिन्दी": "4", "ภาษาไทย": "4", "ᲐᲑᲒ": "4", "字": "", "𠜎字": "4", "istanbul": "4", "İstanbul": "4", "ﬁnd": "4", "ⅷ": "4", "²": "4",
+		"🚀 rocket": "5", "nul bad": "5", "smith@corp.example": "6", "smith@corp": "6", "john.q": "6", "q.smith": "", "שלום": "6", strings.Repeat("m", 300): "7", strings.Repeat("m", 64): "7", strings.Repeat("m", 300) + "@h.example": "7",
+		strings.Repeat("m", 9): "7", "' OR 1=1 --": "", `a" OR "b`: "", "NEAR(rocket launch)": "", "rocket NOT launch": "", "rocket*": "5", "roc": "5", "^rocket": "5", "w:rocket": "", "rocket & !launch": "5", "rocket:*": "5",
+		"\x00": bad, "%": bad, "_": bad, "🚀": bad, "\xff": bad, "0R000004": "4", "0r000004\x00": "4", strings.Repeat("z ", 5000): "",
+	} {
+		if got := ids(t.Context(), s, history.Query{Words: words}); got != want {
+			t.Errorf("%q finds %q, want %q", text.Clip(words, 80), got, want)
+		}
+	}
+	for address, want := range map[string]string{"smith@corp": "6", "x_y@sender": "", "y@sender": "0", "münchen": "3 2", "xn--mnchen": "3 2", "@xn--mnchen-3ya.example": "3 2", "%": bad, "quoted local": "1"} {
+		if got := ids(t.Context(), s, history.Query{Address: address}); got != want {
+			t.Errorf("the address %q finds %q, want %q", address, got, want)
+		}
+	}
+	for _, id := range []string{"\x00", "0r00\x00", "\xff\xfe", "%", "0r0000__", strings.Repeat("0", 100_000)} {
+		if _, err := s.Get(t.Context(), id); !errors.Is(err, history.ErrNotFound) {
+			t.Errorf("%q is %v", text.Clip(id, 80), err)
+		}
+	}
+	if n, err := s.Forget(t.Context(), "INFO@münchen.example"); n != 1 || err != nil {
+		t.Errorf("forgetting the other spelling of an address removed %d, %v", n, err)
+	}
+}
+
+// bad is what a query finds that has nothing to look for.
+const bad = "error: history: unusable query: there is no letter or digit to look for"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"postern/gateway/history"
+	"postern/gateway/text"
 )
 
 // Find implements history.Store.
@@ -58,6 +59,9 @@ func conditions(q history.Query) string {
 
 // Get implements history.Store.
 func (s *Store) Get(ctx context.Context, id string) (history.Record, error) {
+	if !text.Storable(id) {
+		return history.Record{}, history.ErrNotFound
+	}
 	if err := s.prepare(ctx); err != nil {
 		return history.Record{}, err
 	}

@@ -16,12 +16,15 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"postern/gateway/archive"
 	"postern/gateway/history"
 	"postern/gateway/ops/change"
 	"postern/gateway/preview"
+	"postern/gateway/text"
 	"postern/retry"
 	"postern/webhook"
 )
@@ -176,7 +179,10 @@ func (p problem) Error() string { return p.text }
 // try shows a handler's error as a page.
 func (p *Page) try(h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		err := h(w, r)
+		err := error(problem{http.StatusNotFound, "Nothing is called so."})
+		if text.Storable(r.URL.Path) && plain(r.URL.Query()) {
+			err = h(w, r)
+		}
 		if err == nil || r.Context().Err() != nil {
 			return
 		}
@@ -198,4 +204,14 @@ func (p *Page) try(h func(http.ResponseWriter, *http.Request) error) http.Handle
 		}
 		p.show(w, r, known.status, "problem", "Not possible", known.text)
 	}
+}
+
+// plain reports whether every value is text that a store can look for.
+func plain(form url.Values) bool {
+	for _, values := range form {
+		if !text.Storable(strings.Join(values, "")) {
+			return false
+		}
+	}
+	return true
 }

@@ -139,6 +139,9 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return problem{http.StatusBadRequest, "The form can't be read."}
 	}
+	if !plain(r.PostForm) {
+		return problem{http.StatusBadRequest, "The form has what is no text."}
+	}
 	name := r.PostForm.Get("do")
 	a, ok := actions[name]
 	f, err := filterOf(r.PostForm)
