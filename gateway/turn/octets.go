@@ -9,11 +9,11 @@ import (
 )
 
 // octets looks through a message for what a peer must be able to take: octets
-// above 127, and line ends that are no CRLF.
+// that 7BIT has no place for (above 127, and NUL), and line ends that are no CRLF.
 func octets(src mail.Source) (eightBit, bareLF bool, err error) {
 	r, err := src.Open()
 	if err != nil {
-		return false, false, err
+		return eightBit, bareLF, err
 	}
 	defer r.Close()
 	buf := make([]byte, 32<<10)
@@ -29,7 +29,7 @@ func octets(src mail.Source) (eightBit, bareLF bool, err error) {
 			return eightBit, bareLF || last == '\r', nil
 		}
 		if err != nil {
-			return false, false, err
+			return eightBit, bareLF, err
 		}
 	}
 }

@@ -416,6 +416,43 @@ func TestOctetsAreLetGo(t *testing.T) {
 			t.Errorf("%s: %d bodies stay open", name, opened)
 		}
 	}
+	q, opened := store(t), 0
+	put(t, q, "m", "theirs", mail.Envelope{}, strings.Repeat("x", 1<<20), "no address")
+	if w, err := collect(t, opening{q, &opened}, "theirs").Next(t.Context()); !errors.Is(err, io.EOF) || opened != 0 {
+		t.Errorf("one that can't be handed over: %v, %v; %d bodies stay open", w, err, opened)
+	}
+}
+
+// slowExtend is a queue that takes its time to extend a lease.
+type slowExtend struct {
+	Queue
+	entered, leave chan struct{}
+}
+
+func (s slowExtend) Extend(context.Context, retry.Lease, time.Duration) error {
+	s.entered <- struct{}{}
+	<-s.leave
+	return nil
+}
+
+// A lease's end waits for the extension that is under way.
+func TestEndWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := slowExtend{entered: make(chan struct{}), leave: make(chan struct{})}
+		h := (&collection{Collector: collector(q)}).hold(t.Context(), retry.Lease{}, &archive.Mail{})
+		<-q.entered
+		over := false
+		go func() { h.end(); over = true }()
+		synctest.Wait()
+		if over {
+			t.Error("the end didn't wait")
+		}
+		close(q.leave)
+		synctest.Wait()
+		if !over {
+			t.Error("the end waits on")
+		}
+	})
 }
 
 // A mail stays leased for as long as the client takes over it.
