@@ -21,18 +21,54 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// definitions are where the custom resources' own definitions stand in the
-// modules that bring their types. The Prometheus operator's module has types
-// alone: its resources are held to these.
-var definitions = map[string]source{
-	"Certificate": {"github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml", "v1"},
-	"HTTPRoute":   {"sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml", "v1"},
+// shipped are where the custom resources' own definitions stand in the modules that
+// bring their types.
+var shipped = map[string]source{
+	"Certificate": {"github.com/cert-manager/cert-manager", "deploy/crds/cert-manager.io_certificates.yaml"},
+	"HTTPRoute":   {"sigs.k8s.io/gateway-api", "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml"},
 }
 
-// typesAlone are the kinds whose strict decoding is all that can be checked.
-var typesAlone = map[string]bool{"PodMonitor": true, "PrometheusRule": true}
+// made are the files that controller-gen writes from the Prometheus operator's types, as
+// the operator's own build does: its module of types has no definitions.
+var made = map[string]string{
+	"PodMonitor":     "monitoring.coreos.com_podmonitors.yaml",
+	"ServiceMonitor": "monitoring.coreos.com_servicemonitors.yaml",
+	"PrometheusRule": "monitoring.coreos.com_prometheusrules.yaml",
+}
 
-type source struct{ module, file, version string }
+const monitoringTypes = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+
+type source struct{ module, file string }
+
+// readDefinitions brings the definitions of all custom resources that components use.
+func readDefinitions() (map[string]*definition, error) {
+	dir, err := os.MkdirTemp("", "definitions")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if out, err := exec.Command("go", "tool", "controller-gen", "crd", "paths="+monitoringTypes, "output:crd:dir="+dir).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("controller-gen: %w\n%s", err, out)
+	}
+	paths := map[string]string{}
+	for kind, file := range made {
+		paths[kind] = filepath.Join(dir, file)
+	}
+	for kind, s := range shipped {
+		module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", s.module).Output()
+		if err != nil {
+			return nil, fmt.Errorf("where %s is: %w", s.module, err)
+		}
+		paths[kind] = filepath.Join(strings.TrimSpace(string(module)), s.file)
+	}
+	all := map[string]*definition{}
+	for kind, path := range paths {
+		if all[kind], err = readDefinition(path); err != nil {
+			return nil, fmt.Errorf("the definition of %s: %w", kind, err)
+		}
+	}
+	return all, nil
+}
 
 // definition is what the server makes of a CustomResourceDefinition.
 type definition struct {
@@ -45,10 +81,7 @@ type definition struct {
 // be pruned is a fault.
 func (s *Server) refusedBySchema(o Object) error {
 	d, ok := s.definitions[o.Kind.Kind]
-	switch {
-	case typesAlone[o.Kind.Kind]:
-		return nil
-	case !ok:
+	if !ok {
 		return fmt.Errorf("nothing here knows what a server says of a %s", o.Kind.Kind)
 	}
 	text, err := yaml.YAMLToJSON(o.YAML)
@@ -69,12 +102,9 @@ func (s *Server) refusedBySchema(o Object) error {
 	return append(wrong, more...).ToAggregate()
 }
 
-func (s source) read() (*definition, error) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", s.module).Output()
-	if err != nil {
-		return nil, fmt.Errorf("where %s is: %w", s.module, err)
-	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), s.file))
+// readDefinition takes version v1, which all of them have.
+func readDefinition(path string) (*definition, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,9 +112,9 @@ func (s source) read() (*definition, error) {
 	if err := yaml.Unmarshal(text, &crd); err != nil {
 		return nil, err
 	}
-	at := slices.IndexFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == s.version })
+	at := slices.IndexFunc(crd.Spec.Versions, func(v apiextensionsv1.CustomResourceDefinitionVersion) bool { return v.Name == "v1" })
 	if at < 0 {
-		return nil, fmt.Errorf("%s has no version %s", s.file, s.version)
+		return nil, fmt.Errorf("%s has no version v1", path)
 	}
 	var schema apiextensions.JSONSchemaProps
 	if err := apiextensionsv1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(crd.Spec.Versions[at].Schema.OpenAPIV3Schema, &schema, nil); err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -13,6 +14,8 @@ import (
 	"k8s.io/kubernetes/pkg/api/pod"
 	"k8s.io/kubernetes/pkg/apis/apps"
 	appsvalidation "k8s.io/kubernetes/pkg/apis/apps/validation"
+	"k8s.io/kubernetes/pkg/apis/autoscaling"
+	autoscalingvalidation "k8s.io/kubernetes/pkg/apis/autoscaling/validation"
 	"k8s.io/kubernetes/pkg/apis/core"
 	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
 	"k8s.io/kubernetes/pkg/apis/networking"
@@ -26,14 +29,8 @@ type Server struct{ definitions map[string]*definition }
 
 // NewServer reads the definitions of the custom resources.
 func NewServer() (*Server, error) {
-	s := &Server{map[string]*definition{}}
-	for kind, d := range definitions {
-		var err error
-		if s.definitions[kind], err = d.read(); err != nil {
-			return nil, fmt.Errorf("the definition of %s: %w", kind, err)
-		}
-	}
-	return s, nil
+	definitions, err := readDefinitions()
+	return &Server{definitions}, err
 }
 
 // Refused is what the API server would say to the creation of the object: its
@@ -61,6 +58,14 @@ func (s *Server) Refused(o Object) error {
 	case *appsv1.StatefulSet:
 		return invalid(object, &apps.StatefulSet{}, func(s *apps.StatefulSet) field.ErrorList {
 			return appsvalidation.ValidateStatefulSet(s, appsvalidation.StatefulSetValidationOptions{}, pod.GetValidationOptionsFromPodTemplate(&s.Spec.Template, nil))
+		})
+	case *appsv1.Deployment:
+		return invalid(object, &apps.Deployment{}, func(d *apps.Deployment) field.ErrorList {
+			return appsvalidation.ValidateDeployment(d, pod.GetValidationOptionsFromPodTemplate(&d.Spec.Template, nil))
+		})
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		return invalid(object, &autoscaling.HorizontalPodAutoscaler{}, func(a *autoscaling.HorizontalPodAutoscaler) field.ErrorList {
+			return autoscalingvalidation.ValidateHorizontalPodAutoscaler(a, autoscalingvalidation.HorizontalPodAutoscalerSpecValidationOptions{MinReplicasLowerBound: 1})
 		})
 	case *networkingv1.NetworkPolicy:
 		return invalid(object, &networking.NetworkPolicy{}, func(p *networking.NetworkPolicy) field.ErrorList {
