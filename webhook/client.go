@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -37,20 +36,21 @@ const (
 
 // client is an endpoint's HTTP side: its connections and its TLS.
 type client struct {
-	ep        *Endpoint
-	url       string
-	transport *http.Transport
-	resty     *resty.Client
+	ep         *Endpoint
+	url        string
+	transport  *http.Transport
+	resty      *resty.Client
+	processors Processors
 }
 
 // newClient builds the client.
-func newClient(ep *Endpoint, proxy func(*http.Request) (*url.URL, error)) *client {
-	t := NewTransport(cmp.Or(ep.cfg.Concurrency, maxIdle), ep.tls, proxy)
+func newClient(ep *Endpoint, deps SenderDeps) *client {
+	t := NewTransport(cmp.Or(ep.cfg.Concurrency, maxIdle), ep.tls, deps.Proxy)
 	r := resty.NewWithClient(&http.Client{Transport: unfollowed{t}})
 	r.SetDoNotParseResponse(true) // the answer is read by us, capped
 	r.SetDisableWarn(true)
 	r.SetPreRequestHook(install)
-	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r}
+	return &client{ep: ep, url: ep.url.String(), transport: t, resty: r, processors: deps.Processors}
 }
 
 // unfollowed has no redirect followed. A policy of http.Client's would come too
@@ -88,7 +88,7 @@ func (c *client) post(ctx context.Context, header http.Header, of *Request, time
 func (c *client) try(ctx context.Context, header http.Header, of *Request, timeout time.Duration) (a Answer, stale bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &request{header: header, of: of, length: of.body.Length, watch: newWatch(cancel, timeout), wrote: make(chan struct{})}
+	r := &request{header: header, of: of, length: of.body.Length, watch: newWatch(cancel, timeout), processors: c.processors, wrote: make(chan struct{})}
 	defer r.finish()
 	ctx = httptrace.WithClientTrace(context.WithValue(ctx, requestKey{}, r), r.trace())
 	res, err := c.resty.R().SetContext(ctx).Execute(http.MethodPost, c.url)
@@ -140,10 +140,11 @@ func readAnswer(body io.ReadCloser) []byte {
 // request is what the pre-request hook, which is the whole client's, needs for
 // one request; it travels in the request's context.
 type request struct {
-	header http.Header
-	of     *Request
-	length int64 // of its body
-	watch  *watch
+	header     http.Header
+	of         *Request
+	length     int64 // of its body
+	watch      *watch
+	processors Processors
 
 	location []string // of the answer
 
@@ -190,7 +191,7 @@ func (r *request) open() (io.ReadCloser, error) {
 	case body.Length == 0:
 		return http.NoBody, nil
 	}
-	u := newUpload(body.Write, r.watch)
+	u := newUpload(body.Write, r.watch, r.processors)
 	if old := r.upload.Swap(u); old != nil {
 		old.end()
 	}

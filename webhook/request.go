@@ -185,7 +185,7 @@ func (s *Sender) header(r *Request) (http.Header, error) {
 	set("Webhook-Timestamp", strconv.FormatInt(r.opts.At.Unix(), 10))
 	set("Webhook-Attempt", strconv.Itoa(r.d.Attempt))
 	set("Postern-Message-Id", r.d.Envelope.ID)
-	if sig, err := r.signature(); err != nil {
+	if sig, err := s.signature(r); err != nil {
 		return nil, err
 	} else if sig != "" {
 		set("Webhook-Signature", sig)
@@ -200,6 +200,15 @@ func (s *Sender) header(r *Request) (http.Header, error) {
 		h[http.CanonicalHeaderKey(k)] = v
 	}
 	return h, nil
+}
+
+// signature is the request's: to sign a large body renders it once more.
+func (s *Sender) signature(r *Request) (sig string, err error) {
+	if r.body.Bytes != nil {
+		return r.signature()
+	}
+	s.deps.Processors.Whole(func() { sig, err = r.signature() })
+	return sig, err
 }
 
 // signature is the Standard Webhooks signature, "" without a secret and for a

@@ -26,7 +26,26 @@ type SenderDeps struct {
 	// Propagate adds to the header what lets the webhook go on with ctx's trace; nil:
 	// nothing.
 	Propagate func(ctx context.Context, h http.Header)
+	// Processors are where large bodies are rendered and signed; nil: no bound.
+	Processors Processors
 }
+
+// Processors is asked for a place before a large mail is worked on.
+type Processors interface {
+	// Enter waits for the place of a piece of work that is soon done.
+	Enter()
+	// Leave gives it back.
+	Leave()
+	// Whole does work on a whole large mail once there is a place.
+	Whole(work func())
+}
+
+// boundless are the Processors of a Sender that was given none.
+type boundless struct{}
+
+func (boundless) Enter()            {}
+func (boundless) Leave()            {}
+func (boundless) Whole(work func()) { work() }
 
 // Sender POSTs deliveries. It keeps the connections of each endpoint and is
 // safe for concurrent use.
@@ -57,6 +76,9 @@ func NewSender(cfg SenderConfig, deps SenderDeps) (*Sender, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	if deps.Processors == nil {
+		deps.Processors = boundless{}
+	}
 	if deps.Proxy == nil {
 		deps.Proxy = http.ProxyFromEnvironment
 	}
@@ -82,7 +104,7 @@ func (s *Sender) client(ep *Endpoint) (*client, error) {
 	}
 	c := s.clients[ep]
 	if c == nil {
-		c = newClient(ep, s.deps.Proxy)
+		c = newClient(ep, s.deps)
 		s.clients[ep] = c
 	}
 	return c, nil

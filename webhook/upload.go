@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"sync/atomic"
 )
 
@@ -22,12 +21,14 @@ type upload struct {
 	err   atomic.Pointer[error] // by which rendering ended, other than by Close
 }
 
-func newUpload(write func(io.Writer) error, w *watch) *upload {
+func newUpload(write func(io.Writer) error, w *watch, p Processors) *upload {
 	r, pw := io.Pipe()
 	u := &upload{PipeReader: r, watch: w, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
-		buf := bufio.NewWriterSize(pw, uploadBuffer)
+		p.Enter()
+		defer p.Leave()
+		buf := bufio.NewWriterSize(piecewise{pw, p}, uploadBuffer)
 		err := write(buf)
 		if err == nil {
 			err = buf.Flush()
@@ -41,12 +42,23 @@ func newUpload(write func(io.Writer) error, w *watch) *upload {
 	return u
 }
 
+// piecewise gives up the place at a processor while w takes a piece: it may wait
+// for the webhook.
+type piecewise struct {
+	w io.Writer
+	p Processors
+}
+
+// Write implements io.Writer.
+func (p piecewise) Write(b []byte) (int, error) {
+	p.p.Leave()
+	defer p.p.Enter()
+	return p.w.Write(b)
+}
+
 // Read implements io.Reader: each call means that the octets before were taken.
-// A webhook that takes them as fast as they come would keep other mail from the
-// processor, however many large bodies are sent at once.
 func (u *upload) Read(p []byte) (int, error) {
 	u.watch.progress()
-	runtime.Gosched()
 	n, err := u.PipeReader.Read(p)
 	u.taken.Add(int64(n))
 	return n, err

@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -59,18 +58,19 @@ type Config struct {
 
 // Deps are the parts that a Dispatcher works with.
 type Deps struct {
-	Router   *webhook.Router
-	Sender   Sender
-	Breakers Breakers
-	Memory   *budget.Budget     // what messages are parsed within; nil: no bound
-	Pauses   Pauses             // nil: nothing is ever paused
-	Gate     Gate               // nil: everybody may pass
-	URLs     URLs               // nil: content never travels by url
-	Observer Observer           // nil: nobody watches
-	Step     Step               // nil: nobody traces
-	Logger   *slog.Logger       // nil: none
-	Now      func() time.Time   // nil: time.Now
-	Fault    func(point string) // for tests: called when a webhook has answered; nil: none
+	Router     *webhook.Router
+	Sender     Sender
+	Breakers   Breakers
+	Memory     *budget.Budget     // what messages are parsed within; nil: no bound
+	Processors *budget.Processors // where large messages are parsed and rendered; nil: no bound
+	Pauses     Pauses             // nil: nothing is ever paused
+	Gate       Gate               // nil: everybody may pass
+	URLs       URLs               // nil: content never travels by url
+	Observer   Observer           // nil: nobody watches
+	Step       Step               // nil: nobody traces
+	Logger     *slog.Logger       // nil: none
+	Now        func() time.Time   // nil: time.Now
+	Fault      func(point string) // for tests: called when a webhook has answered; nil: none
 }
 
 // Dispatcher makes deliveries. It is safe for concurrent use.
@@ -78,7 +78,6 @@ type Dispatcher struct {
 	cfg    Config
 	deps   Deps
 	slots  map[*webhook.Endpoint]*slots
-	heavy  chan struct{} // a place for each large mail that is parsed or rendered now
 	pauses atomic.Pointer[map[string]time.Time]
 }
 
@@ -99,7 +98,7 @@ func New(cfg Config, deps Deps) (*Dispatcher, error) {
 	if deps.Fault == nil {
 		deps.Fault = func(string) {}
 	}
-	x := &Dispatcher{cfg: cfg, deps: deps, slots: map[*webhook.Endpoint]*slots{}, heavy: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	x := &Dispatcher{cfg: cfg, deps: deps, slots: map[*webhook.Endpoint]*slots{}}
 	all := deps.Router.Endpoints()
 	for _, ep := range all {
 		b := paceBounds(deps.Memory.Stats().Total, len(all))

@@ -129,18 +129,26 @@ func (m *Mail) addRefIfParsed() *ref {
 }
 
 // compute parses or renders a mail: work that waits for nothing. With a large one
-// it takes so long that it could keep all processors from other mail: one is left
-// free of such work, where there is more than one.
+// it takes so long that it could keep all processors from other mail.
 func (x *Dispatcher) compute(src mail.Source, work func()) {
-	if src.Size() > heavyMail {
-		x.heavy <- struct{}{}
-		defer func() { <-x.heavy }()
+	switch n := src.Size(); {
+	case n > largeMail:
+		x.deps.Processors.Whole(work)
+	case n > smallMail:
+		x.deps.Processors.Enter()
+		defer x.deps.Processors.Leave()
+		work()
+	default:
+		work()
 	}
-	work()
 }
 
-// heavyMail is the octets above which a mail is large.
-const heavyMail = 1 << 20
+// Octets of mails: small ones wait for no place at a processor, large ones leave
+// some to others.
+const (
+	smallMail = 64 << 10
+	largeMail = 1 << 20
+)
 
 // dropRef gives up a reference; with the last one the parsed form goes.
 func (m *Mail) dropRef() {

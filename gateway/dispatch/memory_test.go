@@ -162,16 +162,16 @@ func eventually(t *testing.T, is func() bool) {
 	}
 }
 
-// TestHeavyMail: only mail above the bound waits for a place among those that are parsed; with
-// all of them in use small mail goes on.
-func TestHeavyMail(t *testing.T) {
-	b := newBench(t, nil, Deps{})
-	for range cap(b.heavy) {
-		b.heavy <- struct{}{}
-	}
-	ended := make(chan string, 2)
+// Small mail waits for no place at a processor; with all of them taken it goes on,
+// and larger mail waits.
+func TestPlacesAtProcessors(t *testing.T) {
+	p := budget.NewProcessors(2, nil)
+	b := newBench(t, nil, Deps{Processors: p})
+	p.Enter()
+	p.Enter()
+	ended := make(chan string, 3)
 	head := int(textMail(0).raw().Size())
-	for name, octets := range map[string]int{"small": heavyMail, "large": heavyMail + 1} {
+	for name, octets := range map[string]int{"small": smallMail, "middling": smallMail + 1, "large": largeMail + 1} {
 		d := b.fresh(textMail(octets - head))
 		go func() { b.Deliver(context.Background(), d); ended <- name }()
 	}
@@ -183,10 +183,9 @@ func TestHeavyMail(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("small mail waits for large mail")
 	}
-	for range cap(b.heavy) {
-		<-b.heavy
-	}
-	if name := <-ended; name != "large" {
-		t.Errorf("then %s mail", name)
+	p.Leave()
+	p.Leave()
+	if a, b := <-ended, <-ended; a == b {
+		t.Errorf("then %s and %s mail", a, b)
 	}
 }

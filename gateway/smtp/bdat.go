@@ -93,6 +93,13 @@ type nowhere struct{}
 
 func (nowhere) Take([]byte) {}
 
+// pass hands octets that were read of a chunk on.
+func (s *session) pass(b []byte, out data.Taker) {
+	defer s.leave(s.enter())
+	out.Take(b)
+	s.r += len(b)
+}
+
 // chunk carries n octets from the wire to out.
 func (s *session) chunk(n int64, out data.Taker) reply.Reply {
 	clock := s.newDataClock()
@@ -103,8 +110,7 @@ func (s *session) chunk(n int64, out data.Taker) reply.Reply {
 		if int64(len(b)) > n {
 			b = b[:n]
 		}
-		out.Take(b)
-		s.r += len(b)
+		s.pass(b, out)
 		if n -= int64(len(b)); n == 0 {
 			return reply.Reply{}
 		}

@@ -71,8 +71,7 @@ func (s *session) receive() reply.Reply {
 	wide := s.widen()
 	defer func() { s.srv.memory.Free(wide) }()
 	for {
-		n, done := scanner.Scan(s.buffered(), s.body)
-		s.r += n
+		done := s.scan(&scanner)
 		if scanner.Bare && !scanner.Normalize && s.body.fault.Zero() {
 			s.body.fault = replyBareLF
 		}
@@ -89,6 +88,14 @@ func (s *session) receive() reply.Reply {
 			return s.cutOff(err)
 		}
 	}
+}
+
+// scan takes what was read of a message.
+func (s *session) scan(scanner *data.Scanner) (done bool) {
+	defer s.leave(s.enter())
+	n, done := scanner.Scan(s.buffered(), s.body)
+	s.r += n
+	return done
 }
 
 // cutOff ends a session whose message never came to its end.

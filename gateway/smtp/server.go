@@ -28,19 +28,20 @@ const (
 
 // Server serves any number of listeners with one set of limits.
 type Server struct {
-	cfg       Config
-	handler   Handler
-	collector Collector // nil: no TURN
-	resolver  Resolver  // nil: Rcpt answers at once
-	memory    Memory
-	log       *slog.Logger
-	observer  Observer
-	tls       *tls.Config
-	auth      Authenticator
-	mechs     []mechanism
-	commands  []command
-	pool      *buffers
-	signIns   *limit.SignIns
+	cfg        Config
+	handler    Handler
+	collector  Collector // nil: no TURN
+	resolver   Resolver  // nil: Rcpt answers at once
+	memory     Memory
+	processors Processors
+	log        *slog.Logger
+	observer   Observer
+	tls        *tls.Config
+	auth       Authenticator
+	mechs      []mechanism
+	commands   []command
+	pool       *buffers
+	signIns    *limit.SignIns
 
 	connections limit.Connections
 	closing     atomic.Bool
@@ -75,7 +76,7 @@ func WithAuthenticator(a Authenticator) Option { return func(s *Server) { s.auth
 // NewServer checks the configuration and wires a server; Serve makes it run.
 func NewServer(cfg Config, h Handler, opts ...Option) (*Server, error) {
 	s := &Server{
-		cfg: cfg, handler: h, memory: boundless{}, log: slog.New(slog.DiscardHandler), observer: nobody{},
+		cfg: cfg, handler: h, memory: boundless{}, processors: boundless{}, log: slog.New(slog.DiscardHandler), observer: nobody{},
 		commands: commandTable(), pool: newBuffers(), closed: make(chan struct{}),
 		listeners: map[net.Listener]struct{}{}, sessions: map[*session]struct{}{},
 	}

@@ -45,10 +45,12 @@ type App struct {
 	deps  Deps
 	clock *retry.Clock // of the whole program
 
-	ballast     []byte               // never read: the garbage collector counts it
-	spoolDir    string               // where mail lies while it is worked on
-	spoolOwn    bool                 // nobody else is there
-	budget      *budget.Budget       // of memory for mail; nil: no bound
+	ballast     []byte             // never read: the garbage collector counts it
+	spoolDir    string             // where mail lies while it is worked on
+	spoolOwn    bool               // nobody else is there
+	budget      *budget.Budget     // of memory for mail; nil: no bound
+	processors  *budget.Processors // among which work on large mail is shared out
+	spare       spare
 	bodies      *s3.Store            // of large queued mail; nil: they lie in the queue's store
 	queue       retry.Queue          // nil: off
 	dedup       *retry.FallbackDedup // nil without a queue
@@ -123,7 +125,8 @@ func (a *App) setup(ctx context.Context) error {
 		return err
 	}
 	a.trace(ctx)
-	sender, err := NewSender(a.cfg, a.deps)
+	a.processors = a.newProcessors()
+	sender, err := newSender(a.cfg, a.deps, a.processors)
 	if err != nil {
 		return err
 	}

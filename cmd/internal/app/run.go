@@ -39,6 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	run(a.watchStore)
 	run(a.watchMemory)
+	run(a.spare.run)
 	if a.recorder != nil {
 		run(func(ctx context.Context) error { a.recorder.Run(ctx); return nil })
 	}

@@ -14,7 +14,7 @@ func (a *App) smtpServer() error {
 	if a.tracer != nil {
 		observer = a.tracer.Observer(observer)
 	}
-	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(observer), smtp.WithMemory(a.budget)}
+	options := []smtp.Option{smtp.WithLogger(a.deps.Logger), smtp.WithObserver(observer), smtp.WithMemory(a.budget), smtp.WithProcessors(a.processors)}
 	if a.certificate != nil {
 		t, err := a.serverTLS()
 		if err != nil {

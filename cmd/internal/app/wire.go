@@ -7,6 +7,7 @@ import (
 	"postern/cmd/internal/config"
 	"postern/gateway"
 	"postern/gateway/auth"
+	"postern/gateway/budget"
 	"postern/gateway/content"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
@@ -32,13 +33,16 @@ func (a *App) gatewayConfig() gateway.Config {
 }
 
 // NewSender POSTs to the endpoints, for serve and for check.
-func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) {
-	return webhook.NewSender(webhook.SenderConfig{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()}, webhook.SenderDeps{Propagate: deps.propagate})
+func NewSender(c *config.Config, deps Deps) (*webhook.Sender, error) { return newSender(c, deps, nil) }
+
+func newSender(c *config.Config, deps Deps, p *budget.Processors) (*webhook.Sender, error) {
+	return webhook.NewSender(webhook.SenderConfig{Hostname: c.Listen.Domain, UserAgent: deps.userAgent()},
+		webhook.SenderDeps{Propagate: deps.propagate, Processors: p})
 }
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
-	deps := dispatch.Deps{Gate: dispatch.Senders, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
+	deps := dispatch.Deps{Gate: dispatch.Senders, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Processors: a.processors, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
 	if a.tracer != nil {
 		deps.Sender, deps.Step = a.tracer.Sender(sender), a.tracer.Step
 	}

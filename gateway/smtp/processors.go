@@ -1,0 +1,37 @@
+package smtp
+
+// Processors is asked for a place before octets of a large message are worked on.
+// Without that, so many clients could send so fast that goroutines always wait to
+// run; nobody would look then whether another client has sent something, but for
+// Go's monitor every 10 ms.
+type Processors interface {
+	// Enter waits for a place; others have one for a short time only.
+	Enter()
+	// Leave gives it back.
+	Leave()
+}
+
+// WithProcessors sets where places are taken; the default has no bound.
+func WithProcessors(p Processors) Option { return func(s *Server) { s.processors = p } }
+
+func (boundless) Enter() {}
+func (boundless) Leave() {}
+
+// largeMessage is the octets of a message from which on they take places.
+const largeMessage = largeBuffer
+
+// enter waits for a place where the message is large, and says whether it took one.
+func (s *session) enter() (took bool) {
+	if s.body == nil || s.body.size < largeMessage {
+		return false
+	}
+	s.srv.processors.Enter()
+	return true
+}
+
+// leave gives back what enter took.
+func (s *session) leave(took bool) {
+	if took {
+		s.srv.processors.Leave()
+	}
+}
