@@ -33,9 +33,10 @@ func (g *Gateway) Mail(ctx context.Context, t *smtp.Transaction) reply.Reply {
 // Rcpt implements smtp.Handler: the directory says who it is, the router where
 // it goes. From here on the recipient carries its endpoints.
 func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) reply.Reply {
+	given := r.Address.String()
 	answer, asked := r.Data.(directory.Answer)
 	if !asked {
-		answer = g.lookUp(ctx, t, r)
+		answer = g.lookUp(ctx, t, given)
 	}
 	if !answer.Accepted() {
 		return answer.Reply
@@ -46,7 +47,7 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 	}
 	to := mail.Recipient{Address: answer.Address, Endpoint: answer.Endpoint, Notify: r.Notify, ORcpt: r.ORcpt}
 	to.Tag = tag(to.Address)
-	if given := r.Address.String(); given != to.Address {
+	if given != to.Address {
 		to.Original = given
 	}
 	endpoints := g.deps.Router.Route(to, mail.Verb(t.Verb))
@@ -60,13 +61,13 @@ func (g *Gateway) Rcpt(ctx context.Context, t *smtp.Transaction, r *smtp.Recipie
 // Resolve implements smtp.Resolver: a directory that has to be asked is asked
 // about all of a pipelined group's recipients at once.
 func (g *Gateway) Resolve(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) {
-	r.Data = g.lookUp(ctx, t, r)
+	r.Data = g.lookUp(ctx, t, r.Address.String())
 }
 
-func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, r *smtp.Recipient) directory.Answer {
+func (g *Gateway) lookUp(ctx context.Context, t *smtp.Transaction, address string) directory.Answer {
 	ctx, end := g.step(g.within(ctx, t), "recipient")
 	defer end(nil)
-	return g.deps.Directory.Recipient(ctx, query(t.Client, t.From.String(), r.Address.String()))
+	return g.deps.Directory.Recipient(ctx, query(t.Client, t.From.String(), address))
 }
 
 // refuse is the reply to a recipient that the directory knows and that can't

@@ -222,6 +222,11 @@ func (r *request) early() bool {
 	if r.partial.Load() && !r.hinted.Load() {
 		return true
 	}
+	select {
+	case <-r.wrote: // as nearly always
+		return false
+	default:
+	}
 	t := time.NewTimer(sentGrace)
 	defer t.Stop()
 	select {

@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,12 +79,13 @@ func (o Outcome) ReplyTo(address string) (reply.Reply, bool) {
 	if r, ok := o.Recipients[address]; ok {
 		return r, true
 	}
-	for _, said := range slices.Sorted(maps.Keys(o.Recipients)) {
-		if strings.EqualFold(strings.Trim(said, "<> "), address) {
-			return o.Recipients[said], true
+	first, found := "", false
+	for said := range o.Recipients {
+		if strings.EqualFold(strings.Trim(said, "<> "), address) && (!found || said < first) {
+			first, found = said, true
 		}
 	}
-	return reply.Reply{}, false
+	return o.Recipients[first], found
 }
 
 // NotPosted is the end of a delivery of which the webhook saw nothing.

@@ -84,9 +84,9 @@ func (d *Directory) toPostmaster(address string) Answer {
 	return a
 }
 
-func known(address string) Answer {
-	return Answer{Reply: reply.New(250, reply.Enhanced{2, 1, 5}, "Recipient OK"), Address: address}
-}
+func known(address string) Answer { return Answer{Reply: replyKnown, Address: address} }
+
+var replyKnown = reply.New(250, reply.Enhanced{2, 1, 5}, "Recipient OK")
 
 func unknown(address string) Answer {
 	return Answer{Reply: reply.New(550, reply.Enhanced{5, 1, 1}, "No such recipient here"), Address: address}
