@@ -19,6 +19,7 @@ import (
 type gateway struct {
 	label string
 	addr  string
+	heap  string // the url that tells what the process has allocated
 	dir   string
 	cmd   *exec.Cmd
 	hook  *http.Server
@@ -27,7 +28,7 @@ type gateway struct {
 }
 
 // start runs KIND[@LABEL]=BINARY and waits until it listens.
-func start(spec string) (*gateway, error) {
+func start(spec, resolver string) (*gateway, error) {
 	label, binary, ok := strings.Cut(spec, "=")
 	if !ok {
 		return nil, fmt.Errorf("is not KIND=BINARY")
@@ -44,10 +45,8 @@ func start(spec string) (*gateway, error) {
 	if g.addr, err = freeAddr(); err != nil {
 		return nil, err
 	}
-	kind, _, _ := strings.Cut(label, "@")
-	g.cmd = command(kind, binary, g.addr, url, dir)
-	if g.cmd == nil {
-		return nil, fmt.Errorf("%s is no kind of gateway", kind)
+	if err := g.command(binary, url, resolver); err != nil {
+		return nil, err
 	}
 	g.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := g.cmd.Start(); err != nil {
@@ -64,20 +63,27 @@ func start(spec string) (*gateway, error) {
 }
 
 // command is how a kind of gateway is run. Postern runs as it is shipped, but for
-// the check of senders, which the others don't make, and the bound of connections
-// from one address.
-func command(kind, binary, addr, url, dir string) *exec.Cmd {
-	switch kind {
-	case "postern":
-		cmd := exec.Command(binary, "serve")
-		cmd.Env = append(os.Environ(), "POSTERN_WEBHOOK_URL="+url, "POSTERN_SMTP_ADDR="+addr, "POSTERN_HTTP_ADDR=127.0.0.1:0",
-			"POSTERN_RETRY_STORE=sqlite://"+filepath.Join(dir, "store"), "POSTERN_AUTHENTICATE=false",
+// the check of senders, which the others don't make ("checked" makes it), and the
+// bound of connections from one address.
+func (g *gateway) command(binary, url, resolver string) error {
+	tells, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	g.heap = "http://" + tells + "/metrics"
+	switch kind, _, _ := strings.Cut(g.label, "@"); kind {
+	case "postern", "checked":
+		g.cmd = exec.Command(binary, "serve")
+		g.cmd.Env = append(os.Environ(), "POSTERN_WEBHOOK_URL="+url, "POSTERN_SMTP_ADDR="+g.addr, "POSTERN_HTTP_ADDR="+tells,
+			"POSTERN_RETRY_STORE=sqlite://"+filepath.Join(g.dir, "store"), "POSTERN_AUTHENTICATE="+strconv.FormatBool(kind == "checked"), "POSTERN_DNS="+resolver,
 			"POSTERN_SMTP_MAX_CONNECTIONS=2000", "POSTERN_SMTP_MAX_CONNECTIONS_PER_CLIENT=0")
-		return cmd
 	case "floor":
-		return exec.Command(binary, addr, url)
+		g.cmd = exec.Command(binary, g.addr, url, tells)
 	case "naive":
-		return exec.Command(binary, "-listen", addr, "-url", url)
+		g.cmd = exec.Command(binary, "-listen", g.addr, "-url", url, "-pprof", tells)
+		g.heap = "http://" + tells + "/debug/pprof/heap?debug=1"
+	default:
+		return fmt.Errorf("%s is no kind of gateway", kind)
 	}
 	return nil
 }
@@ -114,19 +120,4 @@ func (g *gateway) stop() {
 	}
 	_ = g.hook.Close()
 	_ = os.RemoveAll(g.dir)
-}
-
-// cpu is the time that the process has spent, in ticks of 10 ms.
-func (g *gateway) cpu() (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+2:]))
-	user, err := strconv.Atoi(fields[11])
-	if err != nil {
-		return 0, err
-	}
-	system, err := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * 10 * time.Millisecond, err
 }

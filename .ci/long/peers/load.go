@@ -10,38 +10,45 @@ import (
 	"time"
 )
 
-// load sends mails for a while and returns the row's figure. Each mail must have
-// been answered 250, and reach the webhook once.
-func (g *gateway) load(l load, mails [][]byte, length time.Duration) (float64, error) {
+// load sends mails for a while and returns a figure for each of the row's columns.
+// Each mail must have been answered 250, and reach the webhook once.
+func (g *gateway) load(l load, mails [][]byte, length time.Duration) ([]float64, error) {
 	if l.mails == "big" || l.delay > 0 {
 		length *= 2
 	}
 	g.delay.Store(int64(l.delay))
-	before, err := g.cpu()
+	before, err := g.cost()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	taken, began := g.taken.Load(), time.Now()
 	took, err := g.send(l, mails, began.Add(length))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	elapsed := time.Since(began)
-	after, err := g.cpu()
+	after, err := g.cost()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if got := g.taken.Load() - taken; got != int64(len(took)) {
-		return 0, fmt.Errorf("%d mails were answered 250, the webhook saw %d", len(took), got)
+		return nil, fmt.Errorf("%d mails were answered 250, the webhook saw %d", len(took), got)
 	}
-	switch l.column {
-	case "rate":
-		return float64(len(took)) / elapsed.Seconds(), nil
-	case "p50":
-		slices.Sort(took)
-		return took[len(took)/2].Seconds() * 1000, nil
+	slices.Sort(took)
+	each := func(spent float64) float64 { return spent / float64(len(took)) }
+	figures := map[column]float64{
+		columnCPU:     each((after.cpu - before.cpu).Seconds() * 1000),
+		columnRate:    float64(len(took)) / elapsed.Seconds(),
+		columnMedian:  took[len(took)/2].Seconds() * 1000,
+		columnObjects: each(after.objects - before.objects),
+		columnOctets:  each(after.octets-before.octets) / 1024,
+		columnCalls:   each(after.calls - before.calls),
 	}
-	return (after - before).Seconds() * 1000 / float64(len(took)), nil
+	var row []float64
+	for _, c := range l.columns {
+		row = append(row, figures[c])
+	}
+	return row, nil
 }
 
 // send has all connections send until the end, and says how long each mail took.

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// mails are of the sizes and shapes that gateways meet, the same in each run,
-// dot-stuffed and ended for DATA.
-func mails() map[string][][]byte {
+// mails are of the sizes and shapes that gateways meet, the same in each run but
+// for their signature, dot-stuffed and ended for DATA.
+func mails(from *sender) (map[string][][]byte, error) {
 	all := map[string][][]byte{}
 	for kind, make := range map[string]func(w *writer, i int) string{
 		"small":   func(w *writer, i int) string { return w.head(i, "text/plain; charset=us-ascii", "7bit") + w.text(900) },
@@ -27,10 +27,14 @@ func mails() map[string][][]byte {
 		}
 		for i := range count {
 			w := &writer{rand.New(rand.NewPCG(uint64(i), uint64(len(kind))))}
-			all[kind] = append(all[kind], ended(make(w, i)))
+			signed, err := from.sign(make(w, i))
+			if err != nil {
+				return nil, err
+			}
+			all[kind] = append(all[kind], ended(signed))
 		}
 	}
-	return all
+	return all, nil
 }
 
 func ended(s string) []byte {
@@ -97,14 +101,13 @@ func (w *writer) base64(n, line int) string {
 	return b.String() + s
 }
 
-// head is the header of a mail that came over two hops and is signed.
+// head is the header of a mail that came over two hops.
 func (w *writer) head(i int, ctype, encoding string) string {
 	const date = "Mon, 23 Nov 2026 10:11:12 +0000"
 	fields := []string{
 		"Return-Path: <bounce@mailer.example.net>",
 		"Received: from mx1.example.net (mx1.example.net [192.0.2.1])\r\n by in.example.org (Postfix) with ESMTPS id 4C0FFEE\r\n for <inbox@example.org>; " + date,
 		"Received: by app1.example.net (Postfix, from userid 1001)\r\n id 0DDBA11; " + date,
-		"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.net;\r\n s=s2026; t=1795000000; bh=" + w.base64(32, 70) + ";\r\n h=From:To:Subject:Date:Message-ID:MIME-Version;\r\n b=" + w.base64(256, 70),
 		"From: \"Example Sender\" <sender@example.net>",
 		"To: Inbox <inbox@example.org>",
 		"Reply-To: <support@example.net>",

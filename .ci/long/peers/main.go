@@ -4,9 +4,9 @@
 //
 //	peers [-rounds 3] [-time 1500ms] KIND[@LABEL]=BINARY...
 //
-// KIND is postern, floor (our engine, parser and renderer with nothing between
-// them) or naive (go-smtp, go-message and resty as one writes them in a day). The
-// webhook is this process's own and answers at once, or after 100 ms. Everything
+// KIND is postern, checked (the same with the check of senders, whose DNS is warm),
+// floor (our engine, parser and renderer with nothing between them) or naive
+// (go-smtp, go-message and resty as one writes them in a day). The webhook is this process's own and answers at once, or after 100 ms. Everything
 // stays on loopback and is bounded in count and time.
 package main
 
@@ -19,26 +19,43 @@ import (
 	"time"
 )
 
-// load is a row of the table.
+// load is some rows of the table, one for each column.
 type load struct {
 	name        string
 	mails       string
 	connections int
 	recipients  int
 	delay       time.Duration // of the webhook's answer
-	column      string        // what is told: "cpu", "rate" or "p50"
+	columns     []column
 }
 
+// column is what is told of a load, in the words of the table.
+type column string
+
+const (
+	columnCPU     column = "CPU-ms"
+	columnRate    column = "msg/s"
+	columnMedian  column = "p50 ms"
+	columnObjects column = "allocations"
+	columnOctets  column = "KB allocated"
+	columnCalls   column = "reads and writes"
+)
+
+var (
+	cpu     = []column{columnCPU}
+	inParts = []column{columnCPU, columnObjects, columnOctets, columnCalls}
+)
+
 var loads = []load{
-	{"small 2 KB, CPU-ms", "small", 16, 1, 0, "cpu"},
-	{"small to 64 recipients, CPU-ms", "small", 16, 64, 0, "cpu"},
-	{"typical 27 KB, CPU-ms", "typical", 16, 1, 0, "cpu"},
-	{"HTML only 100 KB, CPU-ms", "html", 16, 1, 0, "cpu"},
-	{"PDF 500 KB, CPU-ms", "pdf", 16, 1, 0, "cpu"},
-	{"20 MB, CPU-ms", "big", 4, 1, 0, "cpu"},
-	{"small, 128 connections, msg/s", "small", 128, 1, 0, "rate"},
-	{"small, 1 connection, p50 ms", "small", 1, 1, 0, "p50"},
-	{"small, webhook of 100 ms, 1,000 connections, msg/s", "small", 1000, 1, 100 * time.Millisecond, "rate"},
+	{"small 2 KB", "small", 16, 1, 0, inParts},
+	{"small to 64 recipients", "small", 16, 64, 0, cpu},
+	{"typical 27 KB", "typical", 16, 1, 0, inParts},
+	{"HTML only 100 KB", "html", 16, 1, 0, cpu},
+	{"PDF 500 KB", "pdf", 16, 1, 0, inParts},
+	{"20 MB", "big", 4, 1, 0, cpu},
+	{"small, 128 connections", "small", 128, 1, 0, []column{columnRate}},
+	{"small, 1 connection", "small", 1, 1, 0, []column{columnMedian}},
+	{"small, webhook of 100 ms, 1,000 connections", "small", 1000, 1, 100 * time.Millisecond, []column{columnRate}},
 }
 
 func main() {
@@ -53,9 +70,13 @@ func main() {
 }
 
 func run(rounds int, length time.Duration, only string, binaries []string) error {
+	from, err := newSender()
+	if err != nil {
+		return err
+	}
 	var gateways []*gateway
 	for _, b := range binaries {
-		g, err := start(b)
+		g, err := start(b, from.dns)
 		if err != nil {
 			return fmt.Errorf("%s: %w", b, err)
 		}
@@ -65,7 +86,10 @@ func run(rounds int, length time.Duration, only string, binaries []string) error
 	if len(gateways) == 0 {
 		return fmt.Errorf("name at least one KIND=BINARY")
 	}
-	all := mails()
+	all, err := mails(from)
+	if err != nil {
+		return err
+	}
 	for _, g := range gateways {
 		if _, err := g.load(load{mails: "small", connections: 16, recipients: 1}, all["small"], length/2); err != nil { // warm
 			return fmt.Errorf("%s: %w", g.label, err)
@@ -76,17 +100,24 @@ func run(rounds int, length time.Duration, only string, binaries []string) error
 		if !strings.HasPrefix(l.name, only) {
 			continue
 		}
-		figures := make([][]float64, len(gateways))
+		figures := make([][][]float64, len(l.columns)) // by column, gateway and round
+		for c := range figures {
+			figures[c] = make([][]float64, len(gateways))
+		}
 		for range rounds {
 			for i, g := range gateways {
-				figure, err := g.load(l, all[l.mails], length)
+				row, err := g.load(l, all[l.mails], length)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", g.label, l.name, err)
 				}
-				figures[i] = append(figures[i], figure)
+				for c, figure := range row {
+					figures[c][i] = append(figures[c][i], figure)
+				}
 			}
 		}
-		row(l, figures)
+		for c, of := range figures {
+			row(l.name+", "+string(l.columns[c]), of)
+		}
 	}
 	return nil
 }
@@ -104,8 +135,8 @@ func header(gateways []*gateway) {
 
 // row prints medians, and the median of the first gateway's ratio to each other,
 // round by round.
-func row(l load, figures [][]float64) {
-	fmt.Printf("| %s |", l.name)
+func row(name string, figures [][]float64) {
+	fmt.Printf("| %s |", name)
 	for i, of := range figures {
 		fmt.Printf(" %.4g |", median(of))
 		if i == 0 {

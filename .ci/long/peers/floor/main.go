@@ -3,7 +3,7 @@
 // metrics, no log, no limits: each mail lies in memory, is parsed, rendered and
 // posted. It is a yardstick and loses mail.
 //
-//	floor ADDR URL
+//	floor ADDR URL METRICS-ADDR
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/go-resty/resty/v2"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
@@ -24,10 +25,11 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "floor ADDR URL")
+	if len(os.Args) != 4 {
+		fmt.Fprintln(os.Stderr, "floor ADDR URL METRICS-ADDR")
 		os.Exit(2)
 	}
+	go http.ListenAndServe(os.Args[3], promhttp.Handler())
 	if err := serve(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "floor:", err)
 		os.Exit(1)
