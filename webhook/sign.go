@@ -37,7 +37,7 @@ func signingKeys(value string) ([][]byte, error) {
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {
-		return nil, errors.New("SECRET: empty")
+		return nil, errors.New("SECRET: empty; give a secret, or leave SECRET out")
 	}
 	return keys, nil
 }

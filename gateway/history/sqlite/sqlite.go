@@ -168,7 +168,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		return err
 	}
 	if have != 0 && have != version {
-		return fmt.Errorf("its version is %d, this program's is %d", have, version)
+		return fmt.Errorf("its version is %d, this program's is %d: run the version that wrote it, or move the file away", have, version)
 	}
 	if have == 0 {
 		if _, err := s.write.ExecContext(ctx, "PRAGMA auto_vacuum = INCREMENTAL"); err != nil {

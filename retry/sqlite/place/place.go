@@ -36,7 +36,7 @@ func Of(dir string, names ...string) (Place, error) {
 func (p Place) Check() error {
 	for path, was := range p {
 		if is, err := os.Stat(path); err != nil || !os.SameFile(was, is) {
-			return fmt.Errorf("%w: %s", ErrMoved, path)
+			return fmt.Errorf("%w: %s; put them back if you can, and restart the program", ErrMoved, path)
 		}
 	}
 	return nil
