@@ -3,7 +3,9 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -102,10 +104,24 @@ func measured(b *testing.B, f func()) {
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
-	before := cpu()
+	before, stored := cpu(), written(b)
 	f()
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+	b.ReportMetric(float64(written(b)-stored)/1024/float64(b.N), "disk-KB/op")
 	b.StopTimer()
+}
+
+// written is how many octets this process has had written to disks.
+func written(b *testing.B) (n int64) {
+	io, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(io), "\nwrite_bytes: ")
+	if _, err := fmt.Sscan(rest, &n); err != nil {
+		b.Fatal(err)
+	}
+	return n
 }
 
 // TestEnqueueAgainstBareInserts measures durable enqueues by 64 writers against

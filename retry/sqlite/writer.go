@@ -212,7 +212,7 @@ func (w *writer) try(batch []*op) (errs []error, err error) {
 		return nil, w.classify(err, true)
 	}
 	w.q.usage.Set(use)
-	w.grown += grown + int64(len(batch))*1024
+	w.grown += grown + int64(len(batch))*opGrows
 	w.relieve(ctx)
 	return errs, nil
 }
