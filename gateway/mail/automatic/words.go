@@ -77,7 +77,7 @@ func lotusAbsence(s string) bool {
 // automaticReplies are what Exchange and Outlook put before the subject that
 // they answer, in the languages that they are sold in.
 var automaticReplies = [...]string{
-	"automatic reply", "auto-reply", "auto reply", "autoreply", "automatic response", "auto response", "autoresponse", "automatische antwort", "autom. antwort",
+	"automatic reply", "auto-reply", "auto reply", "autoreply", "automatic response", "auto response", "autoresponse", "out of office autoreply", "out of office auto-reply", "automatische antwort", "autom. antwort", "automatische abwesenheitsnotiz",
 	"réponse automatique", "reponse automatique", "respuesta automática", "respuesta automatica", "risposta automatica", "resposta automática", "resposta automàtica",
 	"automatisch antwoord", "automatische reactie", "automatiskt svar", "autosvar", "automatisk svar", "automaattinen vastaus", "odpowiedź automatyczna",
 	"automatyczna odpowiedź", "automatická odpověď", "automatická odpoveď", "automatikus válasz", "răspuns automat", "автоматичен отговор", "автоответ", "автоматический ответ",
@@ -90,8 +90,8 @@ var automaticReplies = [...]string{
 
 // absences are subjects of absence notes that people write, too.
 var absences = [...]string{
-	"out of office", "out of the office", "out of office autoreply", "out of office auto-reply", "out of office reply", "vacation reply", "away from my mail",
-	"i am out of the office", "abwesenheitsnotiz", "automatische abwesenheitsnotiz", "abwesenheit", "nicht im büro", "absence du bureau", "absent(e) du bureau",
+	"out of office", "out of the office", "out of office reply", "vacation reply", "away from my mail",
+	"i am out of the office", "abwesenheitsnotiz", "abwesenheit", "nicht im büro", "absence du bureau", "absent(e) du bureau",
 	"message d'absence", "fuera de la oficina", "fuera de oficina", "ausente de la oficina", "fuori ufficio", "fuori sede", "assente dall'ufficio", "fora do escritório",
 	"ausência temporária", "ausente do escritório", "afwezig", "afwezigheidsbericht", "frånvarande", "ej på kontoret", "fraværende", "ikke til stede", "poissa",
 	"nieobecność", "poza biurem", "mimo kancelář", "mimo kancelárie", "házon kívül", "în afara biroului", "извън офиса", "вне офиса", "нет на работе", "εκτός γραφείου",

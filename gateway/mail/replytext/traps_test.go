@@ -71,7 +71,7 @@ func TestSignaturesAboveAQuote(t *testing.T) {
 	signatures := []string{
 		"Sent from my iPhone", "Sent from my Galaxy", "Sent from Outlook for Android", "Get Outlook for iOS<https://aka.ms/o0ukef>", "Sent from Mail for Windows", "Sent from Yahoo Mail on Android",
 		"Von meinem iPhone gesendet", "Gesendet mit der GMX Mail App", "Envoyé de mon iPhone", "Enviado desde mi iPhone", "Enviado do meu iPhone", "Inviato da iPhone", "Verstuurd vanaf mijn iPhone",
-		"Skickat från min iPhone", "Sendt fra min iPhone", "Lähetetty iPhonesta", "Wysłane z iPhone'a", "Отправлено с iPhone", "Надіслано з iPhone", "Odesláno z iPhonu", "iPhone'umdan gönderildi", "从我的iPhone发送", "iPhoneから送信", "나의 iPhone에서 보냄",
+		"Skickat från min iPhone", "Sendt fra min iPhone", "Lähetetty iPhonesta", "Wysłane z iPhone'a", "Отправлено с iPhone", "Надіслано з iPhone", "Odesláno z iPhonu", "iPhone'umdan gönderildi", "iPhone’umdan gönderildi", "从我的iPhone发送", "iPhoneから送信", "나의 iPhone에서 보냄",
 		"Sent with Proton Mail secure email.", "Sent with [Proton Mail](https://proton.me/) secure email.", "-- \nAnn Smith\nClient Inc.", "--\nAnn Smith\nClient Inc.", "-- \nAnn Smith\n\nClient Inc.\n+49 30 123456", "_______________________________________________\nusers mailing list\nusers@lists.client.example",
 		"Enviat des de l'iPhone", "Στάλθηκε από το iPhone μου", "Trimis de pe iPhone-ul meu", "نُشر من iPhone",
 	}

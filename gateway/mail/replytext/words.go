@@ -114,7 +114,7 @@ func mobileSignature(line string) bool {
 	if len(line) > 140 || strings.HasSuffix(line, ".") && strings.Count(line, " ") > 7 {
 		return false
 	}
-	l := strings.Trim(line, "*_[]() ")
+	l := strings.ReplaceAll(strings.Trim(line, "*_[]() "), "’", "'")
 	if first, _, spaced := strings.Cut(l, " "); spaced && first[0] < utf8.RuneSelf && !opensMobile(first) {
 		return false // as nearly all lines
 	}
