@@ -118,6 +118,9 @@ func (s *session) chunk(n int64, out data.Taker) reply.Reply {
 			wide = s.widen()
 		}
 		s.send()
+		if s.body != nil {
+			s.settle()
+		}
 		if err := clock.fill(); err != nil {
 			return s.cutOff(err)
 		}

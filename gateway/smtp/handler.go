@@ -66,6 +66,13 @@ type Sink interface {
 	Abort()
 }
 
+// Settler is a Sink whose disk may be slower than its client.
+type Settler interface {
+	// Settle waits for the disk where it must. It is called between Writes of a
+	// large message, when no other message waits for this one.
+	Settle()
+}
+
 // Address is a path of the envelope.
 type Address = address.Address
 

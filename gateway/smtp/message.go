@@ -84,6 +84,7 @@ func (s *session) receive() reply.Reply {
 		if s.body.flood() {
 			return s.ended(EndProtocol, replyTooBig)
 		}
+		s.settle()
 		if err := clock.fill(); err != nil {
 			return s.cutOff(err)
 		}

@@ -29,6 +29,13 @@ func (s *session) enter() (took bool) {
 	return true
 }
 
+// settle lets the sink of a large message wait for its disk.
+func (s *session) settle() {
+	if sink, ok := s.body.sink.(Settler); ok && s.body.size >= largeMessage {
+		sink.Settle()
+	}
+}
+
 // leave gives back what enter took.
 func (s *session) leave(took bool) {
 	if took {

@@ -37,11 +37,13 @@ const modest = 256<<10 - headRoom
 // Spooler hands out spools that share a folder, a bound on their bytes, and the
 // memory for mail.
 type Spooler struct {
-	dir   string
-	max   int64
-	room  *budget.Budget
-	used  atomic.Int64
-	pools []*pool // smallest first
+	dir      string
+	max      int64
+	room     *budget.Budget
+	used     atomic.Int64
+	loose    atomic.Int64  // octets in files that nobody has waited for
+	settling chan struct{} // a value for each spool that waits for the disk
+	pools    []*pool       // smallest first
 }
 
 // sizes are the octets of a message that the buffers take which it grows
@@ -71,7 +73,7 @@ func New(dir string, memory, maxBytes int64, room *budget.Budget) (*Spooler, err
 	}
 	f.Close()
 	os.Remove(f.Name())
-	s := &Spooler{dir: dir, max: maxBytes, room: room}
+	s := &Spooler{dir: dir, max: maxBytes, room: room, settling: make(chan struct{}, settleAt)}
 	for _, size := range sizes {
 		if size < memory {
 			s.pools = append(s.pools, newPool(size))
@@ -140,6 +142,7 @@ type Spool struct {
 	held      int64    // booked for it
 	file      *os.File // and then
 	size      int64
+	settled   int64 // octets of the file that were waited for
 	announced int64
 	booked    int64 // of the owner's bound, at least size
 	err       error
@@ -227,10 +230,13 @@ func (p *Spool) spill(b []byte) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 		p.file = f
+		p.owner.loose.Add(p.size)
 		if _, err := f.Write((*p.buf)[headRoom:]); err != nil {
 			return fmt.Errorf("spool: %w", err)
 		}
 		p.release()
+	} else {
+		p.owner.loose.Add(int64(len(b)))
 	}
 	if _, err := p.file.Write(b); err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -273,6 +279,7 @@ func (p *Spool) Close() error {
 		return nil
 	}
 	p.owner.used.Add(-p.booked)
+	p.owner.loose.Add(-p.loose())
 	p.release()
 	p.owner = nil
 	if p.file == nil {
