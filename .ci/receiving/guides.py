@@ -32,6 +32,7 @@ SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 START = {
     "mailbox.rb": ["/usr/bin/puma", "-q", "-e", "production", "-t", "1:1", "-b", "tcp://127.0.0.1:PORT", HERE / "rails.ru"],
     "django_mail.py": ["/usr/bin/python3", HERE / "django_site.py"],
+    "laravel.php": ["/usr/bin/php", "-d", "post_max_size=64M", "-d", "memory_limit=512M", "-S", "127.0.0.1:PORT", HERE / "laravel_site.php"],
     "express.js": ["node", "FILE"],
     "multer.js": ["node", "FILE"],
     "fastify.js": ["node", "FILE"],
@@ -77,7 +78,7 @@ def start(servers, name, port, work, modules):
     file = modules / name
     shutil.copy(RECEIVERS / name, file)
     env = {k: v for k, v in os.environ.items() if not k.startswith("POSTERN_")} | dict(
-        SECRET=SECRET, PASSWORD=SECRET, RAILS_INBOUND_EMAIL_PASSWORD=SECRET, PORT=str(port), FILE=str(file), DATA=str(own), PYTHONPATH=str(modules), LANG="C.UTF-8")
+        SECRET=SECRET, PASSWORD=SECRET, RAILS_INBOUND_EMAIL_PASSWORD=SECRET, PORT=str(port), FILE=str(file), DATA=str(own), PYTHONPATH=str(modules), LANG="C.UTF-8", PHP_CLI_SERVER_WORKERS="4")
     args = [str(a).replace("PORT", str(port)).replace("FILE", str(file)) for a in START[name]]
     servers.start(args, env=env, log=work / f"{name}.log")
 

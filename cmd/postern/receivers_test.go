@@ -62,7 +62,7 @@ func (r receiver) fence(t *testing.T) string {
 func guides(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	languages := map[string]string{".js": "js", ".mjs": "js", ".py": "python", ".rb": "ruby"}
+	languages := map[string]string{".js": "js", ".mjs": "js", ".py": "python", ".rb": "ruby", ".php": "php"}
 	files, err := filepath.Glob(filepath.Join(top, "webhook/testdata/receivers/*"))
 	if err != nil {
 		t.Fatal(err)
