@@ -6,6 +6,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
 
@@ -133,11 +134,24 @@ func readings(s string) []string {
 
 // says reports whether one of the hosts stands in s as a word of its own.
 func says(s string, hosts []string) bool {
-	s = strings.NewReplacer(`"`, "", `\`, "").Replace(s)
+	s = visible(strings.NewReplacer(`"`, "", `\`, "").Replace(s))
 	if glued := aroundDots(s); glued != s && names(glued, hosts) {
 		return true
 	}
 	return names(s, hosts)
+}
+
+// visible drops what nobody sees: joiners, marks of direction, variants of a glyph.
+func visible(s string) string {
+	if text.IsASCII(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cf, unicode.Variation_Selector) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 func names(s string, hosts []string) bool {
@@ -149,9 +163,9 @@ func names(s string, hosts []string) bool {
 	return false
 }
 
-// separates is what stands between the words of a value.
+// separates is what stands between the words of a value, a port and brackets too.
 func separates(r rune) bool {
-	return r <= ' ' || r == 0x7f || strings.ContainsRune(";,/()<>", r) || r == '\u00a0' || r == '\u2028' || r == '\u2029'
+	return r <= ' ' || r == 0x7f || strings.ContainsRune(";,:/()[]<>", r) || r == '\u00a0' || r == '\u2028' || r == '\u2029'
 }
 
 // dots are what IDNA takes for a dot (RFC 3490, 3.1).
