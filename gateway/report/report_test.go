@@ -178,10 +178,14 @@ func TestWithheld(t *testing.T) {
 		data   string
 		sent   bool
 	}{
-		"verified":                      {func(*mail.Envelope) {}, testMail, true},
-		"null sender":                   {func(e *mail.Envelope) { e.From = "" }, testMail, false},
-		"not checked":                   {func(e *mail.Envelope) { e.Verdict = nil }, testMail, false},
-		"not verified":                  {func(e *mail.Envelope) { e.Verdict.SenderVerified = false }, testMail, false},
+		"verified":     {func(*mail.Envelope) {}, testMail, true},
+		"null sender":  {func(e *mail.Envelope) { e.From = "" }, testMail, false},
+		"not checked":  {func(e *mail.Envelope) { e.Verdict = nil }, testMail, false},
+		"not verified": {func(e *mail.Envelope) { e.Verdict.SenderVerified, e.Verdict.SPF.Result = false, "softfail" }, testMail, false},
+		"aligned, and not verified": {func(e *mail.Envelope) {
+			e.Verdict = &mail.Authentication{DMARC: mail.DMARCResult{Domain: "example.org"}}
+		}, testMail, false},
+		"another From, its own client":  {func(e *mail.Envelope) { e.Verdict.SenderVerified = false }, testMail, true},
 		"signed in":                     {func(e *mail.Envelope) { e.Verdict, e.Auth = nil, "anna" }, testMail, true},
 		"verified as somebody else":     {func(e *mail.Envelope) { e.From = "victim@elsewhere.example" }, testMail, false},
 		"verified by DKIM, aligned":     {func(e *mail.Envelope) { e.Verdict.SPF.Result, e.Verdict.DMARC.Domain = "fail", "mail.example.org" }, testMail, true},

@@ -44,22 +44,23 @@ func withhold(env *mail.Envelope, to []mail.Recipient) string {
 	return ""
 }
 
-// proved reports whether the reverse-path is the sender's own: it signed in, or
-// its mail is verified and the verified domain is the reverse-path's. A signature
-// of one's own domain proves nothing about somebody else's reverse-path.
+// proved reports whether the reverse-path is the sender's own: it signed in, its
+// client may send for the reverse-path's domain (SPF), or its mail is verified and
+// the verified domain is the reverse-path's. A signature of one's own domain proves
+// nothing about somebody else's reverse-path.
 func proved(env *mail.Envelope) bool {
 	if env.Auth != "" {
 		return true
 	}
 	v := env.Verdict
-	if v == nil || !v.SenderVerified {
+	if v == nil {
 		return false
 	}
 	domain := env.From[strings.LastIndexByte(env.From, '@')+1:]
 	if v.SPF.Result == "pass" && strings.EqualFold(v.SPF.Domain, domain) {
 		return true
 	}
-	return v.DMARC.Domain != "" && organisation(v.DMARC.Domain) == organisation(domain)
+	return v.SenderVerified && v.DMARC.Domain != "" && organisation(v.DMARC.Domain) == organisation(domain)
 }
 
 // organisation is the domain that was registered (RFC 7489 section 3.2).
