@@ -164,12 +164,13 @@ type Filter struct {
 	Recipient string
 	Reason    string
 	Before    time.Time // received before
+	Since     time.Time // received then or later
 	All       bool      // what changes something refuses an otherwise empty filter without it
 }
 
 // Empty reports whether the filter leaves everything open.
 func (f Filter) Empty() bool {
-	return len(f.IDs) == 0 && f.Prefix+f.MessageID+string(f.State)+f.Endpoint+f.Recipient+f.Reason == "" && f.Before.IsZero()
+	return len(f.IDs) == 0 && f.Prefix+f.MessageID+string(f.State)+f.Endpoint+f.Recipient+f.Reason == "" && f.Before.IsZero() && f.Since.IsZero()
 }
 
 // Page is a place in a list; Size 0 takes 100, the zero After starts.

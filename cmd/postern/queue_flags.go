@@ -77,6 +77,14 @@ func (q *queueCommand) filters(f *cli.Flags) {
 	f.StringVar(&q.filter.Recipient, "recipient", "", "only for this `address`")
 	f.StringVar(&q.filter.MessageID, "message", "", "only of this message, by its postern-message-id: an `id`")
 	f.Func("reason", "only dead letters for this `reason`, such as rejected or expired", q.setReason)
+	f.Func("since", "only received within the last so much `time`", func(v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return errors.New("it is a time such as 30m or 72h")
+		}
+		q.filter.Since = time.Now().Add(-d)
+		return nil
+	})
 	f.Func("older", "only received longer ago than this `time`", func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 {
@@ -145,6 +153,9 @@ func (q *queueCommand) chosen() string {
 	if !f.Before.IsZero() {
 		words = append(words, "received before "+f.Before.UTC().Format(time.RFC3339))
 	}
+	if !f.Since.IsZero() {
+		words = append(words, "received since "+f.Since.UTC().Format(time.RFC3339))
+	}
 	if f.All {
 		words = append(words, "--all")
 	}
@@ -154,5 +165,5 @@ func (q *queueCommand) chosen() string {
 // plain reports whether no filter was given.
 func (q *queueCommand) plain() bool {
 	f := q.filter
-	return !f.All && f.MessageID == "" && f.State == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero()
+	return !f.All && f.MessageID == "" && f.State == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.Since.IsZero()
 }

@@ -18,6 +18,7 @@ type file struct {
 	tag         string // of its octets, which never change
 	at          time.Time
 	content     io.ReadSeeker
+	shown       bool // to somebody who signed in: no copy stays behind
 }
 
 // send answers with the file, or with the ranges that the client asks for. A
@@ -30,6 +31,9 @@ func (f file) send(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "private, immutable, max-age=3600")
+	if f.shown {
+		h.Set("Cache-Control", "no-store")
+	}
 	h.Set("ETag", `"`+f.tag+`"`)
 	if strings.Count(r.Header.Get("Range"), ",") >= maxRanges {
 		r.Header.Del("Range")

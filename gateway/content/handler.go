@@ -105,7 +105,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, m *archive.Mail,
 	defer grant.Release()
 	content := &decoded{content: a.Content, size: a.Size}
 	defer content.Close()
-	file{a.Filename, typeOf(a), m.Envelope.ID + "-" + part, m.Envelope.Received, content}.send(w, r)
+	file{a.Filename, typeOf(a), m.Envelope.ID + "-" + part, m.Envelope.Received, content, false}.send(w, r)
 	return nil
 }
 
@@ -116,7 +116,21 @@ func SendRaw(w http.ResponseWriter, r *http.Request, m *archive.Mail) error {
 		return err
 	}
 	defer src.Close()
-	file{m.Envelope.ID + ".eml", "message/rfc822", m.Envelope.ID + "-" + rawPart, m.Envelope.Received, src}.send(w, r)
+	file{m.Envelope.ID + ".eml", "message/rfc822", m.Envelope.ID + "-" + rawPart, m.Envelope.Received, src, false}.send(w, r)
+	return nil
+}
+
+// SendAttachment answers with an attachment of a message that was parsed, as a file
+// to save; m is open meanwhile. retry.ErrNotFound where it has none of the number.
+func SendAttachment(w http.ResponseWriter, r *http.Request, m *archive.Mail, parsed *mail.Message, part string) error {
+	i, err := strconv.Atoi(part)
+	if err != nil || i < 0 || i >= len(parsed.Attachments) {
+		return archive.ErrNotFound
+	}
+	a := parsed.Attachments[i]
+	content := &decoded{content: a.Content, size: a.Size}
+	defer content.Close()
+	file{a.Filename, typeOf(a), m.Envelope.ID + "-" + part, m.Envelope.Received, content, true}.send(w, r)
 	return nil
 }
 

@@ -37,7 +37,7 @@ const (
 )
 
 // deliveryFilter are the parameters that select deliveries.
-var deliveryFilter = []string{"id", "message_id", "state", "endpoint", "recipient", "reason", "before", "after", "limit"}
+var deliveryFilter = []string{"id", "message_id", "state", "endpoint", "recipient", "reason", "before", "since", "after", "limit"}
 
 func (s *Server) apiRoutes() []route {
 	return []route{

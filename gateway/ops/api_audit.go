@@ -41,6 +41,9 @@ func selected(f retry.Filter) []slog.Attr {
 	if !f.Before.IsZero() {
 		attrs = append(attrs, slog.Time("before", f.Before))
 	}
+	if !f.Since.IsZero() {
+		attrs = append(attrs, slog.Time("since", f.Since))
+	}
 	return append(attrs, slog.Bool("all", f.All))
 }
 

@@ -36,6 +36,7 @@ type filter struct {
 	Recipient given[string]    `json:"recipient"`
 	Reason    given[string]    `json:"reason"`
 	Before    given[time.Time] `json:"before"` // received before
+	Since     given[time.Time] `json:"since"`  // received then or later
 	All       bool             `json:"all"`    // with no other field: everything
 }
 
@@ -55,6 +56,7 @@ func (f filter) retry() (retry.Filter, error) {
 		{"ids", f.IDs.is && len(f.IDs.value) == 0}, {"message_id", f.MessageID.is && f.MessageID.value == ""}, {"state", f.State.is && f.State.value == ""},
 		{"endpoint", f.Endpoint.is && f.Endpoint.value == ""}, {"recipient", f.Recipient.is && f.Recipient.value == ""},
 		{"reason", f.Reason.is && f.Reason.value == ""}, {"before", f.Before.is && f.Before.value.IsZero()},
+		{"since", f.Since.is && f.Since.value.IsZero()},
 	} {
 		if field.empty {
 			return retry.Filter{}, errors.New(field.name + " is empty: say which, or leave it out")
@@ -64,7 +66,7 @@ func (f filter) retry() (retry.Filter, error) {
 		return retry.Filter{}, errors.New("a value has a NUL in it")
 	}
 	return retry.Filter{IDs: f.IDs.value, MessageID: f.MessageID.value, State: retry.State(f.State.value), Endpoint: f.Endpoint.value,
-		Recipient: f.Recipient.value, Reason: f.Reason.value, Before: f.Before.value, All: f.All}, nil
+		Recipient: f.Recipient.value, Reason: f.Reason.value, Before: f.Before.value, Since: f.Since.value, All: f.All}, nil
 }
 
 // queryFilter reads the filter and the page of a list's query.
@@ -73,12 +75,15 @@ func queryFilter(r *http.Request) (retry.Filter, retry.Page, error) {
 	f := filter{IDs: given[[]string]{q.Has("id"), q["id"]}, MessageID: param(q, "message_id"), State: param(q, "state"), Endpoint: param(q, "endpoint"),
 		Recipient: param(q, "recipient"), Reason: param(q, "reason")}
 	page := retry.Page{After: q.Get("after")}
-	if q.Has("before") {
-		t, err := time.Parse(time.RFC3339, q.Get("before"))
-		if err != nil {
-			return retry.Filter{}, page, errors.New("before is a time such as 2006-01-02T15:04:05Z")
+	for name, bound := range map[string]*given[time.Time]{"before": &f.Before, "since": &f.Since} {
+		if !q.Has(name) {
+			continue
 		}
-		f.Before = given[time.Time]{true, t}
+		t, err := time.Parse(time.RFC3339, q.Get(name))
+		if err != nil {
+			return retry.Filter{}, page, errors.New(name + " is a time such as 2006-01-02T15:04:05Z")
+		}
+		*bound = given[time.Time]{true, t}
 	}
 	if s := q.Get("limit"); s != "" {
 		n, err := strconv.Atoi(s)

@@ -46,7 +46,7 @@ func TestPageRequest(t *testing.T) {
 	v := visit(t, srv)
 	v.signIn()
 	_, message := v.get("/messages/m1")
-	for _, w := range []string{`<h1>x</h1>`, "/messages/m1/request?delivery=d1", "Send again", "<option>app</option>", "&lt;b&gt;later&lt;/b&gt;"} {
+	for _, w := range []string{`<h1><bdi>x</bdi></h1>`, "/messages/m1/request?delivery=d1", "Send again", "<option>app</option>", "&lt;b&gt;later&lt;/b&gt;"} {
 		if !strings.Contains(message, w) {
 			t.Errorf("the message's view lacks %q:\n%s", w, message)
 		}

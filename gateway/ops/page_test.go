@@ -79,7 +79,7 @@ func (v *visitor) read(resp *http.Response, err error) (*http.Response, string) 
 
 func (v *visitor) signIn() {
 	v.t.Helper()
-	if resp, page := v.post("/signin", "token", testToken, "next", "/"); resp.StatusCode != 200 || !strings.Contains(page, "<h1>Overview</h1>") {
+	if resp, page := v.post("/signin", "token", testToken, "next", "/"); resp.StatusCode != 200 || !strings.Contains(page, "<h1><bdi>Overview</bdi></h1>") {
 		v.t.Fatalf("signing in: %d %s", resp.StatusCode, page)
 	}
 }
@@ -187,8 +187,8 @@ func TestPageViews(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/":                          {"Taking mail", "dead letters", "550 5.1.1 No such recipient here", "working"},
 		"/messages?q=nobody":         {"550 5.1.1 No such recipient here", "nobody@example.com", "refused"},
-		"/messages?q=zzz":            {"Nothing."},
-		"/messages?state=lost":       {"unusable query"},
+		"/messages?q=zzz":            {"No message fits."},
+		"/messages?state=lost":       {"State &#34;lost&#34; is none of"},
 		"/messages/m1":               {"Taken as m1", "HTTP 503", "&lt;b&gt;later&lt;/b&gt;", "body", "Retry now", "Save as it was received"},
 		"/messages/m2":               {"&lt;script&gt;alert(1)&lt;/script&gt;", "Replay"},
 		"/messages/r1":               {"refused", "192.0.2.9", "isn't stored"},
@@ -198,10 +198,13 @@ func TestPageViews(t *testing.T) {
 		"/queue?state=dead":          {"rejected", "Replay dead letters …"},
 		"/queue?state=dead&reason=x": {"Nothing waits here."},
 		"/queue?state=lost":          {"none that a delivery has"},
+		"/queue?since=soon":          {"Since is a time such as 1h"},
+		"/queue?since=1h":            {"Nothing waits here."},
+		"/messages/m1/source":        {"Subject: x"},
 		"/endpoints":                 {"https://app.example.com/…", "not configured", "Pause because"},
 		"/queue?done=retried&n=1":    {"1 delivery made due now."},
 		"/queue?done=deleted&n=312":  {"312 deliveries deleted."},
-		"/endpoints?done=%3Cb%3E":    {"<h1>Endpoints</h1>"},
+		"/endpoints?done=%3Cb%3E":    {"<h1><bdi>Endpoints</bdi></h1>"},
 	} {
 		_, page := v.get(path)
 		for _, w := range want {

@@ -49,12 +49,12 @@ func (q *memQueue) keep(t testing.TB, env *mail.Envelope, data []byte) {
 func (q *memQueue) selects(f retry.Filter, i retry.Info) bool {
 	return (len(f.IDs) == 0 || slices.Contains(f.IDs, i.ID)) && (f.State == "" || f.State == i.State) &&
 		(f.Endpoint == "" || f.Endpoint == i.Endpoint) && (f.Reason == "" || f.Reason == i.Reason) &&
-		(f.MessageID == "" || f.MessageID == i.MessageID) && (f.Before.IsZero() || i.Received.Before(f.Before)) &&
+		(f.MessageID == "" || f.MessageID == i.MessageID) && (f.Before.IsZero() || i.Received.Before(f.Before)) && !i.Received.Before(f.Since) &&
 		(f.Recipient == "" || slices.Contains(i.Recipients, f.Recipient))
 }
 
 func isEmpty(f retry.Filter) bool {
-	return len(f.IDs) == 0 && f.MessageID == "" && f.State == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && !f.All
+	return len(f.IDs) == 0 && f.MessageID == "" && f.State == "" && f.Endpoint == "" && f.Recipient == "" && f.Reason == "" && f.Before.IsZero() && f.Since.IsZero() && !f.All
 }
 
 func (q *memQueue) List(_ context.Context, f retry.Filter, p retry.Page) ([]retry.Info, retry.Page, error) {

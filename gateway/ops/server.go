@@ -46,6 +46,8 @@ type Config struct {
 	Version string
 	// Token opens the API and the page; nil, or while it is empty, they are off.
 	Token webhook.SecretSource
+	// History and Keep are how long history and delivered mail are kept, for the page.
+	History, Keep time.Duration
 	// Grace is how long requests under way may take after Serve's context ended.
 	Grace time.Duration
 }
@@ -137,7 +139,7 @@ func (s *Server) newPage() (*page.Page, error) {
 	for _, e := range s.deps.Endpoints {
 		d.Endpoints = append(d.Endpoints, page.Endpoint{Name: e.Name, URL: e.URL, Format: e.Format, Match: e.Match, Terminal: e.Terminal})
 	}
-	return page.New(page.Config{Version: s.cfg.Version}, d)
+	return page.New(page.Config{Version: s.cfg.Version, History: s.cfg.History, Keep: s.cfg.Keep}, d)
 }
 
 func (s *Server) routes() (http.Handler, error) {

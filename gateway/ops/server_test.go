@@ -163,7 +163,7 @@ func TestList(t *testing.T) {
 	srv := newTestServer(t, testQueue(t), nil)
 	for query, want := range map[string]string{
 		"": "d1 d2 d3 d4", "?state=dead": "d2 d3", "?endpoint=app": "d1", "?reason=expired": "d3", "?recipient=b@example.com": "d2 d3",
-		"?message_id=m1": "d1 d2", "?before=2026-01-01T00:00:00Z": "", "?limit=2": "d1 d2 next=d2", "?limit=2&after=d2": "d3 d4", "?id=d1&id=d4": "d1 d4",
+		"?message_id=m1": "d1 d2", "?before=2026-01-01T00:00:00Z": "", "?since=2026-01-02T03:04:05Z": "d1 d2 d3 d4", "?since=2026-01-02T03:04:06Z": "", "?limit=2": "d1 d2 next=d2", "?limit=2&after=d2": "d3 d4", "?id=d1&id=d4": "d1 d4",
 	} {
 		status, v := ask(t, srv, "GET", "/api/v1/deliveries"+query, "")
 		var got []string

@@ -11,8 +11,8 @@ import (
 )
 
 // Conditions are a filter's parts in an engine's SQL, of delivery d and
-// message m, with the named arguments @now, @message, @endpoint, @reason and
-// @before; IDs, Prefix and Recipient take @ids, @prefix and @recipient in the
+// message m, with the named arguments @now, @message, @endpoint, @reason,
+// @before and @since; IDs, Prefix and Recipient take @ids, @prefix and @recipient in the
 // engine's form.
 type Conditions struct{ IDs, Prefix, Recipient string }
 
@@ -33,6 +33,7 @@ func (c Conditions) Where(f retry.Filter, now time.Time, ids func([]string) any)
 	add(f.Recipient != "", c.Recipient, "recipient", f.Recipient)
 	add(f.Reason != "", "d.reason = @reason", "reason", f.Reason)
 	add(!f.Before.IsZero(), "m.received_ms < @before", "before", Millis(f.Before))
+	add(!f.Since.IsZero(), "m.received_ms >= @since", "since", Millis(f.Since))
 	return strings.Join(cond, " AND "), args
 }
 

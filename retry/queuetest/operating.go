@@ -185,6 +185,7 @@ func filters(h *harness) {
 		{retry.Filter{Recipient: "M2/a@in.example"}, []string{"m2/a"}},
 		{retry.Filter{Reason: "too_large"}, []string{"m1/b"}},
 		{retry.Filter{Before: h.c.Now().Add(-time.Minute)}, []string{"m1/a", "m1/b"}},
+		{retry.Filter{Since: h.c.Now().Add(-time.Minute)}, []string{"m2/a"}},
 		{retry.Filter{Endpoint: "a", Reason: "too_large"}, nil},
 	} {
 		list, _, err := h.q.List(h.ctx(), c.f, retry.Page{})

@@ -120,7 +120,7 @@ func (a *App) opsServer(router *webhook.Router, sender *webhook.Sender, links *c
 	if links != nil {
 		deps.Content = content.NewHandler(content.Deps{Links: links, Messages: a.queue, Limits: a.parseLimits(), Memory: a.budget, Logger: a.deps.Logger, Now: a.clock.Now})
 	}
-	server, err := ops.New(ops.Config{Version: a.deps.Version, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
+	server, err := ops.New(ops.Config{Version: a.deps.Version, History: a.cfg.Delivery.History, Keep: a.cfg.Delivery.Keep, Token: a.cfg.Process.HTTPToken.Source(a.deps.reload()), Grace: httpGrace}, deps)
 	a.ops = server
 	return err
 }

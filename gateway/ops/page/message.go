@@ -5,11 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"postern/gateway/archive"
-	"postern/gateway/content"
 	"postern/gateway/history"
 	"postern/gateway/mail"
 	"postern/gateway/text"
@@ -36,6 +34,21 @@ type messageView struct {
 	Again      againView
 	Requests   bool // POSTs can be shown
 	Held       map[string]string
+	Story      []history.Event
+	Same       map[*history.Attempt]bool // whose answer is the one before's at its endpoint
+	Keep       string                    // how long delivered mail is kept; "": it isn't
+}
+
+// addStory tells what happened, and which webhook only repeated itself.
+func (v *messageView) addStory() {
+	v.Story, v.Same = v.Record.Story(), map[*history.Attempt]bool{}
+	said := map[string]string{}
+	for _, e := range v.Story {
+		if a := e.Attempt; a != nil && a.Answer != "" {
+			v.Same[a] = said[a.Endpoint] == a.Answer
+			said[a.Endpoint] = a.Answer
+		}
+	}
 }
 
 // title is the subject, which people know a message by.
@@ -60,13 +73,14 @@ type deliveryView struct {
 }
 
 func (p *Page) message(w http.ResponseWriter, r *http.Request) error {
-	v := messageView{ID: r.PathValue("id")}
+	v := messageView{ID: r.PathValue("id"), Keep: forHowLong(p.cfg.Keep)}
 	known := error(history.ErrNotFound)
 	if p.deps.History != nil {
 		rec, err := p.deps.History.Get(r.Context(), v.ID)
 		switch {
 		case err == nil:
 			v.Record, v.ID, known = &rec, rec.ID, nil
+			v.addStory()
 		case !errors.Is(err, history.ErrNotFound):
 			return err
 		}
@@ -155,35 +169,4 @@ func (p *Page) messageHTML(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = io.WriteString(w, text.Clip(parsed.HTML, shownHTML))
 	return nil
-}
-
-// messageRaw is the message as a file, as it was received behind our trace
-// lines.
-func (p *Page) messageRaw(w http.ResponseWriter, r *http.Request) error {
-	if p.deps.Queue == nil {
-		return retry.ErrNotFound
-	}
-	stored, err := archive.OpenAside(r.Context(), p.deps.Messages, r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	defer stored.Close()
-	raw, err := stored.Raw().Open()
-	if err != nil {
-		return err
-	}
-	defer raw.Close()
-	h := w.Header()
-	h.Set("Content-Type", "message/rfc822")
-	h.Set("Content-Disposition", `attachment; filename="`+strings.Map(fileRune, stored.Envelope.ID)+`.eml"`)
-	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-	http.ServeContent(content.Patient(w), r, "", stored.Envelope.Received, raw)
-	return nil
-}
-
-func fileRune(c rune) rune {
-	if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' {
-		return c
-	}
-	return '_'
 }

@@ -57,6 +57,8 @@ type Endpoint struct {
 // Config is the operator's.
 type Config struct {
 	Version string
+	History time.Duration // how long history is kept; 0: nobody says
+	Keep    time.Duration // how long delivered mail is; 0: it isn't
 }
 
 // Deps are the parts that the page shows.
@@ -134,6 +136,8 @@ func (p *Page) Register(mux *http.ServeMux) error {
 	view("/messages/{id}", p.message)
 	view("/messages/{id}/html", p.messageHTML)
 	view("/messages/{id}/raw", p.messageRaw)
+	view("/messages/{id}/source", p.messageSource)
+	view("/messages/{id}/attachments/{n}", p.attachment)
 	view("/messages/{id}/request", p.request)
 	view("/messages/{id}/request/body", p.requestBody)
 	view("/queue", p.queue)
@@ -192,7 +196,7 @@ func (p *Page) try(h func(http.ResponseWriter, *http.Request) error) http.Handle
 		case errors.Is(err, history.ErrNotFound), errors.Is(err, retry.ErrNotFound):
 			known = problem{http.StatusNotFound, "Nothing is known of this message. It may be older than the history, or have left the queue."}
 		case errors.Is(err, history.ErrAmbiguous), errors.Is(err, history.ErrQuery), errors.Is(err, retry.ErrNoFilter), errors.Is(err, retry.ErrPage):
-			known = problem{http.StatusBadRequest, err.Error()}
+			known = problem{http.StatusBadRequest, why(err)}
 		case errors.Is(err, retry.ErrFull):
 			known = problem{http.StatusInsufficientStorage, "The queue is full: " + err.Error() + ". It has room again once mail was delivered or deleted."}
 		case errors.Is(err, retry.ErrCorrupt):

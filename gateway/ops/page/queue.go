@@ -24,27 +24,51 @@ const retrySpread = time.Minute
 
 type queueView struct {
 	State, Endpoint, Reason, Recipient string
+	Since                              string // of spans, or a time once it was confirmed
+	Spans                              []string
 	Endpoints, Reasons                 []string
 	Found                              []retry.Info
 	More                               string
 	Matching                           int64 // deliveries that the filter's state and endpoint select; -1 where it isn't known
 	Filter                             url.Values
+	Here                               string            // this view with its filter
 	Held                               map[string]string // why what is due isn't sent, by endpoint
 }
 
 // filterOf reads the filter of a view or an action.
-func filterOf(form url.Values) (retry.Filter, error) {
+func (p *Page) filterOf(form url.Values) (retry.Filter, error) {
 	f := retry.Filter{IDs: form["id"], State: retry.State(form.Get("state")), Endpoint: form.Get("endpoint"), Reason: form.Get("reason"), Recipient: form.Get("recipient")}
 	if !slices.Contains([]retry.State{"", retry.Due, retry.Leased, retry.Dead}, f.State) {
 		return f, problem{http.StatusBadRequest, "The state is none that a delivery has."}
 	}
+	since, err := p.since(form.Get("since"))
+	f.Since = since
+	if err != nil {
+		return f, err
+	}
 	return f, nil
+}
+
+// since reads how far back a filter goes: a span, or the time that a question has
+// made of one.
+func (p *Page) since(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil && d > 0 {
+		return p.deps.Now().Add(-d), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, problem{http.StatusBadRequest, "Since is a time such as 1h."}
+	}
+	return t, nil
 }
 
 // filterValues are the filter's own fields of a form.
 func filterValues(form url.Values) url.Values {
 	v := url.Values{}
-	for _, k := range []string{"id", "state", "endpoint", "reason", "recipient"} {
+	for _, k := range []string{"id", "state", "endpoint", "reason", "recipient", "since"} {
 		for _, s := range form[k] {
 			if s != "" {
 				v.Add(k, s)
@@ -59,11 +83,15 @@ func (p *Page) queue(w http.ResponseWriter, r *http.Request) error {
 		return problem{http.StatusNotFound, "There is no queue: POSTERN_RETRY_STORE is off."}
 	}
 	form := r.URL.Query()
-	f, err := filterOf(form)
+	f, err := p.filterOf(form)
 	if err != nil {
 		return err
 	}
-	v := queueView{State: string(f.State), Endpoint: f.Endpoint, Reason: f.Reason, Recipient: f.Recipient, Filter: filterValues(form)}
+	v := queueView{State: string(f.State), Endpoint: f.Endpoint, Reason: f.Reason, Recipient: f.Recipient, Since: form.Get("since"), Spans: spans, Filter: filterValues(form)}
+	v.Here = "/queue"
+	if len(v.Filter) > 0 {
+		v.Here += "?" + v.Filter.Encode()
+	}
 	found, next, err := p.deps.Queue.List(r.Context(), f, retry.Page{After: form.Get("after"), Size: listSize})
 	if err != nil {
 		return err
@@ -144,7 +172,7 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 	}
 	name := r.PostForm.Get("do")
 	a, ok := actions[name]
-	f, err := filterOf(r.PostForm)
+	f, err := p.filterOf(r.PostForm)
 	switch {
 	case err != nil:
 		return err
@@ -157,6 +185,9 @@ func (p *Page) queueAct(w http.ResponseWriter, r *http.Request) error {
 	}
 	fields := filterValues(r.PostForm)
 	fields.Set("state", string(f.State))
+	if !f.Since.IsZero() { // what is asked about is what is done
+		fields.Set("since", f.Since.UTC().Format(time.RFC3339))
+	}
 	back := local(r.PostForm.Get("back"))
 	if r.PostForm.Get("sure") != "yes" {
 		count, err := p.count(r, f)

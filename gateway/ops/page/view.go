@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"postern/gateway/history"
+	"postern/gateway/mail"
+	"postern/gateway/text"
 	"postern/retry"
 )
 
@@ -104,6 +106,10 @@ var words = template.FuncMap{
 	"orNull":  func(s string) string { return cmp.Or(s, "<>") },
 	"or0":     func(s, other string) string { return cmp.Or(s, other) },
 	"join":    strings.Join,
+	"shown":   text.Terminal, // nothing turns the direction of what is ours
+	"few":     few[string],
+	"fewTo":   few[history.Recipient],
+	"fewOf":   few[mail.Address],
 	"first": func(s []string) string {
 		if len(s) == 0 {
 			return ""
@@ -112,6 +118,18 @@ var words = template.FuncMap{
 	},
 	"reason": reasonWords,
 	"last":   lastWords,
+}
+
+// fewShown is how many of a list are shown without being asked for.
+const fewShown = 8
+
+// few is a list's beginning, and the rest.
+func few[T any](all []T) [2][]T {
+	n := len(all)
+	if n > fewShown+1 {
+		n = fewShown
+	}
+	return [2][]T{all[:n], all[n:]}
 }
 
 // until is when something is due, in words; what is past is due now.
