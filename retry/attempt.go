@@ -47,6 +47,10 @@ func (w *Worker) finish(l Lease) {
 func (w *Worker) expire(ctx context.Context, l Lease) { w.die(ctx, l, ReasonExpired, Attempt{}) }
 
 func (w *Worker) attempt(ctx context.Context, l Lease) {
+	if l.Lapsed {
+		w.lapsed(ctx, l)
+		return
+	}
 	if err := w.verify(ctx, l); err != nil {
 		w.unreadable(ctx, l, err)
 		return
@@ -69,6 +73,20 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 	l.Left -= w.deps.Now().Sub(began)
 	w.settle(ctx, l, o)
 }
+
+// lapsed notes the attempt of somebody who ended before its outcome was stored, and
+// has the delivery wait as after one that failed, apart from others: it may be what
+// ended him, and its neighbours mustn't be taken along again and again.
+func (w *Worker) lapsed(ctx context.Context, l Lease) {
+	at := Attempt{At: w.deps.Now(), Reason: reasonLost, Error: "the gateway that had it ended, or lost the store, before the outcome was stored"}
+	w.deps.Logger.Warn("a delivery's lease ran out without an outcome; it is tried again later", "delivery", l.ID, "message", l.MessageID, "endpoint", l.Endpoint)
+	w.later(ctx, l, Outcome{Kind: Later, After: time.Duration(w.deps.Rand() * float64(lapseSpread)), Attempt: at})
+}
+
+const (
+	reasonLost  = "lost"      // of an attempt whose outcome nobody stored
+	lapseSpread = time.Minute // over which what a dead process had in hand is attempted again
+)
 
 // deliver has the attempt made. A panic over one mail must not take the process
 // down with it, at every start again.

@@ -167,57 +167,6 @@ func (q *Queue) Waiting(ctx context.Context, endpoint string, most int64) (w ret
 	return w, nil
 }
 
-// Stats implements retry.Queue.
-func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
-	s := engine.NewStats(engine.Bounds{MaxBytes: q.o.MaxBytes, MaxMessages: q.o.MaxMessages})
-	fail := func(err error) (retry.Stats, error) { return s, fmt.Errorf("counting: %w", err) }
-	if err := q.pool.QueryRow(ctx, "SELECT sum(bytes)::bigint, sum(messages)::bigint FROM postern.usage").Scan(&s.Bytes, &s.Messages); err != nil {
-		return fail(err)
-	}
-	rows, err := q.pool.Query(ctx, "SELECT endpoint, state, CASE state WHEN 2 THEN reason ELSE '' END, count(*) FROM postern.delivery GROUP BY 1, 2, 3")
-	if err != nil {
-		return fail(err)
-	}
-	var endpoint, reason string
-	var state int
-	var n int64
-	_, err = pgx.ForEachRow(rows, []any{&endpoint, &state, &reason, &n}, func() error {
-		engine.Count(&s, endpoint, state, n)
-		if state == engine.StateDead {
-			engine.CountDead(&s, endpoint, reason, n)
-		}
-		return nil
-	})
-	if err != nil {
-		return fail(err)
-	}
-	if err := q.readOldest(ctx, &s); err != nil {
-		return fail(err)
-	}
-	return s, nil
-}
-
-// readOldest looks at each endpoint's delivery whose life ends first, and so
-// began first.
-func (q *Queue) readOldest(ctx context.Context, s *retry.Stats) error {
-	rows, err := q.pool.Query(ctx, `SELECT e.name, x.expires_ms - (m.expires_ms - m.received_ms), m.received_ms FROM postern.endpoint e, LATERAL (
-		SELECT expires_ms, message FROM postern.delivery WHERE endpoint = e.name AND state < 2 ORDER BY expires_ms LIMIT 1) x
-		JOIN postern.message m ON m.n = x.message ORDER BY x.expires_ms`)
-	if err != nil {
-		return err
-	}
-	var endpoint string
-	var oldest, received int64
-	_, err = pgx.ForEachRow(rows, []any{&endpoint, &oldest, &received}, func() error {
-		s.OldestOf[endpoint] = engine.FromMillis(oldest)
-		if s.OldestDue.IsZero() {
-			s.OldestDue = engine.FromMillis(received)
-		}
-		return nil
-	})
-	return err
-}
-
 // Meta implements retry.Queue.
 func (q *Queue) Meta(ctx context.Context, key string) ([]byte, error) {
 	var v []byte

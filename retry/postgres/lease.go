@@ -23,18 +23,18 @@ const take = `WITH picked AS MATERIALIZED (%s), chosen AS MATERIALIZED (
 )
 	UPDATE postern.delivery d SET leased_from = d.state, state = 1, lease_until_ms = @until, token = greatest(d.token + 1, @token)
 	FROM postern.message m WHERE d.n = ANY(ARRAY(SELECT n FROM chosen)) AND m.n = d.message
-	RETURNING ` + engine.LeaseColumns + `, m.body`
+	RETURNING ` + engine.LeaseColumns + `, m.body, d.n = ANY(ARRAY(SELECT n FROM picked WHERE lapsed))`
 
 const (
-	pickDue = `SELECT x.n, x.message, e.place FROM unnest(@names::text[], @limits::int[]) WITH ORDINALITY AS e (name, lim, place), LATERAL (
-		SELECT n, message FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
+	pickDue = `SELECT x.n, x.message, x.lapsed, e.place FROM unnest(@names::text[], @limits::int[]) WITH ORDINALITY AS e (name, lim, place), LATERAL (
+		SELECT n, message, leased_from = 1 AS lapsed FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= @now
 		ORDER BY due_ms, n LIMIT e.lim FOR UPDATE SKIP LOCKED) x`
-	pickExpired = `SELECT x.n, x.message, 1 AS place FROM unnest(@held::text[]) AS e (name), LATERAL (
+	pickExpired = `SELECT x.n, x.message, false AS lapsed, 1 AS place FROM unnest(@held::text[]) AS e (name), LATERAL (
 		SELECT n, message, expires_ms FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms <= @now AND expires_ms > @since
 		ORDER BY expires_ms LIMIT @limit FOR UPDATE SKIP LOCKED) x ORDER BY x.expires_ms LIMIT @limit`
 	anyExpired = `SELECT FROM unnest($1::text[]) AS e (name), LATERAL (
 		SELECT FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms <= $2 AND expires_ms > $3 ORDER BY expires_ms LIMIT 1) x LIMIT 1`
-	pickID = `SELECT n, message, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
+	pickID = `SELECT n, message, state = 0 AND leased_from = 1 AS lapsed, 1 AS place FROM postern.delivery WHERE id = @id AND state <> 1 FOR UPDATE`
 )
 
 // Lease implements retry.Queue.
@@ -219,10 +219,12 @@ func (q *Queue) take(ctx context.Context, pick string, args pgx.NamedArgs) (out 
 func (q *Queue) scanLease(r pgx.CollectableRow) (retry.Lease, error) {
 	var row engine.LeaseRow
 	var object *string
-	if err := r.Scan(append(row.Dest(), &object)...); err != nil {
+	var lapsed bool
+	if err := r.Scan(append(row.Dest(), &object, &lapsed)...); err != nil {
 		return retry.Lease{}, err
 	}
 	l := row.Lease(q.now())
+	l.Lapsed = lapsed
 	l.Body = storedRef(row.Message, l.Size, row.SHA256, object)
 	return l, nil
 }
@@ -254,11 +256,15 @@ func (q *Queue) ask(ctx context.Context, question func(*pipeline)) error {
 const anyOver = `SELECT FROM ((SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 LIMIT 1) UNION ALL
 	(SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms > $2 LIMIT 1)) x LIMIT 1`
 
+// lapse ends a lease that ran out. In a row that isn't leased leased_from has no other
+// use: 1 marks what is due after its lease lapsed, until it is leased again.
+const lapse = "state = CASE leased_from WHEN 2 THEN 2 ELSE 0 END, leased_from = CASE leased_from WHEN 2 THEN 2 ELSE 1 END, lease_until_ms = 0"
+
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(p *pipeline) {
 	now := q.now()
-	p.exec(`UPDATE postern.delivery SET state = leased_from, lease_until_ms = 0 WHERE n IN (
+	p.exec(`UPDATE postern.delivery SET `+lapse+` WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now))
 	p.exec(`UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now.Add(retry.MaxLease)))
@@ -291,7 +297,7 @@ func (q *Queue) Extend(ctx context.Context, l retry.Lease, ttl time.Duration) er
 	p.query(func(r pgx.Rows) error {
 		held = r.Next()
 		return nil
-	}, "UPDATE postern.delivery SET state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2 RETURNING n", l.ID, l.Token, q.until(ttl))
+	}, "UPDATE postern.delivery SET leased_from = CASE state WHEN 1 THEN leased_from ELSE state END, state = 1, lease_until_ms = $3 WHERE id = $1 AND token = $2 RETURNING n", l.ID, l.Token, q.until(ttl))
 	if err := q.send(ctx, p); err != nil {
 		return err
 	}
@@ -328,12 +334,16 @@ func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Durat
 		}
 	}
 	var lease, expiry, due *int64
-	err = q.pool.QueryRow(ctx, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
+	p := q.begin(relaxed)
+	p.query(func(r pgx.Rows) error {
+		_, err := pgx.ForEachRow(r, []any{&lease, &expiry, &due}, func() error { return nil })
+		return err
+	}, `SELECT (SELECT min(lease_until_ms) FROM postern.delivery WHERE state = 1),
 		(SELECT min(x.expires_ms) FROM unnest($2::text[]) AS e (name), LATERAL (
 			SELECT expires_ms FROM postern.delivery WHERE endpoint = e.name AND state < 2 AND state = 0 AND expires_ms > $3 ORDER BY expires_ms LIMIT 1) x),
 		(SELECT min(x.due_ms) FROM unnest($1::text[]) AS e (name), LATERAL (
-			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names, held, q.since(req)).Scan(&lease, &expiry, &due)
-	if err != nil {
+			SELECT due_ms FROM postern.delivery WHERE endpoint = e.name AND state = 0 ORDER BY due_ms LIMIT 1) x)`, names, held, q.since(req))
+	if err := q.send(ctx, p); err != nil {
 		return 0, false, err
 	}
 	for _, v := range []*int64{lease, expiry, due} {

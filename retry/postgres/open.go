@@ -85,6 +85,7 @@ type Queue struct {
 	turn    atomic.Pointer[string] // whose turn was last, of endpoints
 
 	endpoints endpointCache
+	counted   statsCache
 
 	commitMode atomic.Pointer[string] // synchronous_commit of what must be durable
 

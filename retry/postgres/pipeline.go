@@ -41,12 +41,14 @@ type pipeline struct {
 	reads []func(pgx.BatchResults) error
 }
 
-// begin returns a pipeline. Without sequential scans the server never keeps a
-// plan that it made while a table was small, and it compiles nothing: it takes a
-// lease from among many for a great deal of work.
+// begin returns a pipeline. Each question has an index that gives its rows in the
+// order that it asks for. Without the other ways the server takes that index whatever
+// it believes of the table, which may have been small when it looked last; and it
+// compiles nothing: it takes a lease from among many for a great deal of work.
 func (q *Queue) begin(d durability) *pipeline {
 	p := &pipeline{}
-	p.exec("SELECT set_config('synchronous_commit', $1, true), set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)", q.mode(d))
+	p.exec(`SELECT set_config('synchronous_commit', $1, true), set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true),
+		set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`, q.mode(d))
 	return p
 }
 

@@ -13,10 +13,12 @@ import (
 func TestSuite(t *testing.T) {
 	t.Parallel()
 	dsn := shared.Database(t)
-	queuetest.Run(t, func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
+	factory := func(t *testing.T, c *queuetest.Clock, b queuetest.Bounds) retry.Queue {
 		execute(t, dsn, "DROP SCHEMA IF EXISTS postern CASCADE")
 		return tidied{open(t, dsn, Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Conns: 8})}
-	})
+	}
+	queuetest.RunShared(t, factory)
+	queuetest.Run(t, factory)
 }
 
 // tidied lets the suite tidy up at once.

@@ -177,7 +177,7 @@ const endLease = `WITH e AS (
 	SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::bigint[], $5::text[], $6::bool[], $7::int[], $8::text[], $9::bigint[], $10::bigint[], $11::text[])
 		AS e (id, token, state, due, why, made, status, error, at_ms, took_ns, reason)
 ), ended AS (
-	UPDATE postern.delivery d SET state = CASE e.state WHEN -1 THEN d.leased_from ELSE e.state END,
+	UPDATE postern.delivery d SET state = CASE e.state WHEN -1 THEN CASE d.leased_from WHEN 2 THEN 2 ELSE 0 END ELSE e.state END, leased_from = 0,
 		due_ms = CASE e.state WHEN 0 THEN e.due ELSE d.due_ms END, reason = CASE e.state WHEN 2 THEN e.why ELSE d.reason END,
 		lease_until_ms = 0, token = d.token + 1, attempts = d.attempts + e.made::int,
 		last_status = CASE WHEN e.made THEN e.status ELSE d.last_status END, last_error = CASE WHEN e.made THEN e.error ELSE d.last_error END
