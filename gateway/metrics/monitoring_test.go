@@ -160,6 +160,7 @@ func newCatalogue(t *testing.T) catalogue {
 			}
 		}
 	}
+	c["postern_retry_store_info"]["store"]["sqlite"] = true // a gateway has one store, this one another
 	return c
 }
 
