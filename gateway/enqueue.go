@@ -55,6 +55,7 @@ func (q *queue) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery
 		q.leaveOutDuplicates(ctx, m, ds, result.Duplicates)
 	}
 	q.report(ctx, record, ds)
+	q.reportLate(m, ds)
 	return nil
 }
 
@@ -74,7 +75,7 @@ func (q *queue) leaveOutDuplicates(ctx context.Context, m *message, ds []*dispat
 
 // stage makes the message's octets durable and returns its record.
 func (q *queue) stage(ctx context.Context, m *message, reserved retry.Reservation) (retry.Message, error) {
-	record, err := archive.Record(m.env, m.mail.Head.Subject, q.policy.MaxAge)
+	record, err := archive.Record(m.env, m.mail.Head.Subject, q.life(m.env))
 	if err != nil {
 		return record, q.failed(m.env, "envelope", err)
 	}
@@ -127,7 +128,7 @@ func (q *queue) newDeliveries(env *mail.Envelope, ds []*dispatch.Delivery) []ret
 		case o.Result == webhook.Rejected:
 			n.Dead = string(o.Reason)
 		case n.First != nil:
-			n.Wait, _ = q.policy.Next(1, q.policy.MaxAge, o.After, q.rand())
+			n.Wait, _ = q.policy.Next(1, q.life(env), o.After, q.rand())
 		}
 		out[i] = n
 	}

@@ -91,6 +91,9 @@ type Reporter interface {
 	// Delivered is called when a webhook took the message for recipients, and
 	// what became of all others is known.
 	Delivered(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
+	// Delayed is called when the message hasn't reached recipients by the time at
+	// which its sender wants to know, and goes on to be tried.
+	Delayed(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
 }
 
 // History keeps what became of messages; its methods return at once, and what
@@ -111,6 +114,7 @@ type noReporter struct{}
 
 func (noReporter) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
 func (noReporter) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source) {}
+func (noReporter) Delayed(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source)   {}
 
 // Config is what the operator decides.
 type Config struct {

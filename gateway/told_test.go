@@ -20,7 +20,28 @@ import (
 type told struct {
 	mu        sync.Mutex
 	delivered []string // "recipient,recipient" of each call
+	late      []string // the same of those who were told of a delay
 	dead      []string // "endpoint recipients reason attempts status"
+}
+
+func (r *told) Delayed(_ *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m == nil || raw == nil {
+		r.late = append(r.late, "without the message")
+	}
+	for _, t := range to {
+		r.late = append(r.late, t.Address)
+	}
+}
+
+// delays returns what was heard of delays since the last call.
+func (r *told) delays() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	heard := strings.Join(r.late, ",")
+	r.late = nil
+	return heard
 }
 
 func (r *told) DeadLetter(_ context.Context, l retry.Lease, reason string, a retry.Attempt) {

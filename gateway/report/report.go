@@ -155,6 +155,17 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 // at once. Only where the sender asked for it and may be told something is sent;
 // then the message's header is read now, since the message may be gone soon.
 func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
+	r.tell(env, to, onSuccess, delivered, m, raw)
+}
+
+// Delayed is Delivered for recipients whom the message hasn't reached by the time
+// at which its sender wants to know (RFC 2852, 4).
+func (r *Reporter) Delayed(env *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
+	r.tell(env, to, onDelay, delayed, m, raw)
+}
+
+// tell sends what became of the recipients to a sender who asked for it.
+func (r *Reporter) tell(env *mail.Envelope, to []mail.Recipient, condition string, what wording, m *mail.Message, raw mail.Source) {
 	if r.deps.Relay == nil {
 		return
 	}
@@ -162,7 +173,7 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 	for i := range to {
 		names[i] = to[i].Address
 	}
-	told := askedToHear(env, names, onSuccess)
+	told := askedToHear(env, names, condition)
 	if withhold(env, told) != "" || m.Automatic != "" {
 		return
 	}
@@ -172,6 +183,6 @@ func (r *Reporter) Delivered(env *mail.Envelope, to []mail.Recipient, m *mail.Me
 		return
 	}
 	now := r.deps.Now()
-	n := &notice{domain: r.cfg.Domain, at: now, env: env, to: told, wording: delivered, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
+	n := &notice{domain: r.cfg.Domain, at: now, env: env, to: told, wording: what, last: now, messageID: m.MessageID, raw: mail.Bytes(head)}
 	r.dsns.add(r.deps.Logger.With("message", env.ID), func(ctx context.Context) error { return r.deps.Relay.send(ctx, r.cfg.Domain, env.From, n) })
 }

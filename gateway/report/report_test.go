@@ -303,3 +303,50 @@ func TestDelivered(t *testing.T) {
 		})
 	}
 }
+
+// A sender that set a time hears of recipients who are late, unless it said that it
+// won't; the returned part is the header alone, as of a delivery.
+func TestDelayed(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*mail.Envelope)
+		sent   bool
+	}{
+		"says nothing":  {func(*mail.Envelope) {}, true},
+		"asked":         {func(e *mail.Envelope) { e.To[1].Notify = []string{"FAILURE", "delay"} }, true},
+		"failures only": {func(e *mail.Envelope) { e.To[1].Notify = []string{"FAILURE"} }, false},
+		"never":         {func(e *mail.Envelope) { e.To[1].Notify = []string{"NEVER"} }, false},
+		"not verified":  {func(e *mail.Envelope) { e.Verdict = nil }, false},
+		"null sender":   {func(e *mail.Envelope) { e.From = "" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := verified()
+			c.change(env)
+			server := startRelay(t, nil)
+			client, _ := NewRelay("smtp://"+server.addr, nil)
+			r, err := New(Config{Domain: "mx.example.com"}, Deps{Relay: client, Messages: openQueue(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw := mail.Bytes(testMail)
+			m, err := mail.Parse(raw, mail.Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Delayed(env, env.To[1:], m, raw)
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			r.Run(ended)
+			got := server.mails()
+			if len(got) == 1 != c.sent {
+				t.Fatalf("sent %d", len(got))
+			}
+			if !c.sent {
+				return
+			}
+			_, parts := openDSN(t, got[0].body)
+			if !strings.Contains(parts[1].body, "Final-Recipient: rfc822; help@in.example.com\r\nAction: delayed\r\nStatus: 4.4.7") || parts[2].header.Get("Content-Type") != "text/rfc822-headers" {
+				t.Errorf("%s", got[0].body)
+			}
+		})
+	}
+}

@@ -13,16 +13,18 @@ import (
 const (
 	onFailure = "FAILURE"
 	onSuccess = "SUCCESS"
+	onDelay   = "DELAY"
 )
 
 // askedToHear lists those of the recipients whose end the sender wants to hear
-// of: where NOTIFY names the condition, and of failures where it names none.
+// of: where NOTIFY names the condition, and of failures and delays where it names
+// none.
 func askedToHear(env *mail.Envelope, recipients []string, condition string) []mail.Recipient {
 	var out []mail.Recipient
 	for _, to := range env.To {
 		asked := slices.ContainsFunc(to.Notify, func(s string) bool { return strings.EqualFold(s, condition) })
 		if len(to.Notify) == 0 {
-			asked = condition == onFailure
+			asked = condition != onSuccess
 		}
 		if asked && slices.Contains(recipients, to.Address) {
 			out = append(out, to)

@@ -19,6 +19,10 @@ type wording struct {
 var delivered = wording{"delivered", "2.0.0", "Your mail was delivered", "was delivered, as you asked to be told, to",
 	"The recipient's system took it. Whether anybody read it is not known."}
 
+// delayed is the wording for a message that is late and still tried.
+var delayed = wording{"delayed", "4.4.7", "Your mail is delayed", "has not been delivered yet, within the time that you set, to",
+	"This is a warning only: it is still tried, and need not be sent again."}
+
 // undelivered is the wording for a dead letter.
 func undelivered(reason string) wording {
 	e := wording{"failed", "5.3.0", "Undelivered mail returned to sender", "could not be delivered to", "The recipient's system could not take it."}
