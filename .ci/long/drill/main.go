@@ -2,7 +2,7 @@
 // them and cuts their network at random under load, and holds the account of
 // what was answered 250.
 //
-//	drill [-kills N] [-every TIME] [-rate N] [-drain TIME] [-seed N] POSTERN
+//	drill [-kills N] [-every TIME] [-rate N] [-drain TIME] [-seed N] [-control lost|damaged|twice|other-id] POSTERN
 //
 // Senders send each mail, small or of 100 to 500 KB, until it is answered 250, as
 // an MTA does; the webhook answers a part of all requests 503 and breaks some off
@@ -13,7 +13,9 @@
 // webhook's connection broke, or something that the replica needed to write the
 // outcome down failed in that moment.
 //
-// It exits non-zero when a mail is lost, or was taken twice without a reason.
+// It exits non-zero when a mail is lost, or was taken twice without a reason. With
+// -control it spoils some mails itself, in a run without kills, and exits non-zero
+// unless the account notices just these.
 // Everything stays on loopback.
 package main
 
@@ -32,22 +34,23 @@ func main() {
 	rate := flag.Int("rate", 8, "mails a second")
 	drain := flag.Duration("drain", 5*time.Minute, "for what waits at the end")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of all that is random")
+	spoil := flag.String("control", "", "what is spoiled on purpose")
 	flag.Parse()
-	if flag.NArg() != 1 {
+	if flag.NArg() != 1 || *spoil != "" && controls[*spoil] == "" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *kills, *every, *rate, *drain, *seed); err != nil {
+	if err := run(flag.Arg(0), *kills, *every, *rate, *drain, *seed, &control{kind: *spoil}); err != nil {
 		fmt.Fprintln(os.Stderr, "drill:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, kills int, every time.Duration, rate int, drain time.Duration, seed uint64) error {
+func run(binary string, kills int, every time.Duration, rate int, drain time.Duration, seed uint64, spoil *control) error {
 	began := time.Now()
 	fmt.Println("seed", seed)
 	book := &account{mails: map[int]*letter{}}
-	hook := startWebhook(book, rand.New(rand.NewPCG(seed, 1)))
+	hook := startWebhook(book, spoil, rand.New(rand.NewPCG(seed, 1)))
 	defer hook.close()
 	c, err := newCluster(binary, hook, book)
 	if err != nil {
@@ -55,9 +58,15 @@ func run(binary string, kills int, every time.Duration, rate int, drain time.Dur
 	}
 	defer c.close()
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	sent := make(chan struct{})
 	go func() { defer close(sent); sendAll(ctx, c, book, rate, seed) }()
-	told := c.havoc(kills, every, rand.New(rand.NewPCG(seed, 2)))
+	told := "nothing was killed"
+	if spoil.kind == "" {
+		told = c.havoc(kills, every, rand.New(rand.NewPCG(seed, 2)))
+	} else if err := spoil.work(c.db.URL("postgres"), time.Duration(kills)*every); err != nil {
+		return err
+	}
 	stop()
 	<-sent // each of them has its 250
 	hook.calm()
@@ -68,5 +77,5 @@ func run(binary string, kills int, every time.Duration, rate int, drain time.Dur
 		}
 	}
 	fmt.Printf("%s, %d mails in all; %s\n", told, len(book.mails), time.Since(began).Round(time.Second))
-	return book.verdict(waits)
+	return spoil.judge(book.verdict(waits))
 }

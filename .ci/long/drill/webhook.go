@@ -21,21 +21,22 @@ const (
 
 // webhook takes mail as an application does that isn't always well.
 type webhook struct {
-	book *account
-	srv  *http.Server
-	url  string
+	book  *account
+	spoil *control
+	srv   *http.Server
+	url   string
 
 	mu     sync.Mutex
 	r      *rand.Rand
 	calmed bool
 }
 
-func startWebhook(book *account, r *rand.Rand) *webhook {
+func startWebhook(book *account, spoil *control, r *rand.Rand) *webhook {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
-	w := &webhook{book: book, r: r, url: "http://" + l.Addr().String()}
+	w := &webhook{book: book, spoil: spoil, r: r, url: "http://" + l.Addr().String()}
 	w.srv = &http.Server{Handler: w}
 	go func() { _ = w.srv.Serve(l) }()
 	return w
@@ -83,8 +84,18 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	if w.spoil.once("damaged") {
+		p.Message.Text += "."
+	}
 	w.book.change(n, func(l *letter) {
-		l.taken = append(l.taken, delivery{at: time.Now(), replica: replica, id: r.Header.Get("webhook-id")})
+		d := delivery{at: time.Now(), replica: replica, id: r.Header.Get("webhook-id")}
+		l.taken = append(l.taken, d)
+		if w.spoil.once("twice") {
+			l.taken = append(l.taken, d)
+		}
+		if w.spoil.once("other-id") {
+			l.taken, l.unknown = append(l.taken, delivery{at: d.at, replica: replica, id: d.id + " spoiled"}), true
+		}
 		l.damaged = l.damaged || strings.TrimSpace(p.Message.Text) != strings.TrimSpace(strings.ReplaceAll(text(n, l.size), "\r\n", "\n"))
 		l.unknown = l.unknown || dice < refused+dropped
 	})
