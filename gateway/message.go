@@ -82,7 +82,13 @@ func tlsOf(state *tls.ConnectionState) *mail.TLS {
 	if state == nil {
 		return nil
 	}
-	t := &mail.TLS{Version: tls.VersionName(state.Version), Cipher: tls.CipherSuiteName(state.CipherSuite)}
+	t := &mail.TLS{}
+	if state.Version != 0 { // a proxy in front may not tell it, or by a name that we don't know
+		t.Version = tls.VersionName(state.Version)
+	}
+	if state.CipherSuite != 0 {
+		t.Cipher = tls.CipherSuiteName(state.CipherSuite)
+	}
 	if len(state.VerifiedChains) > 0 {
 		t.ClientSubject = state.PeerCertificates[0].Subject.String()
 	}

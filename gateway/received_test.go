@@ -76,6 +76,9 @@ func TestNewID(t *testing.T) {
 }
 
 func TestTLSOf(t *testing.T) {
+	if got := tlsOf(&tls.ConnectionState{HandshakeComplete: true}); *got != (mail.TLS{}) {
+		t.Errorf("what a proxy doesn't tell is %+v", *got)
+	}
 	if tlsOf(nil) != nil {
 		t.Error("TLS in the clear")
 	}

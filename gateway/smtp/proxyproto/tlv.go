@@ -7,6 +7,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 )
 
 // nextTLV takes one type-length-value off b.
@@ -86,12 +87,27 @@ var tlsVersions = map[string]uint16{
 	"TLSv1": tls.VersionTLS10, "TLSv1.1": tls.VersionTLS11, "TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13,
 }
 
-// cipherID knows a suite by its IANA name; OpenSSL's names are 0, unknown.
+// cipherID knows a suite by its IANA name and by OpenSSL's, which HAProxy gives;
+// others are 0, unknown.
 func cipherID(name string) uint16 {
-	for _, c := range tls.CipherSuites() {
-		if c.Name == name {
+	for _, c := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if c.Name == name || openSSLName(c.Name) == name {
 			return c.ID
 		}
 	}
 	return 0
+}
+
+// openSSLName is ECDHE-RSA-AES128-GCM-SHA256 for TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256;
+// the suites of TLS 1.3 have one name.
+func openSSLName(iana string) string {
+	exchange, cipher, ok := strings.Cut(strings.TrimPrefix(iana, "TLS_"), "_WITH_")
+	if !ok {
+		return iana
+	}
+	cipher = strings.NewReplacer("AES_", "AES", "_CBC_SHA", "-SHA", "POLY1305_SHA256", "POLY1305", "3DES_EDE", "DES-CBC3", "RC4_128", "RC4", "_", "-").Replace(cipher)
+	if exchange == "RSA" {
+		return cipher
+	}
+	return strings.ReplaceAll(exchange, "_", "-") + "-" + cipher
 }
