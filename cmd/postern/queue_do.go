@@ -80,6 +80,9 @@ func (q *queueCommand) change(ctx context.Context, d deed) (err error) {
 	if n > 0 || err == nil {
 		audited(q.s, q.cfg.Process, d.did, n, slog.String("filter", text.Shorten(q.chosen(), maxAudited)), slog.String("to", q.to))
 	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; what was done stays done")
+	}
 	if err != nil && n > 0 {
 		return fmt.Errorf("%d %s, then: %w", n, d.done, err)
 	}

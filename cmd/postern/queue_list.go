@@ -2,9 +2,9 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -38,7 +38,7 @@ func (q *queueCommand) list(ctx context.Context) error {
 		_, err := fmt.Fprintln(w, row(i, heldNote(states, i.Endpoint, time.Now()), time.Now()))
 		return true, err
 	})
-	err = errors.Join(err, w.Flush(), out.Flush())
+	err = cmp.Or(err, w.Flush(), out.Flush()) // each repeats the one before
 	if err == nil && more && !q.json {
 		fmt.Fprintf(q.s.Err, "there are more than %d; filters or --limit 0 show them\n", q.limit)
 	}

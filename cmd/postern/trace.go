@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -71,8 +72,9 @@ func cmdTrace(ctx context.Context, s *stdio, args []string) (err error) {
 	case len(found) == 0:
 		return errors.New("nothing is known of it; words match from their beginning, and history is kept for POSTERN_HISTORY")
 	case len(found) == 1 && !more:
-		printRecord(s.Out, found[0])
-		return nil
+		out := bufio.NewWriter(s.Out)
+		printRecord(out, found[0])
+		return out.Flush()
 	}
 	return list(s, found, more)
 }

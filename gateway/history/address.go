@@ -20,7 +20,7 @@ func appendOthers(words []string, address, local string) []string {
 	if i := strings.LastIndexFunc(strings.TrimRight(local, `"`), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) }); i >= 0 {
 		words = append(words, joined(address[i:]))
 	}
-	for _, other := range text.Spellings(address)[1:] {
+	if other := text.OtherSpelling(address); other != "" {
 		words = appendWords(words, other)
 		if _, domain, ok := strings.Cut(other, "@"); ok {
 			words = append(words, joined(domain))

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -14,11 +13,7 @@ import (
 
 // who is the operator of an API request.
 func (s *Server) who(r *http.Request) audit.Who {
-	client, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		client = r.RemoteAddr
-	}
-	return audit.Who{Via: audit.API, By: audit.Fingerprint("token", s.token()), Client: client}
+	return audit.Who{Via: audit.API, By: audit.Fingerprint("token", s.token()), Client: clientOf(r)}
 }
 
 // audit tells what a request changed.

@@ -1,9 +1,12 @@
 package ops
 
 import (
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What no store can look for is nothing that is there, or no request, and never a
@@ -32,5 +35,37 @@ func TestNoText(t *testing.T) {
 	}
 	if resp, _ := v.post("/queue", "do", "delete", "recipient", "\x00"); resp.StatusCode != http.StatusBadRequest {
 		t.Errorf("a form with a NUL: %d", resp.StatusCode)
+	}
+}
+
+// Who guesses the token is named in the log, and doesn't fill it.
+func TestStrangers(t *testing.T) {
+	var log strings.Builder
+	at := time.Now()
+	srv := newTestServer(t, testQueue(t), func(_ *Config, d *Deps) {
+		d.Logger, d.Now = slog.New(slog.NewTextHandler(&log, nil)), func() time.Time { return at }
+	})
+	try := func(header string) {
+		t.Helper()
+		r := httptest.NewRequest(http.MethodGet, "/api/v1/status", nil)
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		w := httptest.NewRecorder()
+		if srv.Config.Handler.ServeHTTP(w, r); w.Code != http.StatusUnauthorized {
+			t.Errorf("%q is answered %d", header, w.Code)
+		}
+	}
+	try("")
+	if log.String() != "" {
+		t.Errorf("who doesn't guess is told of: %s", log.String())
+	}
+	for range 1000 {
+		try("Bearer guess")
+	}
+	at = at.Add(time.Second)
+	try("Bearer guess")
+	if got := log.String(); strings.Count(got, "\n") != 2 || strings.Count(got, "client=192.0.2.1") != 2 || !strings.Contains(got, "count=1000") || strings.Contains(got, "guess") {
+		t.Errorf("the log has %s", got)
 	}
 }

@@ -90,6 +90,8 @@ type Server struct {
 	change  *change.Changer // nil without a queue
 	page    *page.Page
 	handler http.Handler
+
+	strangers strangers
 }
 
 // New wires a server; it starts nothing.

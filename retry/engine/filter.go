@@ -74,7 +74,7 @@ func PlaceOf(p retry.Page) (Place, error) {
 		return at, nil
 	}
 	n, err := strconv.ParseInt(p.After, 10, 64)
-	if err != nil {
+	if err != nil || n < 1 {
 		return at, fmt.Errorf("%w: after=%q", retry.ErrPage, p.After)
 	}
 	at.After = n
