@@ -98,7 +98,7 @@ func (g *Gateway) about(c *smtp.Client) history.Record {
 		r.Client.IP = c.Addr.Addr().Unmap().String()
 	}
 	if c.TLS != nil {
-		r.TLS = tlsOf(c.TLS).Version
+		r.TLS = cmp.Or(tlsOf(c.TLS).Version, "TLS") // a proxy may not tell the version
 	}
 	return r
 }
