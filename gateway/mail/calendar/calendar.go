@@ -32,8 +32,8 @@ type Attendee struct {
 }
 
 // Read reads a calendar in UTF-8. The method is the Content-Type's, for a calendar
-// that names none. unknown is a time zone that an event's times are in and nobody
-// knows, for one that only the calendar itself defines: they are without offset.
+// that names none. unknown is a time zone that an event's times are in and that
+// neither a list of zones nor the calendar itself explains: they are without offset.
 func Read(text, method string) (out []Invitation, unknown string) {
 	lines, unknown := rewritten(text)
 	cal, err := ical.NewDecoder(bytes.NewReader(lines)).Decode()

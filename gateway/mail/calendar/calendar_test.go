@@ -26,6 +26,7 @@ func TestRead(t *testing.T) {
 		{"one day of a series of whole days", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:s\nRECURRENCE-ID;VALUE=DATE:20261224\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH s 0 2026-12-24    []}]"},
 		{"people named by a directory's entry", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nORGANIZER;CN=Bo;EMAIL=bo@x.org:/aMTIzNA/principal/\nATTENDEE;EMAIL=\"ann@x.org\":urn:uuid:1-2\nATTENDEE;EMAIL=other@x.org:mailto:cy@x.org\nEND:VEVENT\nEND:VCALENDAR\n",
 			"[{PUBLISH  0    bo@x.org [{ann@x.org needs-action} {cy@x.org needs-action}]}]"},
+		{"whole days that don't say so", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:20261224\nDTSTART:20261224\nDURATION:P1D\nEND:VEVENT\nEND:VCALENDAR\n", "[{PUBLISH 20261224 0  2026-12-24 2026-12-25  []}]"},
 		{"no calendar", "Hello", "[]"},
 		{"bad times", "BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:tomorrow\nDURATION:P\nSEQUENCE:-1\nEND:VEVENT\n", "[{PUBLISH  0     []}]"},
 	} {
@@ -65,6 +66,7 @@ func TestLinear(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART;TZID=UTC:20261124T100000\nDURATION:PT1H\nATTENDEE;PARTSTAT=A:b\nEND:VEVENT\nEND:VCALENDAR\n")
+	f.Add("BEGIN:VCALENDAR\n" + sydney + "BEGIN:VEVENT\nDTSTART;TZID=Our Sydney:20260715T100000\nEND:VEVENT\nEND:VCALENDAR\n")
 	f.Add("BEGIN:VEVENT\nUID;=\"\n :\"x\\")
 	f.Fuzz(func(t *testing.T, s string) { Read(s, "") })
 }

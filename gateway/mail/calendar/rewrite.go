@@ -26,10 +26,11 @@ type rewriter struct {
 	skip    int    // depth of components that nobody wants
 	events  int
 	unknown string // the first zone that nobody knows
+	zones   zones  // that the calendar defines
 }
 
 func rewritten(text string) (lines []byte, unknownZone string) {
-	w := &rewriter{}
+	w := &rewriter{zones: zonesOf(text)}
 	w.out.WriteString("BEGIN:VCALENDAR\r\n")
 	n := 0
 	for line := range unfolded(text) {
@@ -135,6 +136,10 @@ func wanted(name string, event bool) bool {
 }
 
 func (w *rewriter) write(name string, params []string, value string) {
+	value = strings.TrimSpace(value)
+	if isTime(name) && isDate(value) { // many leave VALUE=DATE out
+		params = []string{"VALUE=DATE"}
+	}
 	w.out.WriteString(name)
 	for _, p := range params {
 		key, v, ok := strings.Cut(p, "=")
@@ -146,11 +151,7 @@ func (w *rewriter) write(name string, params []string, value string) {
 			return r
 		}, v)
 		if key == "TZID" {
-			known := zone(v)
-			if known == "" && w.unknown == "" && !strings.HasSuffix(strings.TrimSpace(value), "Z") {
-				w.unknown = v
-			}
-			v = known
+			v, value = w.zone(v, value)
 		}
 		if ok && v != "" && len(v) <= maxParam && (key == "TZID" || key == "VALUE" || key == "PARTSTAT" || key == "EMAIL") {
 			w.out.WriteString(";" + key + `="` + v + `"`)
@@ -161,7 +162,36 @@ func (w *rewriter) write(name string, params []string, value string) {
 			return ' '
 		}
 		return r
-	}, strings.TrimSpace(value)) + "\r\n")
+	}, value) + "\r\n")
+}
+
+func isTime(name string) bool {
+	return name == "DTSTART" || name == "DTEND" || name == "DUE" || name == "RECURRENCE-ID"
+}
+
+// isDate says whether a value is a day: 20261224.
+func isDate(v string) bool {
+	return len(v) == len("20060102") && strings.Trim(v, "0123456789") == ""
+}
+
+// zone is a TZID that every reader knows, for the time in it, "" for none; the time
+// may become one in UTC.
+func (w *rewriter) zone(id, value string) (known, at string) {
+	if known = zone(id); known != "" || strings.HasSuffix(value, "Z") {
+		return known, value
+	}
+	if off, ok := fixed(id); ok {
+		return namedZone(value, off)
+	}
+	if local, err := time.Parse("20060102T150405", value); err == nil {
+		if off, ok := w.zones.at(id, local); ok {
+			return namedZone(value, off)
+		}
+	}
+	if w.unknown == "" {
+		w.unknown = id
+	}
+	return "", value
 }
 
 // zone is the IANA name of a TZID, "" for one that nobody knows: its own name,
