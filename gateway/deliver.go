@@ -160,7 +160,7 @@ func speaksFor(ep *webhook.Endpoint, all []*webhook.Endpoint) bool {
 // post makes the deliveries that the verb wants now and returns those that count
 // for the reply.
 func (g *Gateway) post(ctx context.Context, m *message) []*dispatch.Delivery {
-	m.reached = g.resends.reached(ctx, m.env)
+	m.reached, m.recorded = g.resends.reached(ctx, m.env)
 	switch m.env.Verb {
 	case mail.VerbSend:
 		return g.postToTerminals(ctx, m)

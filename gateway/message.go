@@ -28,6 +28,7 @@ type message struct {
 	span   context.Context // what carries the span of its transaction; nil: nobody traces
 
 	reached    func(*webhook.Endpoint, mail.Recipient) bool // by an earlier try of the sender's
+	recorded   bool                                         // there are dedup records of such a try, or may be
 	terminals  []*dispatch.Delivery                         // to terminals: they don't all count for the reply
 	deliveries []*dispatch.Delivery                         // that count for the reply, once they were made
 	enqueued   enqueued

@@ -56,7 +56,7 @@ func (g *Gateway) Ended(t *smtp.Transaction, replies []reply.Reply, gone bool) {
 	case m == nil || !m.accepted:
 	case gone:
 		g.resends.remember(context.Background(), m.env, m.keys())
-	default:
+	case m.recorded: // most have none, and a store is spared the question
 		g.resends.forget(context.Background(), m.env)
 	}
 	nothing := replies == nil && len(t.Refusals) == 0 && !gone // RSET or QUIT: nothing was refused, nothing came

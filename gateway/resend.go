@@ -30,11 +30,11 @@ type resends struct {
 
 // reached looks up whom an earlier try of the sender's reached: the endpoint has
 // the message for the recipient. While the store can't say, all are posted to
-// again, with the same webhook-id.
-func (l resends) reached(ctx context.Context, env *mail.Envelope) func(*webhook.Endpoint, mail.Recipient) bool {
+// again, with the same webhook-id. some is true where there are records, or may be.
+func (l resends) reached(ctx context.Context, env *mail.Envelope) (by func(*webhook.Endpoint, mail.Recipient) bool, some bool) {
 	nobody := func(*webhook.Endpoint, mail.Recipient) bool { return false }
 	if !env.Keyed {
-		return nobody
+		return nobody, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -43,13 +43,13 @@ func (l resends) reached(ctx context.Context, env *mail.Envelope) func(*webhook.
 		l.log.Warn("which endpoints have the message already can't be looked up, so all are asked", "message", env.ID, "err", err)
 	}
 	if len(ids) == 0 {
-		return nobody
+		return nobody, err != nil
 	}
 	set := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		set[id] = true
 	}
-	return func(ep *webhook.Endpoint, r mail.Recipient) bool { return set[resendKey(ep, r)] }
+	return func(ep *webhook.Endpoint, r mail.Recipient) bool { return set[resendKey(ep, r)] }, true
 }
 
 // remember stores the keys of those whom a message reached that its sender still has.

@@ -79,6 +79,7 @@ type Queue struct {
 	stores  *batcher[*enqueue]
 	endings *batcher[*ending]
 	reads   *batcher[*reading]
+	asks    *batcher[*asking]
 	objects engine.Objects
 	names   sync.Map // endpoints that have a row
 	ahead   ahead
@@ -108,6 +109,7 @@ const firstTry = 5 * time.Second
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller(), holds: make(chan struct{}, holdsMost)}
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
+	q.asks = newBatcher(q.askTogether)
 	q.setCommitMode("on")
 	q.turn.Store(new(string))
 	q.ahead.pending = map[string]int{}
@@ -131,6 +133,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q.stores.start(run, lanes)
 	q.endings.start(run, 1) // two would wait for one another's messages
 	q.reads.start(run, lanes)
+	q.asks.start(run, lanes)
 	if !q.o.Admin {
 		q.wg.Go(func() { q.housekeep(run) })
 		q.wg.Go(func() { q.listen(run) })
@@ -232,6 +235,7 @@ func (q *Queue) Close() error {
 		<-q.stores.Ended()
 		<-q.endings.Ended()
 		<-q.reads.Ended()
+		<-q.asks.Ended()
 		q.pool.Close()
 	})
 	return nil
