@@ -2,9 +2,11 @@ package content
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +24,7 @@ import (
 	"time"
 
 	"postern/gateway/archive"
+	"postern/gateway/budget"
 	"postern/gateway/mail"
 	"postern/retry"
 	"postern/retry/sqlite"
@@ -186,7 +189,8 @@ func TestContent(t *testing.T) {
 			t.Errorf("%s: %d %v, %d octets", c.link, resp.StatusCode, h, len(body))
 		}
 		if !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") || h.Get("X-Content-Type-Options") != "nosniff" ||
-			h.Get("Content-Security-Policy") != "sandbox; default-src 'none'" || h.Get("Etag") == "" || h.Get("Accept-Ranges") != "bytes" {
+			h.Get("Content-Security-Policy") != "sandbox; default-src 'none'" || h.Get("Etag") == "" || h.Get("Accept-Ranges") != "bytes" ||
+			h.Get("Cache-Control") != "private, immutable, max-age=3600" {
 			t.Errorf("%s: header %v", c.link, h)
 		}
 		head, err := srv.Client().Head(c.link)
@@ -271,13 +275,15 @@ func TestContentRefuses(t *testing.T) {
 		"a message that is gone":  {path(t, links.Raw("m0")), 410},
 		"a part that isn't there": {path(t, links.Attachment("m1", 1, "x")), 410},
 		"of none":                 {path(t, links.Attachment("m2", 0, "x")), 410},
+		"a part below the first":  {path(t, links.Attachment("m1", -1, "x")), 410},
+		"a part that is none":     {path(t, links.url("m1", "first", "x")), 410},
 	} {
 		if resp, body := get(t, srv, c.path); resp.StatusCode != c.status {
 			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
 		}
 	}
 	resp, err := srv.Client().Post(srv.URL+url(func([]string) {}), "text/plain", nil)
-	if err != nil || resp.StatusCode != 405 {
+	if err != nil || resp.StatusCode != 405 || resp.Header.Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST: %v %v", resp, err)
 	}
 	resp.Body.Close()
@@ -405,6 +411,73 @@ func TestStoredKey(t *testing.T) {
 	}
 	if again, err := StoredKey(t.Context(), q); err != nil || !bytes.Equal(again, first) {
 		t.Errorf("not the same at the second start: %v", err)
+	}
+}
+
+// TestExpiryIsANumber: of what we signed one spelling is good, so that nobody makes
+// another url of it.
+func TestExpiryIsANumber(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	l := newLinks(t, "https://mail.example.com", "key")
+	for expiry, want := range map[string]bool{"1800000001": true, "+1800000001": false, "01800000001": false, "1800000000": false, "soon": false, "99999999999999999999": false, "": false} {
+		if got := l.valid(now, "m1", rawPart, expiry, sign([]byte("key"), "m1", rawPart, expiry)); got != want {
+			t.Errorf("%q: %t", expiry, got)
+		}
+	}
+}
+
+// broken is a store that can't be read.
+type broken struct{ put int }
+
+func (*broken) Meta(context.Context, string) ([]byte, error) { return nil, errors.New("away") }
+func (b *broken) PutMeta(context.Context, string, []byte) ([]byte, error) {
+	b.put++
+	return []byte("new"), nil
+}
+
+// TestStoredKeyUnread: a key that can't be read isn't replaced by a new one, which
+// would end every url that was given.
+func TestStoredKeyUnread(t *testing.T) {
+	var b broken
+	if key, err := StoredKey(t.Context(), &b); err == nil || b.put != 0 {
+		t.Errorf("%q, %v; %d keys were made", key, err, b.put)
+	}
+}
+
+// TestFailed: what a client is told, and when it should come again.
+func TestFailed(t *testing.T) {
+	h := NewHandler(Deps{Logger: slog.New(slog.DiscardHandler)})
+	for _, c := range []struct {
+		err    error
+		status int
+		again  string
+	}{
+		{nil, 200, ""},
+		{fmt.Errorf("read: %w", context.Canceled), 200, ""}, // nobody is there any more
+		{fmt.Errorf("read: %w", budget.ErrShort), 503, "10"},
+		{archive.ErrBusy, 503, "10"},
+		{archive.ErrNotFound, 410, ""},
+		{errors.New("disk"), 500, ""},
+	} {
+		w := httptest.NewRecorder()
+		if h.failed(w, "m1", c.err); w.Code != c.status || w.Header().Get("Retry-After") != c.again {
+			t.Errorf("%v: %d, Retry-After %q", c.err, w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+}
+
+// TestMemoryWhileSent: an attachment is sent with no more memory than looking at its
+// message takes at least.
+func TestMemoryWhileSent(t *testing.T) {
+	raw := mail.Bytes(attached(strings.Repeat("Content-Type: text/html\r\n\r\n<p>words</p>\r\n--b\r\n", 500) + base64Part("image/png", "p.png", []byte("octets"))))
+	h := NewHandler(Deps{Memory: budget.New(64 << 20)})
+	_, g, err := h.attachment(t.Context(), raw, "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Release()
+	if g.Octets() != mail.Least(raw) {
+		t.Errorf("%d octets are held while it is sent, want %d", g.Octets(), mail.Least(raw))
 	}
 }
 

@@ -3,8 +3,11 @@ package content
 import (
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"postern/gateway/mail"
 )
@@ -59,6 +62,47 @@ func TestDecodedSeeks(t *testing.T) {
 	gone := &decoded{content: &octets{err: errors.New("gone")}, size: 1}
 	if _, err := gone.Read(make([]byte, 1)); err == nil {
 		t.Error("content that can't be opened was read")
+	}
+}
+
+// TestDecodedEnds: content that decodes to more than was announced ends where it
+// was said to.
+func TestDecodedEnds(t *testing.T) {
+	d := &decoded{content: &octets{text: "0123456789"}, size: 4}
+	defer d.Close()
+	if b, err := io.ReadAll(d); err != nil || string(b) != "0123" {
+		t.Errorf("%q, %v", b, err)
+	}
+	b := make([]byte, 10)
+	_, _ = d.Seek(3, io.SeekStart)
+	if n, err := d.Read(b); n != 1 || err != nil {
+		t.Errorf("%d octets from the last, %v", n, err)
+	}
+}
+
+// deadlines notes until when each piece must be taken.
+type deadlines struct {
+	http.ResponseWriter
+	at []time.Time
+}
+
+// SetWriteDeadline is http.ResponseController's.
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.at = append(d.at, t)
+	return nil
+}
+
+// TestPatient: each piece of an answer has a time of its own to be taken.
+func TestPatient(t *testing.T) {
+	d := &deadlines{ResponseWriter: httptest.NewRecorder()}
+	w, began := Patient(d), time.Now()
+	for range 2 {
+		if _, err := w.Write([]byte("octets")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(d.at) != 2 || d.at[0].Before(began.Add(contentStall)) || d.at[1].Before(d.at[0]) {
+		t.Errorf("deadlines %v", d.at)
 	}
 }
 

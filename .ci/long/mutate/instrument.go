@@ -70,7 +70,7 @@ func (w *writer) mutate(m mutant, next int) string {
 		if m.y == [2]int{} {
 			return "mutantPick(" + on + ", " + m.is + ", " + m.was + ")"
 		}
-		return "mutantPick(" + on + ", " + x() + otherOf[operator()] + y() + ", " + whole() + ")"
+		return "mutantPick(" + on + ", " + flat(x()) + otherOf[operator()] + flat(y()) + ", " + whole() + ")"
 	case logic:
 		return "(" + on + " && (" + flat(x()) + otherOf[operator()] + flat(y()) + ") || !" + on + " && (" + whole() + "))"
 	default: // boundary

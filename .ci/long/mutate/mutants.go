@@ -169,11 +169,23 @@ func (c *collector) binary(n *ast.BinaryExpr) {
 	if op, ok := opposite[n.Op]; ok {
 		c.change(negate, n, x+" "+op+" "+y)
 	}
-	if to, ok := exchanged[n.Op]; ok {
+	if to, ok := exchanged[n.Op]; ok && !(n.Op == token.ADD && isText(n)) {
 		c.change(to.kind, n, x+" "+to.op+" "+y)
 		m := &c.mutants[len(c.mutants)-1]
 		m.x, m.y = c.span(n.X), c.span(n.Y)
 	}
+}
+
+// isText reports whether a sum joins texts, as far as one of them is literal: there
+// is no other operator for those.
+func isText(n ast.Expr) bool {
+	switch n := n.(type) {
+	case *ast.BinaryExpr:
+		return isText(n.X) || isText(n.Y)
+	case *ast.BasicLit:
+		return n.Kind == token.STRING
+	}
+	return false
 }
 
 func (c *collector) span(n ast.Node) [2]int {
