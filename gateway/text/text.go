@@ -52,12 +52,12 @@ func Reply(s string, limit int) string {
 			space = b.Len() > 0
 			continue
 		}
-		if b.Len() >= limit-1 {
-			break
-		}
-		if space {
+		if space && b.Len()+1 < limit {
 			b.WriteByte(' ')
 			space = false
+		}
+		if space || b.Len() >= limit {
+			break
 		}
 		if r > '~' {
 			r = '?'

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,28 +26,94 @@ import (
 type binary struct {
 	dir     string // the package's
 	temp    string // overlay, binary, logs
+	kept    bool   // temp stays for the next slice
 	sources []*source
 	invalid map[int]bool     // mutants that don't compile
 	tests   map[int][]string // by mutant, the tests that reach it, quick ones first
 }
 
-// build compiles the package; what doesn't compile is left out and tried again.
-func build(ctx context.Context, dir string, list []*source) (*binary, error) {
-	temp, err := os.MkdirTemp("", "mutate-")
-	if err != nil {
-		return nil, err
+// newBinary is a package's that isn't compiled yet; keep is the folder for what is
+// to be used again, "" for none.
+func newBinary(dir, keep string, list []*source) (*binary, error) {
+	b := &binary{dir: dir, temp: keep, kept: keep != "", sources: list, invalid: map[int]bool{}, tests: map[int][]string{}}
+	var err error
+	if b.kept {
+		b.temp, err = filepath.Abs(keep)
+		return b, errors.Join(err, os.MkdirAll(keep, 0o700))
 	}
-	b := &binary{dir: dir, temp: temp, sources: list, invalid: map[int]bool{}}
+	b.temp, err = os.MkdirTemp("", "mutate-")
+	return b, err
+}
+
+// prepare compiles the package and finds out which tests reach which mutants,
+// unless an earlier slice has.
+func (b *binary) prepare(ctx context.Context, jobs int) error {
+	print, err := b.fingerprint()
+	if err != nil || b.load(print) {
+		return err
+	}
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := b.listTests(ctx, jobs); err != nil {
+		return err
+	}
+	fmt.Printf("%s: its tests took %v\n", b.dir, time.Since(began).Round(time.Second))
+	return b.save(print)
+}
+
+// build compiles the package; what doesn't compile is left out and tried again.
+func (b *binary) build(ctx context.Context) error {
 	for range 20 {
 		out, err := b.compile(ctx)
 		if err == nil {
-			return b, nil
+			return nil
 		}
 		if ctx.Err() != nil || !b.leaveOut(out) {
-			return b, fmt.Errorf("%s doesn't compile: %w\n%s", dir, err, out)
+			return fmt.Errorf("%s doesn't compile: %w\n%s", b.dir, err, out)
 		}
 	}
-	return b, fmt.Errorf("%s doesn't compile", dir)
+	return fmt.Errorf("%s doesn't compile", b.dir)
+}
+
+// found is what prepare found out.
+type found struct {
+	Print   string
+	Invalid map[int]bool
+	Tests   map[int][]string
+}
+
+// fingerprint is that of the package's files and of the mutants that are taken.
+func (b *binary) fingerprint() (string, error) {
+	files, err := filepath.Glob(filepath.Join(b.dir, "*.go"))
+	h := sha256.New()
+	for _, f := range files {
+		text, rerr := os.ReadFile(f)
+		err = errors.Join(err, rerr)
+		fmt.Fprintf(h, "%s %d\n%s", f, len(text), text)
+	}
+	for _, s := range b.sources {
+		for _, m := range s.mutants {
+			fmt.Fprintln(h, m.id, m)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+func (b *binary) load(print string) bool {
+	text, err := os.ReadFile(filepath.Join(b.temp, "found.json"))
+	var f found
+	if err != nil || json.Unmarshal(text, &f) != nil || f.Print != print {
+		return false
+	}
+	b.invalid, b.tests = f.Invalid, f.Tests
+	return true
+}
+
+func (b *binary) save(print string) error {
+	text, err := json.Marshal(found{print, b.invalid, b.tests})
+	return errors.Join(err, os.WriteFile(filepath.Join(b.temp, "found.json"), text, 0o600))
 }
 
 func (b *binary) compile(ctx context.Context) ([]byte, error) {
@@ -109,7 +177,6 @@ func (b *binary) listTests(ctx context.Context, jobs int) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	took := map[string]time.Duration{}
-	b.tests = map[int][]string{}
 	next := make(chan string)
 	for range jobs {
 		wg.Go(func() {
@@ -185,4 +252,8 @@ func (b *binary) kill(ctx context.Context, m mutant, limit time.Duration) (kille
 	return false
 }
 
-func (b *binary) remove() { os.RemoveAll(b.temp) }
+func (b *binary) remove() {
+	if !b.kept {
+		os.RemoveAll(b.temp)
+	}
+}

@@ -2,7 +2,7 @@
 // runs its tests against each change: a change that no test notices is a
 // promise that nothing holds. The tree is never touched (go test -overlay).
 //
-//	go run ./.ci/long/mutate [-every N] [-from N] [-for 3m] DIR[:file.go,…] …
+//	go run ./.ci/long/mutate [-every N] [-from N] [-for 3m] [-keep FOLDER] DIR[:file.go,…] …
 //
 // Each DIR is compiled once, with all of its mutants behind switches, and each
 // mutant is run against those of DIR's own tests that reach it. Survivors are
@@ -32,6 +32,7 @@ func main() {
 	limit := flag.Duration("limit", 30*time.Second, "`time` for a mutant's tests; one that hangs is killed")
 	list := flag.Bool("list", false, "print the mutants and run none")
 	jobs := flag.Int("jobs", 6, "mutants at once")
+	keep := flag.String("keep", "", "`folder` for what is compiled and found out of one package, so that the next slice of it begins at once")
 	flag.Parse()
 	argued, err := readArgued(filepath.Join(".ci", "long", "mutate", "argued.txt"))
 	if err != nil {
@@ -39,7 +40,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	ctx, cancel := context.WithTimeout(ctx, *whole)
-	r := &run{every: *every, from: *from, limit: *limit, jobs: *jobs, list: *list, argued: argued, count: map[string]int{}}
+	r := &run{every: *every, from: *from, limit: *limit, jobs: *jobs, list: *list, keep: *keep, argued: argued, count: map[string]int{}}
 	for _, arg := range flag.Args() {
 		if err = r.packageOf(ctx, arg); err != nil {
 			break
@@ -58,6 +59,7 @@ type run struct {
 	every, from, jobs int
 	limit             time.Duration
 	list              bool
+	keep              string
 	argued            map[string]bool
 
 	ids, taken int // mutants seen, and taken, so far
@@ -71,20 +73,19 @@ func (r *run) packageOf(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	var chosen []mutant
+	var chosen []mutant // to run; those before -from are only compiled
 	for _, s := range all {
 		var taken []mutant
 		for _, m := range s.mutants {
 			r.ids++
 			if m.id = r.ids; m.id%r.every == 0 {
-				r.taken++
-				if r.taken > r.from {
-					taken = append(taken, m)
+				taken = append(taken, m)
+				if r.taken++; r.taken > r.from {
+					chosen = append(chosen, m)
 				}
 			}
 		}
 		s.mutants = taken
-		chosen = append(chosen, taken...)
 	}
 	if r.list || len(chosen) == 0 {
 		for _, m := range chosen {
@@ -93,19 +94,15 @@ func (r *run) packageOf(ctx context.Context, arg string) error {
 		return nil
 	}
 	dir, _, _ := strings.Cut(arg, ":")
-	b, err := build(ctx, filepath.Clean(dir), all)
-	if b != nil {
-		defer b.remove()
-	}
-	if err == nil {
-		began := time.Now()
-		err = b.listTests(ctx, r.jobs)
-		fmt.Printf("%s: its tests took %v\n", arg, time.Since(began).Round(time.Second))
-	}
+	b, err := newBinary(filepath.Clean(dir), r.keep, all)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s: %d mutants\n", arg, len(chosen)-len(b.invalid))
+	defer b.remove()
+	if err := b.prepare(ctx, r.jobs); err != nil {
+		return err
+	}
+	fmt.Printf("%s: %d mutants\n", arg, len(chosen))
 	return r.mutants(ctx, b, chosen)
 }
 
