@@ -48,7 +48,7 @@ func wantStatus(status int) (Reason, Result, string, string) {
 }
 
 func TestClassifyEveryStatus(t *testing.T) {
-	for status := 100; status <= 599; status++ {
+	for status := 100; status <= 999; status++ {
 		for _, err := range []error{nil, io.ErrUnexpectedEOF, ErrTimeout} { // a fault after the status changes nothing
 			o := Classify(Answer{Status: status, Err: err}, Statuses{})
 			reason, result, on, off := wantStatus(status)
@@ -88,6 +88,9 @@ func TestClassifyEveryError(t *testing.T) {
 		{&net.DNSError{Err: "no such host", Name: "nowhere.invalid"}, ReasonDNS, "451 4.4.3"},
 		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "timeout", IsTimeout: true}}, ReasonDNS, "451 4.4.3"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, ReasonTLS, "451 4.7.5"},
+		{x509.CertificateInvalidError{Cert: &x509.Certificate{}}, ReasonTLS, "451 4.7.5"},
+		{x509.UnknownAuthorityError{}, ReasonTLS, "451 4.7.5"},
+		{&net.OpError{Op: "remote error", Err: tls.AlertError(42)}, ReasonTLS, "451 4.7.5"},
 		{x509.HostnameError{Certificate: &x509.Certificate{}, Host: "h"}, ReasonTLS, "451 4.7.5"},
 		{tls.AlertError(40), ReasonTLS, "451 4.7.5"},
 		{tls.RecordHeaderError{Msg: "x"}, ReasonTLS, "451 4.7.5"},

@@ -2,13 +2,10 @@ package webhook
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 )
 
@@ -31,8 +28,7 @@ func reasonOf(err error) Reason {
 		return ReasonRender
 	case errors.As(err, &dns):
 		return ReasonDNS
-	case errors.Is(err, ErrTimeout), errors.Is(err, ErrStalled), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, context.Canceled), errors.Is(err, os.ErrDeadlineExceeded), isTimeout(err):
+	case errors.Is(err, ErrTimeout), errors.Is(err, ErrStalled), errors.Is(err, context.Canceled), isTimeout(err):
 		return ReasonTimeout
 	case isTLS(err):
 		return ReasonTLS
@@ -41,27 +37,17 @@ func reasonOf(err error) Reason {
 	}
 }
 
+// isTimeout knows a deadline that passed: a socket's, a context's, a look-up's.
 func isTimeout(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) && n.Timeout()
 }
 
-// isTLS knows a failed handshake; crypto/tls has no common type for it.
+// isTLS knows a failed handshake by its words, with which each error of crypto/tls
+// and crypto/x509 begins; they have no common type.
 func isTLS(err error) bool {
 	if err == nil {
 		return false
-	}
-	var (
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		alert     tls.AlertError
-		authority x509.UnknownAuthorityError
-		host      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-	)
-	if errors.As(err, &verify) || errors.As(err, &record) || errors.As(err, &alert) ||
-		errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) {
-		return true
 	}
 	s := err.Error()
 	return strings.Contains(s, "tls: ") || strings.Contains(s, "x509: ") || strings.Contains(s, "HTTP response to HTTPS client")
