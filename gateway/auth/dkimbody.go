@@ -8,7 +8,7 @@ import (
 )
 
 // hashPiece is how much of a canonical body is handed to the hash at once.
-const hashPiece = 16 << 10
+const hashPiece = 4 << 10
 
 // bodyHash is SHA-256 over a body in one of DKIM's canonical forms (RFC 6376,
 // 3.4.3 and 3.4.4), computed while the body streams by. A line feed alone ends a

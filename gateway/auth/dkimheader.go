@@ -24,10 +24,10 @@ func (f rawField) value() string {
 	return v
 }
 
-// readFields takes the header from a reader that stands at a message's start, and
-// returns what was read of the body already.
-func readFields(r io.Reader) (fields []rawField, body []byte, err error) {
-	buf := make([]byte, 0, 16<<10)
+// readFields takes the header from a reader that stands at the start of a message
+// of so many octets, and returns what was read of the body already.
+func readFields(r io.Reader, size int64) (fields []rawField, body []byte, err error) {
+	buf := make([]byte, 0, min(size+1, 16<<10)) // one more, to see the end
 	end := -1
 	for from := 0; end < 0 && len(buf) < maxHeader; {
 		if len(buf) == cap(buf) {
@@ -173,7 +173,7 @@ func open(data mail.Source) (fields []rawField, body []byte, rest io.ReadCloser,
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if fields, body, err = readFields(r); err != nil {
+	if fields, body, err = readFields(r, data.Size()); err != nil {
 		r.Close()
 		return nil, nil, nil, err
 	}

@@ -59,6 +59,9 @@ func (s *sender) ServeDNS(w dns.ResponseWriter, q *dns.Msg) {
 		m.Answer = []dns.RR{&dns.TXT{Hdr: dns.RR_Header{Name: name, Rrtype: dns.TypeTXT, Class: dns.ClassINET, Ttl: 3600}, Txt: strings}}
 	case !known:
 		m.Rcode = dns.RcodeNameError
+		fallthrough
+	default: // a negative answer is kept for as long as its SOA says
+		m.Ns = []dns.RR{&dns.SOA{Hdr: dns.RR_Header{Name: "example.net.", Rrtype: dns.TypeSOA, Class: dns.ClassINET, Ttl: 3600}, Ns: "ns.example.net.", Mbox: "dns.example.net.", Minttl: 3600}}
 	}
 	_ = w.WriteMsg(m)
 }
