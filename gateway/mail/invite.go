@@ -2,6 +2,7 @@ package mail
 
 import (
 	"slices"
+	"strings"
 
 	"postern/gateway/mail/calendar"
 	"postern/gateway/mail/charset"
@@ -20,9 +21,7 @@ const maxCalendar = 1 << 20
 func (p *parser) calendars() {
 	for i := range p.msg.Attachments {
 		a := &p.msg.Attachments[i]
-		switch a.ContentType {
-		case "text/calendar", "application/ics", "text/x-calendar", "text/x-vcalendar":
-		default:
+		if !isCalendar(a) {
 			continue
 		}
 		text, _ := charset.Decode(p.partOf(a, maxCalendar), a.Charset)
@@ -32,13 +31,22 @@ func (p *parser) calendars() {
 		}
 		for _, in := range found {
 			same := func(o calendar.Invitation) bool {
-				return o.UID == in.UID && o.Sequence == in.Sequence && o.RecurrenceID == in.RecurrenceID && o.Start == in.Start && o.Method == in.Method
+				return o.UID == in.UID && o.Sequence == in.Sequence && o.RecurrenceID == in.RecurrenceID && o.Start == in.Start && (o.Method == in.Method || in.Method == "")
 			}
 			if len(p.msg.Calendar) < maxInvitations && !slices.ContainsFunc(p.msg.Calendar, same) {
 				p.msg.Calendar = append(p.msg.Calendar, in)
 			}
 		}
 	}
+}
+
+// isCalendar knows a calendar by its type, or by its name where the type is nobody's.
+func isCalendar(a *Attachment) bool {
+	switch a.ContentType {
+	case "text/calendar", "application/ics", "text/x-calendar", "text/x-vcalendar":
+		return true
+	}
+	return strings.HasSuffix(strings.ToLower(a.Filename), ".ics")
 }
 
 func paramOf(a *Attachment, name string) string {

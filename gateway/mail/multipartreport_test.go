@@ -59,6 +59,13 @@ func TestCalendars(t *testing.T) {
 	if len(m.Calendar) != 1 || m.Calendar[0].UID != "1@x.org" || m.Calendar[0].Method != "REQUEST" || m.Calendar[0].Start != "2026-11-24T10:00:00Z" {
 		t.Errorf("%+v", m.Calendar)
 	}
+	named := part("Content-Type: application/octet-stream; name=Invite.ICS", strings.Replace(ics, "METHOD:REQUEST\n", "", 1))
+	if m := parse(t, crlf("Content-Type: multipart/mixed; boundary=b\n\n"+part("Content-Type: text/calendar; method=REQUEST", ics)+named+"--b--\n")); len(m.Calendar) != 1 || m.Calendar[0].Method != "REQUEST" {
+		t.Errorf("with a file without a type: %+v", m.Calendar)
+	}
+	if m := parse(t, crlf("Content-Type: multipart/mixed; boundary=b\n\n"+named+"--b--\n")); len(m.Calendar) != 1 || m.Calendar[0].UID != "1@x.org" {
+		t.Errorf("a file without a type alone: %+v", m.Calendar)
+	}
 	if len(m.Attachments) != 2 || paramOf(&m.Attachments[0], "method") != "REQUEST" {
 		t.Errorf("%+v", m.Attachments)
 	}
