@@ -133,7 +133,7 @@ const countDue = `SELECT e.name, x.n FROM (
 	(SELECT name, paused, until_ms FROM postern.endpoint WHERE name > $3 ORDER BY name) UNION ALL
 	(SELECT name, paused, until_ms FROM postern.endpoint WHERE name <= $3 ORDER BY name)) e, LATERAL (SELECT count(*) AS n FROM (
 		SELECT FROM postern.delivery WHERE endpoint = e.name AND state = 0 AND due_ms <= $1 ORDER BY due_ms, n LIMIT $2) y) x
-	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND e.name <> ALL($4::text[]) AND x.n > 0 LIMIT $2`
+	WHERE NOT (e.paused AND (e.until_ms = 0 OR e.until_ms > $1)) AND e.name NOT IN (SELECT unnest($4::text[])) AND x.n > 0 LIMIT $2`
 
 type dueCount struct {
 	Name string

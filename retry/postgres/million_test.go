@@ -51,8 +51,58 @@ func TestMillionWaiting(t *testing.T) {
 	}
 }
 
+// TestManyEndpoints measures leases where 1,000 endpoints have ten deliveries each:
+// from all of them, and from one that alone has room.
+func TestManyEndpoints(t *testing.T) {
+	if !*measure {
+		t.Skip("asked for by -measure")
+	}
+	q := open(t, shared.Database(t), Options{})
+	stackFor(t, q, 0, 10_000, 1000)
+	if _, err := q.Endpoints(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := leaseTimes(t, q, 20)
+	t.Logf("1,000 endpoints: lease of 64 %v, acknowledged after %v more", all.lease, all.ack)
+	one := median(t, 20, func(i int) {
+		mine := fmt.Sprint("e", 500+i)
+		ls, err := q.Lease(t.Context(), retry.LeaseRequest{Max: 256, TTL: time.Minute, Room: func(e string) int {
+			if e == mine {
+				return 1
+			}
+			return 0
+		}})
+		if err != nil || len(ls) != 1 || ls[0].Endpoint != mine {
+			t.Fatalf("leased %v, %v", ls, err)
+		}
+	})
+	t.Logf("of one that alone has room: lease of 1 %v", one)
+	if all.lease > 30*time.Millisecond || one > 15*time.Millisecond {
+		t.Error("that is too long")
+	}
+}
+
+// median is of so many calls' times.
+func median(t *testing.T, n int, call func(i int)) time.Duration {
+	t.Helper()
+	var took []time.Duration
+	for i := range n {
+		began := time.Now()
+		call(i)
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	return took[n/2].Round(10 * time.Microsecond)
+}
+
 // stack puts n messages into the tables as they are after Enqueue.
 func stack(t *testing.T, q *Queue, from, n int) {
+	t.Helper()
+	stackFor(t, q, from, n, 4)
+}
+
+// stackFor puts them there for so many endpoints.
+func stackFor(t *testing.T, q *Queue, from, n int, endpoints int64) {
 	t.Helper()
 	ctx, now := context.Background(), time.Now()
 	due, expires, octets := engine.Millis(now), engine.Millis(now.Add(72*time.Hour)), noise(300)
@@ -71,7 +121,7 @@ func stack(t *testing.T, q *Queue, from, n int) {
 	})
 	copyIn("chunk", []string{"message", "i", "bytes"}, func(n int64, _ string) []any { return []any{n, int32(0), octets} })
 	copyIn("delivery", []string{"n", "id", "message", "endpoint", "recipients", "state", "leased_from", "due_ms", "expires_ms", "attempts", "base", "lease_until_ms", "token", "reason", "last_status", "last_error", "sum"}, func(n int64, id string) []any {
-		e, to := fmt.Sprint("e", n%4), `["reader@in.example"]`
+		e, to := fmt.Sprint("e", n%endpoints), `["reader@in.example"]`
 		return []any{n, id, n, e, to, int16(0), int16(0), due, expires, int32(0), int32(0), int64(0), int64(1), "", int32(0), "", engine.SealDelivery(id, e, to)}
 	})
 	for _, table := range []string{"message", "delivery"} {
@@ -79,7 +129,7 @@ func stack(t *testing.T, q *Queue, from, n int) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := q.pool.Exec(ctx, "INSERT INTO postern.endpoint (name) SELECT 'e' || x FROM generate_series(0, 3) x ON CONFLICT DO NOTHING"); err != nil {
+	if _, err := q.pool.Exec(ctx, "INSERT INTO postern.endpoint (name) SELECT 'e' || x FROM generate_series(0, $1::bigint - 1) x ON CONFLICT DO NOTHING", endpoints); err != nil {
 		t.Fatal(err)
 	}
 	if err := q.readUsage(ctx); err != nil {
