@@ -36,8 +36,11 @@ type Config struct {
 	Domain    string         // our host name, the authserv-id
 	Relays    []netip.Prefix // MTAs in front of us whose Received lines are believed
 	ResultsOf string         // authserv-id of a relay whose verdict is ours; "" none
-	NoDMARC   bool           // policies aren't looked up, and nobody is verified
-	Limits    mail.Limits    // of the parser
+	// ResultsBelow: that relay writes its results below its own Received line and
+	// removes those of others in its name.
+	ResultsBelow bool
+	NoDMARC      bool        // policies aren't looked up, and nobody is verified
+	Limits       mail.Limits // of the parser
 }
 
 // Deps are the parts that a checker works with.
@@ -74,7 +77,7 @@ func (c *Checker) Forged(e *mail.Envelope, data mail.Source) (Removal, error) {
 			return Removal{}, err
 		}
 		rest.Close()
-		trusted = aboveReceived(fields)
+		trusted = c.trusted(e.Client.Addr(), fields)
 	}
 	return forged(data, ours, c.cfg.ResultsOf, trusted)
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -103,41 +104,73 @@ func cutPrefixFold(s, prefix string) (string, bool) {
 	return s[len(prefix):], true
 }
 
-// aboveReceived is where the first Received line starts: what stands above it is
-// of the MTA that wrote that line.
-func aboveReceived(fields []rawField) int64 {
-	for _, f := range fields {
-		if f.name == "received" {
-			return int64(f.at)
+// ofRelay is how many of the fields, from the top, only our relays can have written:
+// those above the first Received line. Where ResultsBelow says so, these are also the
+// Received lines of our relays and what filters put right below each; there a
+// stranger may have written too, if the relay lets that stand. 0 without any
+// Received line: nobody knows then who wrote what.
+func (c *Checker) ofRelay(client netip.Addr, fields []rawField) int {
+	hops := 0
+	for i, f := range fields {
+		switch {
+		case f.name == "received" && (!c.cfg.ResultsBelow || !c.relay(client) || hops == maxRelays):
+			return i
+		case f.name == "received":
+			hops++
+			client, _ = receivedFrom(f.value())
+		case hops > 0 && !ofFilter(f.name):
+			return i
 		}
 	}
-	return 0
+	if hops == 0 {
+		return 0
+	}
+	return len(fields)
+}
+
+// ofFilter reports whether filters put such a field right below the Received line
+// of their MTA.
+func ofFilter(name string) bool {
+	switch name {
+	case "authentication-results", "received-spf", "dkim-filter", "return-path", "delivered-to":
+		return true
+	}
+	return strings.HasPrefix(name, "arc-") || strings.HasPrefix(name, "x-")
+}
+
+// trusted is how many of the first octets are the relay's.
+func (c *Checker) trusted(client netip.Addr, fields []rawField) int64 {
+	switch n := c.ofRelay(client, fields); {
+	case n == 0:
+		return 0
+	case n == len(fields):
+		return math.MaxInt64
+	default:
+		return int64(fields[n].at)
+	}
 }
 
 // relayed is the verdict of the relay that the operator trusts, nil where there is
 // none and ours counts: it must have connected itself, and have written its results,
-// DMARC's among them, above its own Received line.
+// DMARC's among them, where nobody else can have written.
 func (c *Checker) relayed(e *mail.Envelope, m *message) *mail.Authentication {
 	if c.cfg.ResultsOf == "" || !c.relay(e.Client.Addr()) {
 		return nil
 	}
 	var all []authres.Result // milters write a field each
-	for _, f := range m.fields {
-		switch f.name {
-		case "received":
-			judged := slices.ContainsFunc(all, func(r authres.Result) bool { _, ok := r.(*authres.DMARCResult); return ok })
-			if !judged {
-				return nil
-			}
-			return c.adopt(m, all)
-		case "authentication-results":
-			id, results, err := authres.Parse(strings.Join(strings.Fields(f.value()), " "))
-			if err == nil && hostName(id) == hostName(c.cfg.ResultsOf) {
-				all = append(all, results...)
-			}
+	for _, f := range m.fields[:c.ofRelay(e.Client.Addr(), m.fields)] {
+		if f.name != "authentication-results" {
+			continue
+		}
+		id, results, err := authres.Parse(strings.Join(strings.Fields(f.value()), " "))
+		if err == nil && hostName(id) == hostName(c.cfg.ResultsOf) {
+			all = append(all, results...)
 		}
 	}
-	return nil
+	if !slices.ContainsFunc(all, func(r authres.Result) bool { _, ok := r.(*authres.DMARCResult); return ok }) {
+		return nil
+	}
+	return c.adopt(m, all)
 }
 
 // adopt makes a relay's results ours.

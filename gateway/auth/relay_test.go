@@ -107,3 +107,48 @@ func TestResultsOfRelay(t *testing.T) {
 		}
 	}
 }
+
+// TestResultsBelow: milters have Postfix write results below its own Received line.
+// Where the operator says that the relay does, they count there, and nowhere else:
+// not below the mail's own fields, nor below a Received line of somebody else.
+func TestResultsBelow(t *testing.T) {
+	relays := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	below := checker(t, world(), auth.Config{Relays: relays, ResultsOf: "mx.relay.example", ResultsBelow: true})
+	above := behindRelay(t, "mx.relay.example")
+	const (
+		inner    = "Received: from mx.relay.example (mx [10.0.0.7])\r\n\tby out.relay.example (Postfix)\r\n"
+		received = "Received: from helo.example (name [198.51.100.9])\r\n\tby mx.relay.example (Postfix)\r\n"
+		foreign  = "Received: from laptop (laptop [192.0.2.77]) by helo.example\r\n"
+		passes   = "Authentication-Results: mx.relay.example; spf=pass smtp.mailfrom=x@relaxed.example; dkim=pass header.d=relaxed.example; dmarc=pass header.from=relaxed.example\r\n"
+		fails    = "Authentication-Results: mx.relay.example; spf=fail smtp.mailfrom=relaxed.example; dmarc=fail header.from=relaxed.example\r\n"
+		filters  = "X-Spam: no\r\nReceived-SPF: pass\r\nDKIM-Filter: OpenDKIM\r\n"
+		verified = "spf=pass dkim=pass+ dmarc=pass verified"
+		ownFail  = "spf=fail dkim= dmarc=fail(reject)"
+	)
+	m := message("a@relaxed.example")
+	for _, row := range []struct{ name, client, data, below, above string }{
+		{"below", theRelay, received + passes + m, verified, ownFail},
+		{"above", theRelay, passes + received + m, verified, verified},
+		{"among what filters write", theRelay, received + filters + passes + m, verified, ownFail},
+		{"of the first of two relays", theRelay, inner + received + passes + foreign + m, verified, ownFail},
+		{"of the second of two relays", theRelay, inner + passes + received + foreign + m, verified, ownFail},
+		{"a forged one under a failure", theRelay, received + fails + passes + m, "spf=fail dkim=pass+ dmarc=fail", ownFail},
+		{"below a foreign Received line", theRelay, received + foreign + passes + m, ownFail, ownFail},
+		{"below the mail's own fields", theRelay, received + "Subject: s\r\n" + passes + m, ownFail, ownFail},
+		{"without a Received line", theRelay, passes + m, "spf= dkim= dmarc=(reject)", "spf= dkim= dmarc=(reject)"},
+		{"from somebody else", other, received + passes + m, ownFail, ownFail},
+	} {
+		for _, v := range []struct {
+			c    *auth.Checker
+			want string
+		}{{below, row.below}, {above, row.above}} {
+			e := envelope(row.client, "relay.example", "x@relaxed.example")
+			if got, a := check(t, v.c, e, row.data); got != v.want {
+				t.Errorf("%s: %s (%s), want %s", row.name, got, a.Reason, v.want)
+			}
+			if adopted := v.want != ownFail && row.name != "without a Received line"; (len(e.Removed) == 0) != adopted {
+				t.Errorf("%s: removed %v", row.name, e.Removed)
+			}
+		}
+	}
+}

@@ -106,7 +106,7 @@ func (a *App) newChecker() (*auth.Checker, error) {
 		return nil, config.Refuse("DNS", err)
 	}
 	a.onClose("the resolver", func() error { dns.Close(); return nil })
-	cfg := auth.Config{Domain: a.cfg.Listen.Domain, Relays: s.TrustedRelays, ResultsOf: s.TrustResultsOf, NoDMARC: s.DMARC == "off", Limits: a.parseLimits()}
+	cfg := auth.Config{Domain: a.cfg.Listen.Domain, Relays: s.TrustedRelays, ResultsOf: s.TrustResultsOf, ResultsBelow: s.TrustResultsBelow, NoDMARC: s.DMARC == "off", Limits: a.parseLimits()}
 	return auth.New(cfg, auth.Deps{DNS: dns, Now: a.clock.Now}), nil
 }
 

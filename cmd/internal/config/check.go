@@ -149,6 +149,7 @@ func (c *Config) checkSender(k *checker) {
 	k.refuse(s.TrustResultsOf != "" && len(s.TrustedRelays) == 0, "TRUST_RESULTS_OF", "needs POSTERN_TRUSTED_RELAYS: whose results are believed only from there")
 	k.refuse(s.TrustResultsOf != "" && auth.SameHost(s.TrustResultsOf, c.Listen.Domain), "TRUST_RESULTS_OF",
 		"%q is our own name (POSTERN_DOMAIN): what a mail says under that name is forged", s.TrustResultsOf)
+	k.refuse(s.TrustResultsBelow && s.TrustResultsOf == "", "TRUST_RESULTS_BELOW", "needs POSTERN_TRUST_RESULTS_OF: whose results they are")
 	k.refuse(s.TrustResultsOf != "" && !s.Authenticate, "TRUST_RESULTS_OF", "needs POSTERN_AUTHENTICATE=true")
 	k.refuse(s.RspamdEnforce && s.RspamdURL == "", "RSPAMD_ENFORCE", "needs POSTERN_RSPAMD_URL")
 	for _, server := range s.DNS {

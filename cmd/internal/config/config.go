@@ -135,13 +135,14 @@ type Delivery struct {
 
 // Sender is how senders are checked.
 type Sender struct {
-	Authenticate   bool     `env:"AUTHENTICATE" envDefault:"true" doc:"check SPF, DKIM and DMARC of each message; false leaves authentication null"`
-	DMARC          string   `env:"DMARC" oneof:"report enforce off" envDefault:"report" doc:"report the result; enforce: answer 550 to failures whose domain asks for it (p=reject); off: don't look for policies, and verify nobody"`
-	DNS            List     `env:"DNS" default:"the system's" doc:"resolvers for that, host or host:port"`
-	TrustedRelays  Networks `env:"TRUSTED_RELAYS" doc:"networks of MTAs in front of us: SPF is checked for the client that their Received line names"`
-	TrustResultsOf string   `env:"TRUST_RESULTS_OF" doc:"authserv-id of such an MTA whose Authentication-Results become the verdict"`
-	RspamdURL      URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message, such as http://127.0.0.1:11333"`
-	RspamdEnforce  bool     `env:"RSPAMD_ENFORCE" envDefault:"false" doc:"obey it: reject is answered 550, soft reject and greylist 451"`
+	Authenticate      bool     `env:"AUTHENTICATE" envDefault:"true" doc:"check SPF, DKIM and DMARC of each message; false leaves authentication null"`
+	DMARC             string   `env:"DMARC" oneof:"report enforce off" envDefault:"report" doc:"report the result; enforce: answer 550 to failures whose domain asks for it (p=reject); off: don't look for policies, and verify nobody"`
+	DNS               List     `env:"DNS" default:"the system's" doc:"resolvers for that, host or host:port"`
+	TrustedRelays     Networks `env:"TRUSTED_RELAYS" doc:"networks of MTAs in front of us: SPF is checked for the client that their Received line names"`
+	TrustResultsOf    string   `env:"TRUST_RESULTS_OF" doc:"authserv-id of such an MTA whose Authentication-Results become the verdict, where they stand above its Received line"`
+	TrustResultsBelow bool     `env:"TRUST_RESULTS_BELOW" envDefault:"false" doc:"that MTA writes them right below its own Received line, as OpenDKIM, OpenDMARC and rspamd have Postfix do, and Google; true only where it removes what others write in its name (RFC 8601, 5)"`
+	RspamdURL         URL      `env:"RSPAMD_URL" doc:"rspamd that scores each message, such as http://127.0.0.1:11333"`
+	RspamdEnforce     bool     `env:"RSPAMD_ENFORCE" envDefault:"false" doc:"obey it: reject is answered 550, soft reject and greylist 451"`
 }
 
 // Process is logs, limits and shutdown.
