@@ -115,8 +115,11 @@ func mobileSignature(line string) bool {
 		return false
 	}
 	l := strings.ReplaceAll(strings.Trim(line, "*_[]() "), "’", "'")
-	if first, _, spaced := strings.Cut(l, " "); spaced && first[0] < utf8.RuneSelf && !opensMobile(first) {
+	switch first, _, spaced := strings.Cut(l, " "); {
+	case spaced && first[0] < utf8.RuneSelf && !opensMobile(first):
 		return false // as nearly all lines
+	case !spaced && !strings.ContainsFunc(l, func(r rune) bool { return r >= utf8.RuneSelf }):
+		return false // as those of base64 and of keys: no signature is one word of ASCII
 	}
 	l = strings.ToLower(l)
 	for _, p := range mobilePrefixes {
