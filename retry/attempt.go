@@ -203,7 +203,7 @@ func (w *Worker) split(ctx context.Context, l Lease, o Outcome) {
 	parts := make([]NewDelivery, len(o.Parts))
 	for i, p := range o.Parts {
 		d := NewDelivery{ID: p.ID, Endpoint: l.Endpoint, Recipients: p.Recipients, First: &p.Outcome.Attempt}
-		expired := false
+		var expired bool
 		if d.Wait, expired = w.cfg.Policy.Next(l.Tries+1, l.Left, p.Outcome.After, w.deps.Rand()); p.Outcome.Kind == GiveUp {
 			d.Dead = p.Outcome.Reason
 		} else if expired {

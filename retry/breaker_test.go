@@ -181,6 +181,7 @@ func TestTrips(t *testing.T) {
 		{"ten in a row of thousands are no chance", 3000, 300, 10, time.Second, true},
 		{"nor are they where a quarter fails", 3000, 758, 9, time.Second, false},
 		{"fifteen are", 3000, 760, 15, time.Second, true},
+		{"twelve in a row where a fifth failed before", 60, 22, 12, 2 * time.Second, false},
 		{"half of twenty", 20, 10, 1, 0, true},
 		{"less than half of twenty", 20, 9, 1, 0, false},
 		{"half of thousands", 3000, 1500, 1, 0, true},

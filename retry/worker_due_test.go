@@ -228,7 +228,7 @@ func TestCautiousBegin(t *testing.T) {
 		}), retry.WorkerConfig{}, retry.WorkerDeps{Cautious: true})
 		time.Sleep(time.Minute)
 		stop()
-		if len(most) != 100 || slices.Max(most[:2]) > 2 || slices.Max(most[:6]) > 4 || slices.Max(most) < 20 {
+		if len(most) != 100 || slices.Max(most[:2]) > 2 || slices.Max(most[:6]) > 4 || slices.Max(most[:14]) > 8 || slices.Max(most) < 20 {
 			t.Errorf("under way when each began: %v", most)
 		}
 	})
