@@ -82,8 +82,11 @@ func TestSpansEnd(t *testing.T) {
 	k := h.dial(h.addr, "EHLO")
 	k.send("MAIL", "traced@client.example", "a@in.example")
 	k.say("NOOP", 250) // the transaction has ended
-	if got := s.take(); !slices.Contains(got, "transaction MAIL: ended accepted") {
-		t.Errorf("the transaction: %q", got)
+	got := s.take()
+	for _, want := range []string{"ended accepted", "recipient, failed false", "authenticate, failed false", "enqueue, failed false"} {
+		if !slices.Contains(got, "transaction MAIL: "+want) {
+			t.Errorf("the transaction: %q, want %q among it", got, want)
+		}
 	}
 	l := waitingLease(h)
 	for _, c := range []struct {
