@@ -61,7 +61,7 @@ func returnedMail(s string) (words, returned string) {
 	for line := range strings.Lines(text.Clip(s, reportPart)) {
 		l := strings.ToLower(line)
 		for _, w := range []string{"below this line is a copy of the message", "this is a copy of the message, including all the headers", "this is a copy of your message, including all the headers", "this is a copy of the headers",
-			"original message follows", "returned message below", "unsent message below", "unsent message follows", "the following is a copy of the message", "------ copy of your message"} {
+			"original message follows", "returned message below", "unsent message below", "unsent message follows", "the following is a copy of the message", "------ copy of your message", "--- original message ---", "--- message header follows"} {
 			if strings.Contains(l, w) {
 				return s[:at], s[at+len(line):]
 			}

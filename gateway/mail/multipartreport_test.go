@@ -41,6 +41,8 @@ func TestReport(t *testing.T) {
 			`delivery-status {ann@y.org|failed|5.7.1|host mx.y.org [192.0.2.1] SMTP error from remote mail server after RCPT TO:<ann@y.org>: 550 5.7.1 refused|mx.y.org} of "m@y.org", 1 fields`},
 		{"Exim's delay", "From: Mailer-Daemon@x.org\nSubject: Warning: message 1 delayed 24 hours\nAuto-Submitted: auto-replied\n\nThe address to which the message has not yet been delivered is:\n\n  ann@y.org\n    Delay reason: timeout\n",
 			`delivery-status {ann@y.org|delayed||Delay reason: timeout|} of "", 0 fields`},
+		{"Gmail's old text", "From: mailer-daemon@googlemail.com\nX-Failed-Recipients: ann@y.org\nSubject: Delivery Status Notification (Failure)\n\nDelivery to the following recipient failed permanently:\n\n     ann@y.org\n\n550 5.1.1 User unknown\n\n----- Original message -----\n\nMessage-ID: <m@y.org>\n\nbody\n",
+			`delivery-status {ann@y.org|failed|5.1.1|550 5.1.1 User unknown|} of "m@y.org", 1 fields`},
 		{"an attached mail", "From: postmaster@x.org\nSubject: Undeliverable: x\nContent-Type: multipart/mixed; boundary=b\n\n" + part("Content-Type: text/plain", "ann@y.org: 550 5.1.1 unknown") + original + "--b--\n",
 			`delivery-status {ann@y.org|failed|5.1.1|550 5.1.1 unknown|} of "m@y.org", 2 fields`},
 		{"a person's mail", "From: ann@x.org\nSubject: x\n\nbob@y.org\n550 5.1.1\n", "none"},

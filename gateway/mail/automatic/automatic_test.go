@@ -44,7 +44,7 @@ var automaticMails = map[Kind][]string{
 	},
 	Bounce: {
 		"From: MAILER-DAEMON@x.org\nSubject: Undelivered Mail Returned to Sender\n", "Content-Type: multipart/report; report-type=delivery-status; boundary=b\n", "X-Failed-Recipients: a@x.org\n", "From: Mail Delivery System <Mailer-Daemon@x.org>\nAuto-Submitted: auto-replied\nSubject: Warning: message 1abc delayed 24 hours\n",
-		"From: postmaster@x.org\nSubject: Undeliverable: Order\n", "From: MAILER-DAEMON@x.org\nSubject: failure notice\n", "Return-Path: <>\nSubject: Mail delivery failed: returning message to sender\n", "From: postmaster@x.org\nSubject: Unzustellbar: Bestellung\n",
+		"From: postmaster@x.org\nSubject: Undeliverable: Order\n", "From: MAILER-DAEMON@x.org\nSubject: failure notice\n", "From: mailer-daemon@corp.mail.ru\nAuto-Submitted: auto-replied\nSubject: Mail failure.\n", "Return-Path: <>\nSubject: Mail delivery failed: returning message to sender\n", "From: postmaster@x.org\nSubject: Unzustellbar: Bestellung\n",
 		"X-Failed-Recipients: a@x.org\nAuto-Submitted: auto-replied\nSubject: Mail delivery failed\n", "From: MAILER-DAEMON@x.org\nSubject: Delivery Status Notification (Failure)\nAuto-Submitted: auto-replied\n", "From: postmaster@x.org\nSubject: Недоставленное сообщение\n",
 		"Content-Type: multipart/report; boundary=b\n", "From: mailer-daemon@googlemail.com\nAuto-Submitted: auto-replied\nSubject: Delivery Status Notification (Delay)\nContent-Type: multipart/report; boundary=b; report-type=delivery-status\n",
 		"X-MS-Exchange-Message-Is-Ndr:\nFrom: postmaster@x.org\n",

@@ -9,7 +9,7 @@ import (
 func bounceSubject(s string) bool {
 	for _, w := range []string{"undeliver", "delivery status notification", "delivery failure", "mail delivery failed", "returned mail", "delivery has failed", "delivery failed", "delivery delayed",
 		"message delayed", "delayed mail", "delivery notification", "failure notice", "returned to sender", "mail delivery system", "mail delivery subsystem", "message not delivered", "could not be delivered",
-		"non-delivery", "nondeliverable", "delivery report", "warning: could not send", "mail system error",
+		"non-delivery", "nondeliverable", "delivery report", "warning: could not send", "mail system error", "mail failure",
 		"недоставлен", "не доставлено", "не удалось доставить", "unzustellbar", "nicht zugestellt", "übermittlung nicht möglich", "non remis", "échec de la remise", "non distribuable", "no se puede entregar",
 		"no entregado", "impossibile recapitare", "mancato recapito", "onbestelbaar", "não é possível entregar", "não entregue", "kunde inte levereras", "não foi entregue", "niedostarcz", "配信不能", "配信できません",
 		"无法传递", "退信", "未传递", "無法傳遞", "배달되지 않음", "teslim edilemedi", "ikke leveret", "nedoručiteln"} {
