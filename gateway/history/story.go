@@ -74,7 +74,7 @@ func (a *Attempt) Happened() string {
 	case Deleted:
 		return "deleted" + by
 	case Vanished:
-		return fmt.Sprintf("left the queue (%d of it); nobody told how: it was deleted, or the word that it arrived was lost", a.Parts)
+		return fmt.Sprintf("left the queue (%d of it); nobody told how: it was deleted, its sender sent it anew, or the word that it arrived was lost", a.Parts)
 	}
 	return a.Reason
 }
