@@ -164,21 +164,27 @@ const joint = "\u02ad"
 
 // joined makes one word of a run without blanks: "<Ann.B@x.example>" is
 // found as a whole, which is rarer than its parts.
-func joined(chunk string) string { return join(parts(chunk)) }
+func joined(chunk string) string { return join(appendParts(nil, chunk)) }
 
 func join(parts []string) string { return text.Clip(strings.Join(parts, joint), maxWord) }
 
-// parts are the runs of letters and digits, in lower case.
-func parts(chunk string) []string {
-	return strings.FieldsFunc(strings.ToLower(chunk), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) })
+// appendParts adds the runs of letters and digits, in lower case.
+func appendParts(words []string, chunk string) []string {
+	for w := range strings.FieldsFuncSeq(strings.ToLower(chunk), divides) {
+		words = append(words, text.Clip(w, maxWord))
+	}
+	return words
 }
+
+// divides reports whether a character is no part of a word.
+func divides(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsNumber(c) }
 
 // Words are what the record can be found by, its id aside: in lower case,
 // letters and digits alone.
 func (r *Record) Words() []string {
 	words := make([]string, 0, 40)
 	add := func(s string) {
-		for _, chunk := range strings.Fields(s) {
+		for chunk := range strings.FieldsSeq(s) {
 			words = appendWords(words, chunk)
 		}
 	}
@@ -190,7 +196,7 @@ func (r *Record) Words() []string {
 		local, domain, ok := strings.Cut(a, "@")
 		switch {
 		case ok && domain == last && !strings.ContainsFunc(a, unicode.IsSpace): // the domain's words are there
-			words = append(appendParts(words, parts(local)), joined(a))
+			words = append(appendParts(words, local), joined(a))
 		default:
 			add(a)
 			if ok {
@@ -213,17 +219,10 @@ func (r *Record) Words() []string {
 
 // appendWords adds a run without blanks, and its parts.
 func appendWords(words []string, chunk string) []string {
-	all := parts(chunk)
-	words = appendParts(words, all)
-	if len(all) > 1 {
-		words = append(words, join(all))
-	}
-	return words
-}
-
-func appendParts(words, parts []string) []string {
-	for _, w := range parts {
-		words = append(words, text.Clip(w, maxWord))
+	before := len(words)
+	words = appendParts(words, chunk)
+	if parts := words[before:]; len(parts) > 1 {
+		words = append(words, join(parts))
 	}
 	return words
 }
