@@ -1,6 +1,7 @@
 package history
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -38,6 +39,45 @@ func NewPage(q Query) (*Page, error) {
 	}
 	p.Last = n
 	return p, nil
+}
+
+// Looks are an engine's ways to look records up. Each adds to the page what it finds
+// below p.Last, newest first, that fits the query's time and state.
+type Looks interface {
+	// Newest looks through the newest, so many of them.
+	Newest(ctx context.Context, p *Page, most int) error
+	// ByID looks through those whose id begins so.
+	ByID(ctx context.Context, p *Page, prefix string) error
+	// ByWords asks the index for p.Terms.
+	ByWords(ctx context.Context, p *Page) error
+}
+
+// Find gathers the page: the newest records first, one by one, then those whose id
+// a single word may be, then the index.
+func (p *Page) Find(ctx context.Context, l Looks) ([]Record, string, error) {
+	if len(p.Terms) == 0 {
+		err := l.Newest(ctx, p, p.Query.Size()+1)
+		return p.Found, p.Next, err
+	}
+	if err := l.Newest(ctx, p, Window); err != nil || p.Next != "" || p.Looked < Window {
+		return p.Found, p.Next, err
+	}
+	if len(p.Terms) == 1 && p.Query.Address == "" {
+		if err := l.ByID(ctx, p, p.Terms[0].Word); err != nil || len(p.Found) > 0 {
+			return p.Found, p.Next, err
+		}
+	}
+	err := l.ByWords(ctx, p)
+	return p.Found, p.Next, err
+}
+
+// AddressTerms are the words of an address to look for; ErrQuery where it has none.
+func AddressTerms(address string) ([]Term, error) {
+	terms := Query{Address: address}.Terms()
+	if len(terms) == 0 {
+		return nil, fmt.Errorf("%w: there is no letter or digit to look for", ErrQuery)
+	}
+	return terms, nil
 }
 
 // Rows are a result of the columns n (the record's number), data (its JSON),
@@ -115,6 +155,24 @@ func Naming(rows Rows, address string) ([]int64, error) {
 			return nil, err
 		}
 		if r.Names(address) {
+			numbers = append(numbers, n)
+		}
+	}
+	return numbers, wrapped(rows.Err())
+}
+
+// NamingAttempts lists the numbers of those of the rows' attempts (columns n and
+// data) that were for the address, and of those that can't be read.
+func NamingAttempts(rows Rows, address string) ([]int64, error) {
+	var numbers []int64
+	for rows.Next() {
+		var n int64
+		var data []byte
+		var a Attempt
+		if err := rows.Scan(&n, &data); err != nil {
+			return nil, wrapped(err)
+		}
+		if json.Unmarshal(data, &a) != nil || a.Names(address) {
 			numbers = append(numbers, n)
 		}
 	}

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -19,9 +18,9 @@ func (s *Store) Forget(ctx context.Context, address string) (int, error) {
 	if err := s.prepare(ctx); err != nil {
 		return 0, err
 	}
-	terms := history.Query{Address: address}.Terms()
-	if len(terms) == 0 {
-		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
+	terms, err := history.AddressTerms(address)
+	if err != nil {
+		return 0, err
 	}
 	if err := s.note(ctx, address); err != nil {
 		return 0, err
@@ -65,20 +64,9 @@ func (s *Store) forgetLeft(ctx context.Context, address string) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	defer rows.Close()
-	var named []int64
-	for rows.Next() {
-		var n int64
-		var data []byte
-		var a history.Attempt
-		if err := rows.Scan(&n, &data); err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
-		if json.Unmarshal(data, &a) != nil || a.Names(address) {
-			named = append(named, n)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("history: %w", err)
+	named, err := history.NamingAttempts(rows, address)
+	if err != nil {
+		return err
 	}
 	rows.Close() // before the next statement
 	if _, err := s.pool.Exec(ctx, "DELETE FROM postern.history_attempt WHERE n = ANY ($1)", named); err != nil {

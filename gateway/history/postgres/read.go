@@ -17,26 +17,32 @@ func (s *Store) Find(ctx context.Context, q history.Query) ([]history.Record, st
 	if err := s.prepare(ctx); err != nil {
 		return nil, "", err
 	}
-	where := conditions(q)
-	if len(p.Terms) == 0 {
-		err = s.fill(ctx, p, where+fmt.Sprintf(" ORDER BY n DESC LIMIT %d", q.Size()+1))
-		return p.Found, p.Next, err
-	}
-	if err = s.fill(ctx, p, where+fmt.Sprintf(" ORDER BY n DESC LIMIT %d", history.Window)); err != nil || p.Next != "" || p.Looked < history.Window {
-		return p.Found, p.Next, err
-	}
-	if len(p.Terms) == 1 && q.Address == "" {
-		if err := s.fill(ctx, p, where+" AND id >= $2 AND id < $3 ORDER BY n DESC", p.Terms[0].Word, p.Terms[0].Word+"~"); err != nil || len(p.Found) > 0 {
-			return p.Found, p.Next, err
-		}
-	}
-	err = s.fill(ctx, p, where+" AND words @@ $2::tsquery ORDER BY n DESC", match(p.Terms, q.State))
-	return p.Found, p.Next, err
+	return p.Find(ctx, looks{s, conditions(q)})
 }
 
-// fill adds to the page what records before its last bring.
-func (s *Store) fill(ctx context.Context, p *history.Page, where string, args ...any) error {
-	rows, err := s.pool.Query(ctx, "SELECT n, data, waiting, dead, removed FROM postern.history WHERE n < $1"+where, append([]any{p.Last}, args...)...)
+// looks is one query's; where are its conditions.
+type looks struct {
+	s     *Store
+	where string
+}
+
+// Newest implements history.Looks.
+func (l looks) Newest(ctx context.Context, p *history.Page, most int) error {
+	return l.fill(ctx, p, fmt.Sprintf(" ORDER BY n DESC LIMIT %d", most))
+}
+
+// ByID implements history.Looks.
+func (l looks) ByID(ctx context.Context, p *history.Page, prefix string) error {
+	return l.fill(ctx, p, " AND id >= $2 AND id < $3 ORDER BY n DESC", prefix, prefix+"~")
+}
+
+// ByWords implements history.Looks.
+func (l looks) ByWords(ctx context.Context, p *history.Page) error {
+	return l.fill(ctx, p, " AND words @@ $2::tsquery ORDER BY n DESC", match(p.Terms, p.Query.State))
+}
+
+func (l looks) fill(ctx context.Context, p *history.Page, which string, args ...any) error {
+	rows, err := l.s.pool.Query(ctx, "SELECT n, data, waiting, dead, removed FROM postern.history WHERE n < $1"+l.where+which, append([]any{p.Last}, args...)...)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,9 +13,9 @@ import (
 // Forget implements history.Store. The note of it comes before the search: a batch
 // that the search comes too early for begins after the note, and heeds it.
 func (s *Store) Forget(ctx context.Context, address string) (int, error) {
-	terms := history.Query{Address: address}.Terms()
-	if len(terms) == 0 {
-		return 0, fmt.Errorf("%w: there is no letter or digit to look for", history.ErrQuery)
+	terms, err := history.AddressTerms(address)
+	if err != nil {
+		return 0, err
 	}
 	if err := s.note(ctx, address); err != nil {
 		return 0, err
@@ -58,20 +57,9 @@ func (s *Store) forgetLeft(ctx context.Context, address string) error {
 		return fmt.Errorf("history: %w", err)
 	}
 	defer rows.Close()
-	var named []int64
-	for rows.Next() {
-		var n int64
-		var data []byte
-		var a history.Attempt
-		if err := rows.Scan(&n, &data); err != nil {
-			return fmt.Errorf("history: %w", err)
-		}
-		if json.Unmarshal(data, &a) != nil || a.Names(address) {
-			named = append(named, n)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("history: %w", err)
+	named, err := history.NamingAttempts(rows, address)
+	if err != nil {
+		return err
 	}
 	for some := range slices.Chunk(named, pruneStep) {
 		if err := s.removeAttempts(ctx, some); err != nil {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"postern/gateway/history"
@@ -29,33 +30,45 @@ func (s *Store) Find(ctx context.Context, q history.Query) ([]history.Record, st
 	if err != nil {
 		return nil, "", err
 	}
-	where, args := conditions(q)
-	if len(p.Terms) == 0 {
-		err = s.fill(ctx, p, "records WHERE n < ?"+where+" ORDER BY n DESC LIMIT ?", append(args, q.Size()+1))
-		return p.Found, p.Next, err
-	}
-	low, high, err := s.between(ctx, q)
-	if err != nil {
-		return nil, "", err
-	}
-	p.Last = min(p.Last, high)
-	if err = s.fill(ctx, p, "records WHERE n < ?"+where+" ORDER BY n DESC LIMIT ?", append(args, history.Window)); err != nil || p.Next != "" || p.Looked < history.Window {
-		return p.Found, p.Next, err
-	}
-	if len(p.Terms) == 1 && q.Address == "" {
-		args := append([]any{p.Terms[0].Word, p.Terms[0].Word + "~"}, args...)
-		if err := s.fill(ctx, p, "records WHERE n < ? AND id >= ? AND id < ?"+where+" ORDER BY n DESC", args); err != nil || len(p.Found) > 0 {
-			return p.Found, p.Next, err
+	l := looks{s: s}
+	l.where, l.args = conditions(q)
+	if len(p.Terms) > 0 {
+		low, high, err := s.between(ctx, q)
+		if err != nil {
+			return nil, "", err
 		}
+		l.low, p.Last = low, min(p.Last, high)
 	}
-	err = s.fill(ctx, p, "words JOIN records ON n = words.rowid WHERE words.rowid < ? AND words MATCH ? AND words.rowid >= ?"+where+
-		" ORDER BY words.rowid DESC", append([]any{match(p.Terms, q.State), low}, args...))
-	return p.Found, p.Next, err
+	return p.Find(ctx, l)
 }
 
-// fill adds to the page what rows of records before its last bring.
-func (s *Store) fill(ctx context.Context, p *history.Page, from string, args []any) error {
-	rows, err := s.read.QueryContext(ctx, "SELECT n, data, waiting, dead, removed FROM "+from, append([]any{p.Last}, args...)...)
+// looks is one query's: its conditions, and the number below which the index needn't
+// look.
+type looks struct {
+	s     *Store
+	where string
+	args  []any
+	low   int64
+}
+
+// Newest implements history.Looks.
+func (l looks) Newest(ctx context.Context, p *history.Page, most int) error {
+	return l.fill(ctx, p, "records WHERE n < ?"+l.where+" ORDER BY n DESC LIMIT ?", slices.Concat(l.args, []any{most}))
+}
+
+// ByID implements history.Looks.
+func (l looks) ByID(ctx context.Context, p *history.Page, prefix string) error {
+	return l.fill(ctx, p, "records WHERE n < ? AND id >= ? AND id < ?"+l.where+" ORDER BY n DESC", slices.Concat([]any{prefix, prefix + "~"}, l.args))
+}
+
+// ByWords implements history.Looks.
+func (l looks) ByWords(ctx context.Context, p *history.Page) error {
+	return l.fill(ctx, p, "words JOIN records ON n = words.rowid WHERE words.rowid < ? AND words MATCH ? AND words.rowid >= ?"+l.where+
+		" ORDER BY words.rowid DESC", slices.Concat([]any{match(p.Terms, p.Query.State), l.low}, l.args))
+}
+
+func (l looks) fill(ctx context.Context, p *history.Page, from string, args []any) error {
+	rows, err := l.s.read.QueryContext(ctx, "SELECT n, data, waiting, dead, removed FROM "+from, append([]any{p.Last}, args...)...)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
