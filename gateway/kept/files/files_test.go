@@ -167,3 +167,14 @@ func TestOpenHangs(t *testing.T) {
 		t.Error("those who opened never came back")
 	}
 }
+
+func TestFloor(t *testing.T) {
+	const gib = 1 << 30
+	for _, row := range []struct{ disk, message, want int64 }{
+		{1 * gib, 50 << 20, 2 * (256<<20 + 100<<20)}, {20 * gib, 50 << 20, 2 * gib}, {80 * gib, 50 << 20, 8 * gib}, {2000 * gib, 50 << 20, 104 * gib},
+	} {
+		if got := floorOf(row.disk, row.message); got != row.want {
+			t.Errorf("of %d GiB, %d stay free, want %d", row.disk/gib, got, row.want)
+		}
+	}
+}

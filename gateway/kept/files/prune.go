@@ -21,14 +21,24 @@ var errNoRoom = errors.New("kept: the disk has no room for delivered mail")
 // slack is the part of the bound that is made free at once, as a divisor.
 const slack = 20
 
+// headStart is how much more than a queue wants of a disk stays free at most: room
+// for the queue to fill while kept mail gives way.
+const headStart = 4 << 30
+
 // Floor is what must stay free of the disk with dir on it: twice as much as a
-// queue there wants, so that kept mail has given way before mail is refused.
+// queue there wants, or headStart more, so that kept mail has given way before mail
+// is refused.
 func Floor(dir string, maxMessage int64) int64 {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0
 	}
-	return max(int64(st.Blocks)*int64(st.Bsize)/10, 512<<20+4*maxMessage)
+	return floorOf(int64(st.Blocks)*int64(st.Bsize), maxMessage)
+}
+
+func floorOf(disk, maxMessage int64) int64 {
+	queue := max(disk/20, 256<<20+2*maxMessage)
+	return queue + min(queue, headStart)
 }
 
 // Prune implements kept.Store.
