@@ -189,13 +189,12 @@ func TestGate(t *testing.T) {
 
 // watcher notes what an observer hears.
 type watcher struct {
-	seen   []webhook.Outcome
-	queued []bool
-	ages   []time.Duration
+	seen []webhook.Outcome
+	ages []time.Duration
 }
 
-func (w *watcher) Delivered(o webhook.Outcome, queued bool, age time.Duration) {
-	w.seen, w.queued, w.ages = append(w.seen, o), append(w.queued, queued), append(w.ages, age)
+func (w *watcher) Delivered(o webhook.Outcome, age time.Duration) {
+	w.seen, w.ages = append(w.seen, o), append(w.ages, age)
 }
 
 // Each origin has its own time for the answer.

@@ -13,12 +13,12 @@ import (
 type Observer interface {
 	// Delivered is called for each end of a delivery attempt, and for each
 	// delivery that was not attempted; age is the message's, from its last octet.
-	Delivered(o webhook.Outcome, queued bool, age time.Duration)
+	Delivered(o webhook.Outcome, age time.Duration)
 }
 
 type nobody struct{}
 
-func (nobody) Delivered(webhook.Outcome, bool, time.Duration) {}
+func (nobody) Delivered(webhook.Outcome, time.Duration) {}
 
 // AddressLog says how much of an address logs show: addresses are personal data.
 type AddressLog string
@@ -44,7 +44,7 @@ func (l AddressLog) Show(address string) string {
 // observe counts and logs the end of an attempt, one line each.
 func (x *Dispatcher) observe(d *Delivery) {
 	o := d.Outcome
-	x.deps.Observer.Delivered(o, d.Origin == Queued, x.deps.Now().Sub(d.Mail.Envelope.Received))
+	x.deps.Observer.Delivered(o, x.deps.Now().Sub(d.Mail.Envelope.Received))
 	level := slog.LevelInfo
 	if o.Result != webhook.Delivered {
 		level = slog.LevelWarn

@@ -21,7 +21,7 @@ func BenchmarkObserve(b *testing.B) {
 		for _, verb := range []string{"MAIL", "RCPT", "DATA", "END-OF-DATA"} {
 			s.Replied(nil, verb, 250)
 		}
-		m.Delivered(o, false, time.Millisecond)
+		m.Delivered(o, time.Millisecond)
 		m.Received(e, 250, time.Millisecond)
 	}
 }

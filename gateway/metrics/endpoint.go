@@ -113,7 +113,7 @@ func deadReasons() []string {
 }
 
 // Delivered counts the end of a delivery attempt, and of what was not attempted.
-func (m *Metrics) Delivered(o webhook.Outcome, _ bool, age time.Duration) {
+func (m *Metrics) Delivered(o webhook.Outcome, age time.Duration) {
 	e := m.of(o.Endpoint)
 	posted := e.requests[o.Reason]
 	if posted == nil {

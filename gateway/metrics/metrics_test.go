@@ -150,7 +150,7 @@ func TestWhatWasNotPostedIsNoRequest(t *testing.T) {
 	withheld := map[webhook.Reason]bool{"breaker_open": true, "no_slot": true, "paused": true, "no_memory": true, "render": true, "insecure": true, "sender": true, "unsure": true}
 	a := newAll(t)
 	for _, r := range webhook.Reasons() {
-		a.Delivered(webhook.Outcome{Endpoint: "app", Reason: r, Elapsed: time.Second}, false, time.Second)
+		a.Delivered(webhook.Outcome{Endpoint: "app", Reason: r, Elapsed: time.Second}, time.Second)
 	}
 	text := a.scrape(t)
 	for _, r := range webhook.Reasons() {
@@ -176,8 +176,8 @@ func TestObserversCount(t *testing.T) {
 	s.SessionEnded(c, smtp.EndQuit)
 	a.Received(&mail.Envelope{ID: "m1", From: "a@example.com", Size: 2048, To: []mail.Recipient{{Address: "b@example.com"}}}, 250, 2*time.Second)
 	a.Delivered(webhook.Outcome{Endpoint: "app", Result: webhook.Deferred, Reason: webhook.ReasonUnavailable, Status: 503,
-		Elapsed: time.Second, Err: errors.New("503")}, false, time.Second)
-	a.Delivered(webhook.Outcome{Endpoint: "gone", Result: webhook.Delivered, Reason: webhook.ReasonDelivered}, true, time.Hour)
+		Elapsed: time.Second, Err: errors.New("503")}, time.Second)
+	a.Delivered(webhook.Outcome{Endpoint: "gone", Result: webhook.Delivered, Reason: webhook.ReasonDelivered}, time.Hour)
 	a.Queued("app", false)
 	a.Queued("app", true)
 	w := a.Worker()
@@ -224,7 +224,7 @@ func TestTheHotPathDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() {
 		s.Replied(c, "RCPT", 250)
 		a.Received(e, 250, time.Second)
-		a.Delivered(webhook.Outcome{Endpoint: "app", Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Elapsed: time.Second}, false, time.Second)
+		a.Delivered(webhook.Outcome{Endpoint: "app", Result: webhook.Delivered, Reason: webhook.ReasonDelivered, Elapsed: time.Second}, time.Second)
 		a.Queued("app", false)
 		_ = a.store.Ack(context.Background(), retry.Lease{}, retry.Attempt{})
 	}); n != 0 {
