@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/debug"
 	"time"
 )
@@ -51,7 +52,7 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 		w.lapsed(ctx, l)
 		return
 	}
-	if err := w.verify(ctx, l); err != nil {
+	if err := w.verify(ctx, &l); err != nil {
 		w.unreadable(ctx, l, err)
 		return
 	}
@@ -103,8 +104,16 @@ func (w *Worker) deliver(ctx context.Context, l Lease) (o Outcome) {
 // reasonPanic is the reason of an attempt that panicked.
 const reasonPanic = "panic"
 
-// verify reads the stored body once, so that damaged mail is never sent.
-func (w *Worker) verify(ctx context.Context, l Lease) error {
+// What the worker itself holds of bodies under way, in octets: of one at most, and
+// only while there are fewer in all.
+const (
+	holdBody = 64 << 10
+	holdAll  = 8 << 20
+)
+
+// verify reads the stored body once, so that damaged mail is never sent. A small
+// one stays with the lease: the attempt needn't read it again.
+func (w *Worker) verify(ctx context.Context, l *Lease) error {
 	if l.Damaged {
 		return ErrCorrupt
 	}
@@ -113,7 +122,21 @@ func (w *Worker) verify(ctx context.Context, l Lease) error {
 		return err
 	}
 	defer body.Close()
-	return body.Verify()
+	if err := body.Verify(); err != nil || l.Body.Inline != nil || l.Size > holdBody || w.underWay() > holdAll {
+		return err
+	}
+	octets := make([]byte, body.Size())
+	if _, err := io.ReadFull(body, octets); err == nil {
+		l.Body.Inline = octets
+	}
+	return nil
+}
+
+// underWay is how many octets the bodies under way have.
+func (w *Worker) underWay() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.octets
 }
 
 // unreadable makes a dead letter of a damaged message and gives the lease of one

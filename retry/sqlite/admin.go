@@ -133,7 +133,7 @@ func (q *Queue) setEndpoint(ctx context.Context, endpoint, set string, args ...a
 
 // Endpoints implements retry.Queue.
 func (q *Queue) Endpoints(ctx context.Context) ([]retry.EndpointState, error) {
-	rows, err := q.read.QueryContext(ctx, "SELECT "+engine.EndpointColumns+" FROM endpoint ORDER BY name")
+	rows, err := q.often.query(ctx, "SELECT "+engine.EndpointColumns+" FROM endpoint ORDER BY name")
 	if err != nil {
 		return nil, fmt.Errorf("listing endpoints: %w", err)
 	}

@@ -200,7 +200,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 	}
 	if n, ok := inlineRow(ref.ID); ok {
 		var data []byte
-		err := q.bytes.QueryRowContext(ctx, n).Scan(&data)
+		err := q.often.queryRow(ctx, "SELECT bytes FROM body WHERE message = ?", n).Scan(&data)
 		switch {
 		case errors.Is(err, sql.ErrNoRows):
 			return nil, fmt.Errorf("%w: its row is gone", retry.ErrCorrupt)

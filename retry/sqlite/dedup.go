@@ -15,7 +15,7 @@ func (q *Queue) Delivered(ctx context.Context, key string) ([]string, error) {
 	if !q.dedupKeys.has(key) {
 		return nil, nil
 	}
-	rows, err := q.read.QueryContext(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, engine.Millis(q.now()))
+	rows, err := q.often.query(ctx, "SELECT id FROM taken WHERE key = ? AND expires_ms > ? ORDER BY id", key, engine.Millis(q.now()))
 	if err != nil {
 		return nil, fmt.Errorf("reading who took the message: %w", err)
 	}

@@ -37,7 +37,7 @@ type Queue struct {
 	place        place.Place  // the files as they were opened
 	reserveTried atomic.Int64 // when, in Unix nanoseconds
 	read         *sql.DB      // several connections, read only
-	bytes        *sql.Stmt    // of read: a body in the database
+	often        prepared     // of read: what the worker asks again and again
 	write        *sql.DB      // one connection, the writer's
 	check        *sql.DB      // one connection, for checkpoints
 	w            *writer
@@ -230,8 +230,8 @@ func (q *Queue) openDatabase(ctx context.Context) error {
 	if q.read, err = q.connect(4, "query_only(1)", "cache_size(-4096)"); err != nil {
 		return err
 	}
-	q.bytes, err = q.read.PrepareContext(ctx, "SELECT bytes FROM body WHERE message = ?")
-	return err
+	q.often.db = q.read
+	return nil
 }
 
 // busyTimeout is how long, in ms, a connection waits for another's lock: an
@@ -303,15 +303,13 @@ func (q *Queue) closeDatabases() error {
 	if q.w != nil {
 		errs = append(errs, q.w.close())
 	}
-	if q.bytes != nil {
-		errs = append(errs, q.bytes.Close())
-	}
+	errs = append(errs, q.often.close())
 	for _, db := range []*sql.DB{q.read, q.check, q.write} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
-	q.w, q.bytes, q.read, q.check, q.write = nil, nil, nil, nil, nil
+	q.w, q.read, q.check, q.write = nil, nil, nil, nil
 	return errors.Join(errs...)
 }
 

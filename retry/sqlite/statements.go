@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
+
 	"postern/retry"
 )
 
@@ -77,6 +79,57 @@ func (r row) Scan(dest ...any) error {
 		return r.err
 	}
 	return r.row.Scan(dest...)
+}
+
+// prepared are statements that several connections run, each prepared once.
+type prepared struct {
+	db    *sql.DB
+	mu    sync.Mutex
+	stmts map[string]*sql.Stmt
+}
+
+func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s, ok := p.stmts[query]; ok {
+		return s, nil
+	}
+	s, err := p.db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if p.stmts == nil {
+		p.stmts = map[string]*sql.Stmt{}
+	}
+	p.stmts[query] = s
+	return s, nil
+}
+
+func (p *prepared) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := p.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
+func (p *prepared) queryRow(ctx context.Context, query string, args ...any) row {
+	s, err := p.stmt(ctx, query)
+	if err != nil {
+		return row{err: err}
+	}
+	return row{row: s.QueryRowContext(ctx, args...)}
+}
+
+func (p *prepared) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, s := range p.stmts {
+		errs = append(errs, s.Close())
+	}
+	p.stmts = nil
+	return errors.Join(errs...)
 }
 
 // isRefusal says that an op declined before it wrote anything, so that the
