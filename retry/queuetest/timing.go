@@ -89,6 +89,10 @@ func nextDue(h *harness) {
 	nothing() // whoever has no room knows when it has again
 	req.Held = func(e string) bool { return e == "b" }
 	next(72 * time.Hour)
+	h.c.Advance(time.Hour)
+	h.put("m3", "c")
+	req.Held = func(e string) bool { return e == "c" }
+	next(72 * time.Hour) // the others pass their end before it, and are due
 }
 
 func notify(h *harness) {

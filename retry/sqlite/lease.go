@@ -20,10 +20,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 	var held []string
 	if req.Expired {
 		var err error
-		if held, err = q.held(ctx, req); err != nil || len(held) == 0 {
-			return nil, err
-		}
-		if some, err := q.anyExpired(ctx, req, held); err != nil || !some {
+		if held, err = q.heldExpired(ctx, req); err != nil || len(held) == 0 {
 			return nil, err
 		}
 	}
@@ -67,28 +64,52 @@ func (q *Queue) held(ctx context.Context, req retry.LeaseRequest) ([]string, err
 	return engine.Held(states, req), nil
 }
 
-// expiredSQL finds deliveries past their end, of endpoints that are held, by
-// when they passed it.
+// openSQL finds deliveries that wait, by when they pass their end; heldSQL those of
+// some endpoints.
 // The index is named: by the endpoints' own every round would read all that waits
 // for one that is dead.
-const expiredSQL = "FROM delivery INDEXED BY delivery_expiry WHERE state < 2 AND state = 0 AND expires_ms > ? AND endpoint IN (SELECT value FROM json_each(?))"
+const (
+	openSQL = "FROM delivery INDEXED BY delivery_expiry WHERE state < 2 AND state = 0 AND expires_ms > ?"
+	heldSQL = openSQL + " AND endpoint IN (SELECT value FROM json_each(?))"
+)
 
-// expiredArgs are expiredSQL's.
-func (q *Queue) expiredArgs(req retry.LeaseRequest, held []string) []any {
-	names, _ := json.Marshal(held) // strings always marshal
-	since := int64(math.MinInt64)
-	if req.Since > 0 {
-		since = engine.Millis(q.now().Add(-req.Since))
+// since is when a delivery must have passed its end, or later.
+func (q *Queue) since(req retry.LeaseRequest) int64 {
+	if req.Since <= 0 {
+		return math.MinInt64
 	}
-	return []any{since, string(names)}
+	return engine.Millis(q.now().Add(-req.Since))
 }
 
-// anyExpired looks before the writer is asked: each round of a worker wants to
-// know, and there is seldom one. A lease that ran out may be one.
-func (q *Queue) anyExpired(ctx context.Context, req retry.LeaseRequest, held []string) (some bool, err error) {
+// heldArgs are heldSQL's.
+func (q *Queue) heldArgs(req retry.LeaseRequest, held []string) []any {
+	names, _ := json.Marshal(held) // strings always marshal
+	return []any{q.since(req), string(names)}
+}
+
+// heldExpired lists the endpoints that nobody can ask now, where deliveries of
+// theirs have passed their end. Each round of a worker wants to know, and there is
+// seldom one: so the endpoints are listed only where any delivery at all has.
+func (q *Queue) heldExpired(ctx context.Context, req retry.LeaseRequest) ([]string, error) {
+	if some, err := q.anyExpired(ctx, openSQL, q.since(req)); err != nil || !some {
+		return nil, err
+	}
+	held, err := q.held(ctx, req)
+	if err != nil || len(held) == 0 {
+		return nil, err
+	}
+	some, err := q.anyExpired(ctx, heldSQL, q.heldArgs(req, held)...)
+	if err != nil || !some {
+		return nil, err
+	}
+	return held, nil
+}
+
+// anyExpired looks before the writer is asked. A lease that ran out may be one.
+func (q *Queue) anyExpired(ctx context.Context, of string, args ...any) (some bool, err error) {
 	now := engine.Millis(q.now())
-	err = q.read.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 "+expiredSQL+" AND expires_ms <= ?) OR EXISTS (SELECT 1 FROM delivery WHERE state = 1 AND lease_until_ms <= ?)",
-		append(q.expiredArgs(req, held), now, now)...).Scan(&some)
+	err = q.often.queryRow(ctx, "SELECT EXISTS (SELECT 1 "+of+" AND expires_ms <= ?) OR EXISTS (SELECT 1 FROM delivery WHERE state = 1 AND lease_until_ms <= ?)",
+		append(args, now, now)...).Scan(&some)
 	return some, err
 }
 
@@ -99,7 +120,7 @@ func (q *Queue) pick(ctx context.Context, t *tx, req retry.LeaseRequest, held []
 	}
 	now := engine.Millis(q.now())
 	if req.Expired {
-		return t.ints(ctx, "SELECT n "+expiredSQL+" AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", append(q.expiredArgs(req, held), now, req.Max)...)
+		return t.ints(ctx, "SELECT n "+heldSQL+" AND expires_ms <= ? ORDER BY expires_ms LIMIT ?", append(q.heldArgs(req, held), now, req.Max)...)
 	}
 	names, err := t.strings(ctx, `SELECT name FROM endpoint WHERE (paused = 0 OR (until_ms > 0 AND until_ms <= ?1))
 		AND EXISTS (SELECT 1 FROM delivery WHERE endpoint = name AND state = 0 AND due_ms <= ?1) ORDER BY name`, now)
@@ -221,55 +242,4 @@ func held(n int64, err error) error {
 		return retry.ErrLeaseLost
 	}
 	return err
-}
-
-// NextDue implements retry.Leases.
-func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Duration, bool, error) {
-	if q.idle(ctx) {
-		return 0, false, q.fatal.get()
-	}
-	next := sql.NullInt64{}
-	sooner := func(v sql.NullInt64) {
-		if v.Valid && (!next.Valid || v.Int64 < next.Int64) {
-			next = v
-		}
-	}
-	held, err := q.held(ctx, req)
-	if err != nil {
-		return 0, false, err
-	}
-	var lease, expiry sql.NullInt64
-	err = q.read.QueryRowContext(ctx, "SELECT (SELECT min(lease_until_ms) FROM delivery WHERE state = 1), (SELECT expires_ms "+expiredSQL+" ORDER BY expires_ms LIMIT 1)",
-		q.expiredArgs(req, held)...).Scan(&lease, &expiry)
-	if err != nil {
-		return 0, false, err
-	}
-	sooner(lease)
-	sooner(expiry)
-	if err := q.eachDue(ctx, req, sooner); err != nil {
-		return 0, false, err
-	}
-	return engine.FromMillis(next.Int64).Sub(q.now()), next.Valid, nil
-}
-
-// eachDue tells of each endpoint with room when its next delivery is due, or
-// its pause ends.
-func (q *Queue) eachDue(ctx context.Context, req retry.LeaseRequest, tell func(sql.NullInt64)) error {
-	rows, err := q.read.QueryContext(ctx, `SELECT name, CASE WHEN paused AND (until_ms = 0 OR until_ms > ?) THEN nullif(until_ms, 0)
-		ELSE (SELECT min(due_ms) FROM delivery WHERE endpoint = name AND state = 0) END FROM endpoint`, engine.Millis(q.now()))
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		var due sql.NullInt64
-		if err := rows.Scan(&name, &due); err != nil {
-			return err
-		}
-		if req.Room == nil || req.Room(name) > 0 {
-			tell(due)
-		}
-	}
-	return rows.Err()
 }
