@@ -32,6 +32,13 @@ const (
 	ReasonCorrupt = "corrupt" // the stored bytes don't match their checksum
 )
 
+// ReasonLost is the reason of an attempt whose outcome nobody stored, and ErrorLost
+// its error.
+const (
+	ReasonLost = "lost"
+	ErrorLost  = "the gateway that had it ended, or lost the store, before the outcome was stored"
+)
+
 // Observer hears what the worker does, for metrics. Its methods must return
 // quickly.
 type Observer interface {
