@@ -123,3 +123,42 @@ func TestFollowingIsTold(t *testing.T) {
 		t.Errorf("told %+v, want %+v", told[0], want)
 	}
 }
+
+// TestLimits: which endpoints may be asked how often, which not at all, and until
+// when.
+func TestLimits(t *testing.T) {
+	now := start
+	s := NewBreakers(func() time.Time { return now }, nil)
+	for _, name := range []string{"down", "fine"} {
+		for range 5 {
+			done, _ := s.Begin(name)
+			done(map[string]Health{"down": Unhealthy, "fine": Healthy}[name])
+		}
+	}
+	room, shut, probe := s.limits()
+	if len(room) != 1 || room["down"] != 0 || len(shut) != 1 || !shut["down"] || probe != breakerFirstProbe {
+		t.Errorf("open: room %v, shut %v, probe in %v", room, shut, probe)
+	}
+	now = now.Add(breakerFirstProbe)
+	if room, shut, _ = s.limits(); room["down"] != 1 || len(shut) != 0 {
+		t.Errorf("at its probe: room %v, shut %v", room, shut)
+	}
+	s.Begin("down")
+	if room, shut, _ = s.limits(); room["down"] != 0 || len(shut) != 0 {
+		t.Errorf("half-open, its probe under way: room %v, shut %v", room, shut)
+	}
+}
+
+// TestOwnIsNewer: what this replica has found out and not saved yet isn't replaced
+// by what another saved before.
+func TestOwnIsNewer(t *testing.T) {
+	s := NewBreakers(func() time.Time { return start }, nil)
+	for range 5 {
+		done, _ := s.Begin("e")
+		done(Unhealthy)
+	}
+	s.heed([]EndpointState{{Endpoint: "e", Breaker: MarshalBreaker(Breaker{State: BreakerClosed})}})
+	if s.Allowed("e") {
+		t.Error("an older account of another's lets the probe go")
+	}
+}

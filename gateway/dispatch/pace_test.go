@@ -1,10 +1,14 @@
 package dispatch
 
 import (
+	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"postern/gateway/budget"
+	"postern/gateway/mail"
 	"postern/webhook"
 )
 
@@ -44,6 +48,8 @@ func TestPace(t *testing.T) {
 		"still fine":                        {pace{256, 100 * ms, false}, trip{256, answers(256, 160*ms), 0}, pace{512, 100 * ms, false}},
 		"all but two used":                  {pace{256, 100 * ms, false}, trip{254, answers(256, 100*ms), 0}, pace{256, 100 * ms, false}},
 		"less than half used":               {pace{256, 100 * ms, false}, trip{100, answers(100, 100*ms), 0}, pace{200, 100 * ms, false}},
+		"half of an odd number used":        {pace{257, 100 * ms, false}, trip{128, answers(128, 100*ms), 0}, pace{257, 100 * ms, false}},
+		"just fine with the fewest":         {pace{64, 100 * ms, true}, trip{40, answers(40, 175*ms), 0}, pace{64, 118750 * time.Microsecond, true}},
 		"half used":                         {pace{256, 100 * ms, false}, trip{128, answers(128, 100*ms), 0}, pace{256, 100 * ms, false}},
 		"hardly used at all":                {pace{800, 100 * ms, true}, trip{2, answers(32, 100*ms), 0}, pace{64, 100 * ms, true}},
 	} {
@@ -102,6 +108,9 @@ func TestTypicalAnswer(t *testing.T) {
 		if got := median(slices.Clone(took)); got != 2*ms {
 			t.Errorf("of %v it is %v", took, got)
 		}
+	}
+	if got := median([]time.Duration{4 * ms, ms, 3 * ms, 2 * ms}); got != 3*ms {
+		t.Errorf("of four it is %v", got)
 	}
 	if got := median(nil); got != 0 {
 		t.Errorf("of none it is %v", got)
@@ -186,4 +195,40 @@ func TestLearn(t *testing.T) {
 	if s.trip.peak != 3 || len(s.trip.took) != 0 {
 		t.Errorf("the next trip begins with %+v", s.trip)
 	}
+}
+
+// TestDeliveriesTeach: each POST's end is learned from.
+func TestDeliveriesTeach(t *testing.T) {
+	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, Deps{Memory: budget.New(8 << 30)}, webhook.Config{Name: "main"})
+	b.queued(newMail(t, 0))
+	for ep, s := range b.slots {
+		if s.trip.failed != 1 {
+			t.Errorf("%s: %+v", ep.Name(), s.trip)
+		}
+	}
+}
+
+// TestLargeMailLeavesAProcessor: a large mail waits while another has all but one
+// processor; what is smaller goes on.
+func TestLargeMailLeavesAProcessor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := budget.NewProcessors(2, nil)
+		x := &Dispatcher{deps: Deps{Processors: p}}
+		release := make(chan struct{})
+		go p.Whole(func() { <-release })
+		synctest.Wait()
+		ran := map[int]bool{}
+		for _, size := range []int{largeMail + 1, largeMail, smallMail + 1, smallMail} {
+			go x.compute(mail.Bytes(make([]byte, size)), func() { ran[size] = true })
+			synctest.Wait()
+			if want := size <= largeMail; ran[size] != want {
+				t.Errorf("%d octets beside a large mail: ran %t", size, ran[size])
+			}
+		}
+		close(release)
+		synctest.Wait()
+		if !ran[largeMail+1] {
+			t.Error("a large mail waits for ever")
+		}
+	})
 }
