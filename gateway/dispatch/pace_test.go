@@ -200,7 +200,7 @@ func TestLearn(t *testing.T) {
 // TestDeliveriesTeach: each POST's end is learned from.
 func TestDeliveriesTeach(t *testing.T) {
 	b := newBench(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, Deps{Memory: budget.New(8 << 30)}, webhook.Config{Name: "main"})
-	b.queued(newMail(t, 0))
+	b.Deliver(t.Context(), b.queued(newMail(t, 0)))
 	for ep, s := range b.slots {
 		if s.trip.failed != 1 {
 			t.Errorf("%s: %+v", ep.Name(), s.trip)
