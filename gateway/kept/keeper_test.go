@@ -147,6 +147,7 @@ func TestHangs(t *testing.T) {
 			k.Keep(envelope(fmt.Sprint("m", n)), nil, mail.Bytes(bytes.Repeat([]byte("x"), 1<<20)))
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if k.octets > pendingOctets || k.Dropped() != 6 || k.Kept() != 0 || s.calls != 1 || strings.Count(log.String(), "hangs") != 1 {
 			t.Errorf("%d octets, %d dropped, %d kept, %d calls: %s", k.octets, k.Dropped(), k.Kept(), s.calls, log.String())
 		}
