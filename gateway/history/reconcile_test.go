@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,7 +19,7 @@ import (
 // queued is the states of the deliveries in a queue, by message.
 type queued struct {
 	states map[string][]retry.State
-	broken error
+	away   atomic.Bool
 }
 
 // List gives two a page.
@@ -37,7 +38,10 @@ func (q *queued) List(_ context.Context, f retry.Filter, page retry.Page) ([]ret
 	for _, s := range all[from:min(from+2, len(all))] {
 		infos = append(infos, retry.Info{MessageID: f.MessageID, State: s})
 	}
-	return infos, next, q.broken
+	if q.away.Load() {
+		return nil, page, errors.New("no queue")
+	}
+	return infos, next, nil
 }
 
 // What a record says of the queue comes true, whatever word of it was lost: with
@@ -107,7 +111,8 @@ func reconcile(s history.Store, q history.Lister, log *strings.Builder) func() {
 func TestReconcilePatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ring := history.NewRing(1000, 1<<24, time.Now)
-		q := &queued{states: map[string][]retry.State{}, broken: errors.New("no queue")}
+		q := &queued{states: map[string][]retry.State{}}
+		q.away.Store(true)
 		var b history.Batch
 		for n := range 250 {
 			r := historytest.Record(n)
@@ -125,7 +130,7 @@ func TestReconcilePatience(t *testing.T) {
 		if n := strings.Count(log.String(), "can't be compared"); n != 1 {
 			t.Errorf("%d lines of %s", n, log.String())
 		}
-		q.broken = nil
+		q.away.Store(false)
 		time.Sleep(8 * time.Second)
 		synctest.Wait()
 		if r, _ := ring.Get(t.Context(), historytest.Record(0).ID); r.Waiting != 1 {
