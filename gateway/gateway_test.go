@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"postern/gateway"
+	"postern/gateway/budget"
 	"postern/gateway/smtp"
 	"postern/retry"
 	"postern/retry/sqlite"
@@ -260,6 +261,23 @@ func TestQueueFirst(t *testing.T) {
 		t.Errorf("attempt %s", p.Attempt)
 	}
 	close(release)
+}
+
+// TestNoMemory: mail for which no memory comes free stays with its sender, who hears
+// that it isn't the mail's fault.
+func TestNoMemory(t *testing.T) {
+	memory := budget.New(1 << 20)
+	h := newHarness(t, setting{memory: memory, gateway: gateway.Config{AskFor: 300 * time.Millisecond}})
+	grant, err := memory.Take(t.Context(), 1<<20)
+	h.must(err)
+	k := h.dial(h.addr, "EHLO")
+	if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "452 4.3.1 There is no memory") {
+		t.Errorf("without memory: %q", got)
+	}
+	grant.Release()
+	if got := k.send("MAIL", "", "a@in.example"); !strings.HasPrefix(got, "250 ") {
+		t.Errorf("with memory again: %q", got)
+	}
 }
 
 func TestQueueFull(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"postern/gateway"
+	"postern/gateway/budget"
 	"postern/gateway/directory"
 	"postern/gateway/dispatch"
 	"postern/gateway/smtp"
@@ -79,6 +80,7 @@ type setting struct {
 	now       func() time.Time
 	wrap      func(gateway.Queue) gateway.Queue // the queue as the gateway sees it
 	dedup     retry.Dedup                       // nil: the queue's
+	memory    *budget.Budget                    // for mail; nil: no bound
 	urls      dispatch.URLs
 	log       io.Writer // nil: nowhere
 }
@@ -122,7 +124,7 @@ func newHarness(t testing.TB, s setting) *harness {
 	if s.log != nil {
 		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
-	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders}
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders, Memory: s.memory}
 	if h.queue != nil {
 		parts.Pauses = h.queue
 	}

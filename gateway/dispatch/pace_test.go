@@ -32,6 +32,7 @@ func TestPace(t *testing.T) {
 		"as fast as ever, not all used":     {pace{256, 100 * ms, false}, trip{200, answers(256, 100*ms), 0}, pace{256, 100 * ms, false}},
 		"as fast as ever, all but one used": {pace{256, 100 * ms, false}, trip{255, answers(256, 100*ms), 0}, pace{512, 100 * ms, false}},
 		"faster":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 50*ms), 0}, pace{512, 50 * ms, false}},
+		"just not slow":                     {pace{256, 100 * ms, false}, trip{256, answers(256, 325*ms), 0}, pace{256, 100 * ms, false}},
 		"a little slower":                   {pace{256, 100 * ms, false}, trip{256, answers(256, 320*ms), 0}, pace{256, 100 * ms, false}},
 		"slower":                            {pace{256, 100 * ms, false}, trip{256, answers(256, 330*ms), 0}, pace{192, 100 * ms, true}},
 		"noise of a quick one":              {pace{256, ms, false}, trip{256, answers(256, 26*ms), 0}, pace{512, ms, false}},
@@ -230,5 +231,18 @@ func TestLargeMailLeavesAProcessor(t *testing.T) {
 		if !ran[largeMail+1] {
 			t.Error("a large mail waits for ever")
 		}
+		p.Enter()
+		p.Enter() // no processor is free
+		clear(ran)
+		for size, want := range map[int]bool{smallMail: true, smallMail + 1: false} {
+			go x.compute(mail.Bytes(make([]byte, size)), func() { ran[size] = true })
+			synctest.Wait()
+			if ran[size] != want {
+				t.Errorf("%d octets where all processors have work: ran %t", size, ran[size])
+			}
+		}
+		p.Leave()
+		p.Leave()
+		synctest.Wait()
 	})
 }
