@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"errors"
-	"io"
 	"net/netip"
 	"strings"
 	"sync"
@@ -72,12 +71,12 @@ func (c *Checker) Forged(e *mail.Envelope, data mail.Source) (Removal, error) {
 	}
 	trusted := int64(0)
 	if c.relay(e.Client.Addr()) {
-		fields, _, rest, err := open(data)
+		o, err := open(data)
 		if err != nil {
 			return Removal{}, err
 		}
-		rest.Close()
-		trusted = c.trusted(e.Client.Addr(), fields)
+		o.rest.Close()
+		trusted = c.trusted(e.Client.Addr(), o.fields)
 	}
 	return forged(data, ours, c.cfg.ResultsOf, trusted)
 }
@@ -115,6 +114,7 @@ func (c *Checker) Authenticate(ctx context.Context, e *mail.Envelope, data mail.
 		wait.Go(func() { a.walked, a.err = walk(ctx, c.deps.DNS, a.domain) })
 	}
 	m.signatures = signaturesOf(m.fields, m.author(), c.deps.Now())
+	m.doubt()
 	m.err = dkim(ctx, c.deps.DNS, m.signatures, m.fields, func(sums []*bodyHash) error { return hashBody(m.body, m.rest, sums) })
 	wait.Wait()
 	return c.evaluate(ctx, m)
@@ -122,9 +122,9 @@ func (c *Checker) Authenticate(ctx context.Context, e *mail.Envelope, data mail.
 
 // message is a mail under examination.
 type message struct {
-	fields     []rawField
-	body       []byte // what was read of it with the header
-	rest       io.ReadCloser
+	*opened
+	shown      *mail.Shown
+	elsewhere  bool     // its header ends at another octet for readers
 	authors    []author // a domain each
 	several    bool     // addresses or From fields
 	client     netip.Addr
@@ -153,26 +153,22 @@ func (m *message) author() string {
 
 // read looks at the header: whose mail it says it is, and where it came from.
 func (c *Checker) read(e *mail.Envelope, data mail.Source) (*message, error) {
-	m := &message{}
-	fields, body, rest, err := open(data)
+	o, err := open(data)
 	if err != nil {
 		return nil, err
 	}
-	m.fields, m.body, m.rest = fields, body, rest
-	from, count, err := mail.Authors(mail.Prepend("Received: here\r\n", headerOnly(data, body, e.Removed)), c.cfg.Limits)
-	if err != nil {
-		rest.Close()
+	m := &message{opened: o}
+	header, body := headerOnly(data, o, e.Removed)
+	src := mail.Prepend("Received: here\r\n", header)
+	if m.shown, err = mail.ReadShown(src, c.cfg.Limits); err != nil {
+		o.rest.Close()
 		return nil, err
 	}
-	raw := 0
-	for _, f := range fields {
-		if f.name == "from" {
-			raw++
-		}
-	}
-	m.several = count > 1 || raw > 1 || len(from) > 1
+	m.elsewhere = !m.shown.Whole || src.Size()-m.shown.Body != body
+	from := m.shown.From
+	m.several = len(m.shown.All("From")) > 1 || len(valuesOf(o.fields, "from")) > 1 || len(from) > 1
 	m.addAuthors(from)
-	m.client, m.hello, m.unchecked = c.origin(e, fields)
+	m.client, m.hello, m.unchecked = c.origin(e, o.fields)
 	m.identity = "smtp.mailfrom"
 	if e.From == "" {
 		m.identity = "smtp.helo"
@@ -181,14 +177,14 @@ func (c *Checker) read(e *mail.Envelope, data mail.Source) (*message, error) {
 }
 
 // headerOnly is the message without what was removed, and, where that saves a copy,
-// without its body.
-func headerOnly(data mail.Source, body []byte, removed []mail.Span) mail.Source {
+// without its body; and how many octets of the body that leaves.
+func headerOnly(data mail.Source, o *opened, removed []mail.Span) (header mail.Source, body int64) {
+	body = data.Size() - o.start
 	b, inMemory := data.(mail.Bytes)
-	end := int64(len(b) - len(body))
-	if inMemory && len(body) > 0 && (len(removed) == 0 || removed[len(removed)-1].To <= end) {
-		data = b[:end]
+	if inMemory && body > 0 && (len(removed) == 0 || removed[len(removed)-1].To <= o.start) {
+		data, body = b[:o.start], 0
 	}
-	return mail.Without(data, removed)
+	return mail.Without(data, removed), body
 }
 
 func (m *message) addAuthors(from []mail.Address) {

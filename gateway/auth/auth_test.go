@@ -81,12 +81,17 @@ func message(from string) string {
 // "spf=pass dkim=pass+,fail dmarc=pass(reject) by=spf,dkim verified", + for aligned.
 func check(t testing.TB, c *auth.Checker, e *mail.Envelope, data string) (string, *mail.Authentication) {
 	t.Helper()
-	r, err := c.Forged(e, mail.Bytes(data))
+	return checkSource(t, c, e, mail.Bytes(data))
+}
+
+func checkSource(t testing.TB, c *auth.Checker, e *mail.Envelope, data mail.Source) (string, *mail.Authentication) {
+	t.Helper()
+	r, err := c.Forged(e, data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.Removed = r.Spans
-	a := c.Authenticate(t.Context(), e, mail.Bytes(data))
+	a := c.Authenticate(t.Context(), e, data)
 	var ks []string
 	for _, k := range a.DKIM {
 		if k.Aligned {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"encoding/base64"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -208,6 +209,78 @@ func rows(t testing.TB) []row {
 		{name: "two Froms from our own network", client: "10.1.2.3", data: "From: b@else.example\r\n" + m, want: "spf= dkim= " + rejected},
 	}
 }
+
+// TestReadersSeeWhatIsSigned: mails whose signature holds, but whose header or fields readers take
+// otherwise: what a stranger put there isn't signed.
+func TestReadersSeeWhatIsSigned(t *testing.T) {
+	m := message("A <a@relaxed.example>")
+	sign := func(m string, headers ...string) string {
+		return signed(t, m, signing{key: "rsa2048", domain: "relaxed.example", selector: "s", headers: headers})
+	}
+	one := sign(m)
+	typed := strings.Replace(m, "Subject: ", "Content-Type: text/plain\r\nSubject: ", 1)
+	all := sign(typed, "From", "Subject", "Content-Type")
+	last := func(lines string) string { return strings.Replace(one, "\r\n\r\n", "\r\n"+lines+"\r\n", 1) }
+	first := func(lines, to string) string { return lines + to }
+	const pay = "Pay to IBAN XX now"
+	c := checker(t, world(), auth.Config{})
+	for name, row := range map[string]struct{ data, want string }{
+		"a line of white space":                    {last("X-A: b\r\n \r\nPay: to IBAN XX now\r\n"), "policy"},
+		"a line of white space and no field":       {last(" \r\n" + pay + "\r\n"), "policy"},
+		"a line of white space on top":             {first("X-A: b\r\n\t\r\n"+pay+"\r\nor else\r\nor this\r\n", one), "policy no From"},
+		"no field":                                 {last(pay + "\r\n"), "policy"},
+		"no field on top, four lines":              {first(pay+"\r\nnow\r\nor else\r\nor this\r\n", one), "policy no From"},
+		"no field before a field of nobody's":      {last(pay + "\r\nHello: x\r\n"), "policy"},
+		"two CRs":                                  {last("X-A: b\r\n\r\r\n" + pay + "\r\n"), "policy"},
+		"three CRs on top":                         {first("\r\r\r\n"+pay+"\r\n", one), "policy no From"},
+		"two CRs behind line feeds":                {last("X-A: b\n\r\r\n" + pay + "\n"), "policy"},
+		"more fields than are read":                {first(strings.Repeat("X-A: "+pay+"\r\n", 2000), one), "policy"},
+		"almost as many":                           {first(strings.Repeat("X-A: b\r\n", 1990), one), "policy"},
+		"a header of more than is read":            {last("X-A: " + strings.Repeat("x", 1<<20) + "\r\n"), "policy"},
+		"a second Subject":                         {first("Subject: "+pay+"\r\n", one), "policy"},
+		"a second Subject below":                   {last("Subject: " + pay + "\r\n"), "policy"},
+		"a second Subject behind what is no field": {first("X-A: b\r\nno field\r\n Subject: "+pay+"\r\n", one), "policy"},
+		"another Subject, the signed one hidden":   {first("X-A: b\r\nno field\r\n Subject: "+pay+"\r\n", strings.Replace(one, "Subject: Hello", "Subject\r\n : Hello", 1)), "policy"},
+		"a second Date":                            {first("Date: Tue, 3 Mar 2026 10:00:00 +0000\r\n", one), "policy"},
+		"a second To":                              {first("To: them@in.example\r\n", one), "policy"},
+		"a second Content-Type":                    {first("Content-Type: multipart/mixed; boundary=x\r\n", all), "policy"},
+		"a second Content-Type with blanks":        {first("Content - Type: multipart/mixed; boundary=x\r\n", all), "policy"},
+		"a Subject with a CR":                      {first("X-A: b\rSubject: "+pay+"\r\n", one), "pass+"},
+		"a blank line on top":                      {first("\r\n", one), ""},
+
+		"nothing":                             {one, "pass+"},
+		"more fields":                         {first("Received: from a.example\r\n\tby b.example\r\nX-Spam-Score: 1\r\n", one), "pass+"},
+		"a line of white space inside a fold": {first("X-A: b\r\n \r\n c\r\n", one), "pass+"},
+		"a line of mbox on top":               {first("From a@relaxed.example Mon Mar  2 10:00:00 2026\r\n", one), "pass+"},
+		"no field before a known one":         {first("X-A: b\r\nno field\r\n", one), "pass+"},
+		"line feeds":                          {strings.ReplaceAll(one, "\r\n", "\n"), "pass+"},
+		"two To, both signed":                 {sign("To: them@in.example\r\n"+m, "From", "To", "To", "Subject"), "pass+"},
+		"a Reply-To that nobody signed":       {first("Reply-To: list@else.example\r\n", one), "pass+"},
+		"no body":                             {sign("From: a@relaxed.example\r\nSubject: x\r\n\r\n", "From"), "pass+"},
+	} {
+		want := "spf=fail dkim=" + row.want + " dmarc=fail(reject)"
+		switch row.want {
+		case "pass+":
+			want = "spf=fail dkim=pass+ dmarc=pass(reject) by=dkim verified"
+		case "policy no From":
+			want = "spf=fail dkim=policy dmarc=permerror"
+		case "":
+			want = "spf=fail dkim= dmarc=permerror"
+		}
+		for from, src := range map[string]mail.Source{"memory": mail.Bytes(row.data), "a file": stored(row.data)} {
+			got, a := checkSource(t, c, envelope(other, "helo.example", "x@relaxed.example"), src)
+			if got != want {
+				t.Errorf("%s, from %s:\n got %s\nwant %s\n(%s)", name, from, got, want, a.Reason)
+			}
+		}
+	}
+}
+
+// stored is a message that isn't in memory.
+type stored string
+
+func (s stored) Open() (io.ReadSeekCloser, error) { return mail.Bytes(s).Open() }
+func (s stored) Size() int64                      { return int64(len(s)) }
 
 // TestCases gives each mail of the table to the checker.
 func TestCases(t *testing.T) {

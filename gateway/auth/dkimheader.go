@@ -24,9 +24,22 @@ func (f rawField) value() string {
 	return v
 }
 
+// opened is a message whose header was read.
+type opened struct {
+	fields []rawField
+	body   []byte        // what was read of it with the header
+	start  int64         // where it starts
+	rest   io.ReadCloser // what follows body
+}
+
+func newOpened(buf []byte, end int, rest io.ReadCloser) *opened {
+	body := afterBlank(buf[end:])
+	return &opened{fields: splitFields(buf[:end]), body: body, start: int64(len(buf) - len(body)), rest: rest}
+}
+
 // readFields takes the header from a reader that stands at the start of a message
-// of so many octets, and returns what was read of the body already.
-func readFields(r io.Reader, size int64) (fields []rawField, body []byte, err error) {
+// of so many octets.
+func readFields(r io.ReadCloser, size int64) (*opened, error) {
 	buf := make([]byte, 0, min(size+1, 16<<10)) // one more, to see the end
 	end := -1
 	for from := 0; end < 0 && len(buf) < maxHeader; {
@@ -41,13 +54,13 @@ func readFields(r io.Reader, size int64) (fields []rawField, body []byte, err er
 			break
 		}
 		if e != nil {
-			return nil, nil, e
+			return nil, e
 		}
 	}
 	if end < 0 {
 		end = len(buf)
 	}
-	return splitFields(buf[:end]), afterBlank(buf[end:]), nil
+	return newOpened(buf, end, r), nil
 }
 
 // headerEnd is where the blank line starts, -1 without.
@@ -159,23 +172,22 @@ type noRest struct{}
 func (noRest) Read([]byte) (int, error) { return 0, io.EOF }
 func (noRest) Close() error             { return nil }
 
-// open reads a message's header. body is the part of the body that came with it,
-// and rest reads what follows; the caller closes it.
-func open(data mail.Source) (fields []rawField, body []byte, rest io.ReadCloser, err error) {
+// open reads a message's header; the caller closes the rest.
+func open(data mail.Source) (*opened, error) {
 	if b, ok := data.(mail.Bytes); ok {
 		end := headerEnd(b[:min(len(b), maxHeader)], 0)
 		if end < 0 {
 			end = min(len(b), maxHeader)
 		}
-		return splitFields(b[:end]), afterBlank(b[end:]), noRest{}, nil
+		return newOpened(b, end, noRest{}), nil
 	}
 	r, err := data.Open()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if fields, body, err = readFields(r, data.Size()); err != nil {
+	o, err := readFields(r, data.Size())
+	if err != nil {
 		r.Close()
-		return nil, nil, nil, err
 	}
-	return fields, body, r, nil
+	return o, err
 }

@@ -3,7 +3,9 @@
 // time for all that DNS is asked.
 //
 // What a mail says of itself proves nothing. Fields in which a stranger speaks
-// with our voice are found by Forged, so that no webhook sees them.
+// with our voice are found by Forged, so that no webhook sees them. A signature
+// proves only what readers see: where they begin the body at another octet, or see a
+// further Subject or another one than was signed, it is "policy", never "pass".
 //
 // A check never fails and never loses mail. What DNS doesn't answer in time is a
 // "temperror", which is neither a pass nor a reason to refuse for good; what can't
