@@ -34,14 +34,7 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 		p.leaf(e, e.body, max(e.body, d.prev))
 		return d
 	}
-	if d.close { // its first boundary line is one that ends it
-		p.defect("a multipart begins with its final boundary")
-		p.leaf(e, e.body, max(e.body, d.prev))
-		d.close = !hasPrefixFold(p.bytes(d.end, min(p.size, d.end+20)), "content-")
-	} else if _, parts := p.split.guess(e.body, d.start); parts {
-		p.defect("parts stand before a multipart's first boundary; they are read as one")
-		p.leaf(e, e.body, max(e.body, d.prev))
-	}
+	p.preamble(e, &d)
 	_, minor, _ := strings.Cut(e.ctype.Value, "/")
 	outer := p.choice
 	if minor == "alternative" && outer == 0 {
@@ -52,6 +45,38 @@ func (p *parser) multipart(e entity, depth int) delimiter {
 	p.choice = outer
 	p.split.open = p.split.open[:level]
 	return d
+}
+
+// preamble looks at what stands before a multipart's first boundary line. Nobody is
+// shown it: what may be parts is attached as it is. Where that line is the final one,
+// and no part follows it, it is all there is, and the multipart's text.
+func (p *parser) preamble(e entity, first *delimiter) {
+	end := max(e.body, first.prev)
+	if first.close {
+		p.defect("a multipart begins with its final boundary")
+		if first.close = !hasPrefixFold(p.bytes(first.end, min(p.size, first.end+20)), "content-"); first.close {
+			p.leaf(e, e.body, end)
+			return
+		}
+	} else if _, parts := p.split.guess(e.body, first.start); !parts {
+		return
+	}
+	if !p.blank(e.body, end) {
+		p.defect("what stands before a multipart's first boundary is an attachment")
+		p.attachRaw(e.body, end)
+	}
+}
+
+// blank reports whether nothing but white space stands in [off, end).
+func (p *parser) blank(off, end int64) bool {
+	for off < end {
+		w := p.span(off, end)
+		if len(w) == 0 || len(bytes.TrimSpace(w)) > 0 {
+			return len(w) == 0
+		}
+		off += int64(len(w))
+	}
+	return true
 }
 
 // firstDelimiter opens the multipart's boundary, the one that it declares or the
