@@ -101,7 +101,7 @@ func next(b *[]byte, depth int) (value, bool) {
 			n = n<<8 | int(c)
 		}
 	}
-	if n > len(s) {
+	if n < 0 || n > len(s) { // an int of 32 bits holds no length of four octets
 		return value{}, false
 	}
 	v.body, *b = s[:n], s[n:]

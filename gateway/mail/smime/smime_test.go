@@ -46,6 +46,16 @@ func TestContent(t *testing.T) {
 	}
 }
 
+// TestLongLength: a length that an int of 32 bits doesn't hold is no value's.
+func TestLongLength(t *testing.T) {
+	for _, n := range []byte{0x7f, 0x80, 0xff} {
+		b := []byte{0x30, 0x84, n, 0xff, 0xff, 0xff, 1, 2, 3}
+		if v, ok := next(&b, 0); ok {
+			t.Errorf("%x: %x", n, v.body)
+		}
+	}
+}
+
 // TestPieces: a content may come in pieces, and pieces of pieces.
 func TestPieces(t *testing.T) {
 	b := octets(t, indefinite)
