@@ -16,7 +16,7 @@ const maxHeader = 1 << 20
 type rawField struct {
 	name string // lower case
 	text string
-	at   int // where it starts
+	end  int // where what follows it starts
 }
 
 func (f rawField) value() string {
@@ -109,7 +109,7 @@ func splitFields(b []byte) []rawField {
 		if !ok {
 			name = ""
 		}
-		out = append(out, rawField{strings.ToLower(strings.Trim(name, " \t\r\n")), text, at})
+		out = append(out, rawField{strings.ToLower(strings.Trim(name, " \t\r\n")), text, at + n})
 		b, at = b[n:], at+n
 	}
 	return out

@@ -141,13 +141,14 @@ func says(s string, hosts []string) bool {
 	return names(s, hosts)
 }
 
-// visible drops what nobody sees: joiners, marks of direction, variants of a glyph.
+// visible drops what nobody sees: joiners, marks of direction, variants of a glyph,
+// blank letters.
 func visible(s string) string {
 	if text.IsASCII(s) {
 		return s
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cf, unicode.Variation_Selector) {
+		if unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) {
 			return -1
 		}
 		return r

@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -140,14 +139,10 @@ func ofFilter(name string) bool {
 
 // trusted is how many of the first octets are the relay's.
 func (c *Checker) trusted(client netip.Addr, fields []rawField) int64 {
-	switch n := c.ofRelay(client, fields); {
-	case n == 0:
-		return 0
-	case n == len(fields):
-		return math.MaxInt64
-	default:
-		return int64(fields[n].at)
+	if n := c.ofRelay(client, fields); n > 0 {
+		return int64(fields[n-1].end) // the header may go on where no more of it was read
 	}
+	return 0
 }
 
 // relayed is the verdict of the relay that the operator trusts, nil where there is

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"postern/gateway/auth"
+	"postern/gateway/mail"
 )
 
 const theRelay = "10.0.0.5"
@@ -150,5 +151,18 @@ func TestResultsBelow(t *testing.T) {
 				t.Errorf("%s: removed %v", row.name, e.Removed)
 			}
 		}
+	}
+}
+
+// TestResultsBelowEndless: where more filters' fields stand than are read, those
+// behind are nobody's.
+func TestResultsBelowEndless(t *testing.T) {
+	relays := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	c := checker(t, world(), auth.Config{Relays: relays, ResultsOf: "mx.relay.example", ResultsBelow: true})
+	head := "Received: from helo.example (name [198.51.100.9])\r\n\tby mx.relay.example (Postfix)\r\n" + strings.Repeat("X-Filter: "+strings.Repeat("x", 1000)+"\r\n", 1100)
+	forged := "Authentication-Results: mx.relay.example; dmarc=pass header.from=relaxed.example\r\n"
+	r, err := c.Forged(envelope(theRelay, "relay.example", "x@relaxed.example"), mail.Bytes(head+forged+message("a@relaxed.example")))
+	if want := int64(len(head)); err != nil || len(r.Spans) != 1 || r.Spans[0].From != want {
+		t.Errorf("removed %v, %v, want a field at %d", r.Spans, err, want)
 	}
 }
