@@ -92,6 +92,8 @@ func (c *Checker) Authenticate(ctx context.Context, e *mail.Envelope, data mail.
 		return &mail.Authentication{DMARC: mail.DMARCResult{Result: tempError}, Reason: "the message can't be read", Header: c.cfg.Domain + "; none"}
 	}
 	defer m.rest.Close()
+	m.signatures = signaturesOf(m.fields, m.author(), c.deps.Now())
+	m.doubt()
 	if a := c.relayed(e, m); a != nil {
 		return a
 	}
@@ -113,8 +115,6 @@ func (c *Checker) Authenticate(ctx context.Context, e *mail.Envelope, data mail.
 		a := &m.authors[i]
 		wait.Go(func() { a.walked, a.err = walk(ctx, c.deps.DNS, a.domain) })
 	}
-	m.signatures = signaturesOf(m.fields, m.author(), c.deps.Now())
-	m.doubt()
 	m.err = dkim(ctx, c.deps.DNS, m.signatures, m.fields, func(sums []*bodyHash) error { return hashBody(m.body, m.rest, sums) })
 	wait.Wait()
 	return c.evaluate(ctx, m)

@@ -22,6 +22,14 @@ func (m *message) doubt() {
 	}
 }
 
+// doubtful reports whether readers see what no signature of the author's covers, so
+// that somebody else's pass for it says nothing about that.
+func (m *message) doubtful() bool {
+	return m.elsewhere || slices.ContainsFunc(m.signatures, func(s *signature) bool {
+		return s.result == policy && related(s.domain, m.author())
+	})
+}
+
 // once are the fields that a mail may have only once (RFC 5322, 3.6; RFC 2045, 3)
 // and that readers are shown or read the body by.
 var once = []string{"from", "subject", "date", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references",

@@ -147,10 +147,9 @@ func (c *Checker) trusted(client netip.Addr, fields []rawField) int64 {
 
 // relayed is the verdict of the relay that the operator trusts, nil where there is
 // none and ours counts: it must have connected itself, and have written its results,
-// DMARC's among them, where nobody else can have written. The header must end where
-// it ends for signatures, which the relay checked as we do.
+// DMARC's among them, where nobody else can have written, and be about what readers see.
 func (c *Checker) relayed(e *mail.Envelope, m *message) *mail.Authentication {
-	if c.cfg.ResultsOf == "" || m.elsewhere || !c.relay(e.Client.Addr()) {
+	if c.cfg.ResultsOf == "" || !c.relay(e.Client.Addr()) || m.doubtful() {
 		return nil
 	}
 	var all []authres.Result // milters write a field each

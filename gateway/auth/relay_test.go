@@ -79,6 +79,7 @@ func TestResultsOfRelay(t *testing.T) {
 		ownFail  = "spf=fail dkim= dmarc=fail(reject)"
 	)
 	m := message("a@relaxed.example")
+	one := signed(t, m, signing{key: "rsa2048", domain: "relaxed.example", selector: "s"})
 	for _, row := range []struct{ name, client, data, want string }{
 		{"the relay's", theRelay, passes + received + m, verified},
 		{"the relay's, in any case", theRelay, strings.Replace(passes, "mx.relay", "MX.Relay", 1) + received + m, verified},
@@ -92,6 +93,10 @@ func TestResultsOfRelay(t *testing.T) {
 			"Authentication-Results: mx.relay.example; spf=pass smtp.mailfrom=x@relaxed.example\r\n" + received + m, verified},
 		{"without a Received line", theRelay, passes + m, "spf= dkim= dmarc=(reject)"},
 		{"from somebody else", other, passes + received + m, ownFail},
+		{"of what is signed", theRelay, passes + received + one, verified},
+		{"where the header ends elsewhere", theRelay, passes + received + strings.Replace(one, "\r\n\r\n", "\r\n \r\nPay: to IBAN XX now\r\n\r\n", 1), "spf=fail dkim=policy dmarc=fail(reject)"},
+		{"with a further Subject", theRelay, passes + received + "Subject: Pay\r\n" + one, "spf=fail dkim=policy dmarc=fail(reject)"},
+		{"with a part of the body unsigned", theRelay, passes + received + strings.Replace(one, "v=1;", "v=1; l=1;", 1), "spf=fail dkim=policy dmarc=fail(reject)"},
 		{"from our own network, but no relay", "10.9.9.9", passes + received + m, "spf= dkim= dmarc=(reject)"},
 		{"of another id", theRelay, strings.Replace(passes, "mx.relay", "mx.evil", 1) + received + m, ownFail},
 		{"for another author", theRelay, strings.Replace(passes, "header.from=relaxed", "header.from=else", 1) + received + m, "spf=pass dkim=pass+ dmarc=fail"},
