@@ -12,8 +12,8 @@ import (
 )
 
 // Run serves until ctx ends or the store fails. Then it says 421 to idle
-// sessions, lets transactions finish within the grace, stops the worker, and
-// last the probes.
+// sessions, lets transactions finish within the grace, stops the worker, then the
+// probes, and last those who write down what became of mail.
 func (a *App) Run(ctx context.Context) error {
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -40,16 +40,10 @@ func (a *App) Run(ctx context.Context) error {
 	run(a.watchStore)
 	run(a.watchMemory)
 	run(a.spare.run)
-	if a.recorder != nil {
-		run(func(ctx context.Context) error { a.recorder.Run(ctx); return nil })
-	}
-	if a.keeper != nil {
-		run(func(ctx context.Context) error { a.keeper.Run(ctx); return nil })
-	}
 	if a.worker != nil {
 		run(func(context.Context) error { return a.worker.Run(working) })
 	}
-	stopReports := a.report(ctx)
+	stopTelling := a.tell(ctx)
 	if a.http != nil {
 		a.deps.Logger.Info("listening", "for", "http", "addr", a.http.Addr().String())
 		run(func(ctx context.Context) error { return a.ops.Serve(ctx, a.http) })
@@ -59,20 +53,26 @@ func (a *App) Run(ctx context.Context) error {
 	a.drain(ctx)
 	stop()
 	wg.Wait()
-	stopReports()
+	stopTelling()
 	return err
 }
 
-// report starts the reporter. It ends after the worker, whose last dead
-// letters are still told of.
-func (a *App) report(ctx context.Context) (stop func()) {
-	if a.reporter == nil {
-		return func() {}
-	}
+// tell starts those who are told of attempts: the reporter, the recorder and the
+// keeper. They end after the worker, whose last attempts come at the end of the
+// grace.
+func (a *App) tell(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() { defer close(ended); a.reporter.Run(ctx) }()
-	return func() { cancel(); <-ended }
+	var wg sync.WaitGroup
+	if a.reporter != nil {
+		wg.Go(func() { a.reporter.Run(ctx) })
+	}
+	if a.recorder != nil {
+		wg.Go(func() { a.recorder.Run(ctx) })
+	}
+	if a.keeper != nil {
+		wg.Go(func() { a.keeper.Run(ctx) })
+	}
+	return func() { cancel(); wg.Wait() }
 }
 
 func (a *App) serveMail(ctx context.Context, l listener) error {
