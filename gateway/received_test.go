@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"postern/gateway/history"
 	"postern/gateway/mail"
 	"postern/gateway/smtp"
 )
@@ -62,12 +63,16 @@ func TestReceived(t *testing.T) {
 	}
 }
 
-// Ids sort by time and are never the same.
+// Ids sort by time, which the history reads in them, and are never the same.
 func TestNewID(t *testing.T) {
 	seen := map[string]bool{}
 	before := ""
 	for i := range 1000 {
-		id := newID(time.UnixMilli(int64(i) * 1000))
+		at := time.UnixMilli(int64(i) * 1_000_000_007)
+		id := newID(at)
+		if a := (history.Attempt{Message: id}); !a.Came().Equal(at) {
+			t.Fatalf("%s is of %v, and is read as %v", id, at, a.Came())
+		}
 		if seen[id] || id <= before || strings.ContainsAny(id, "/+=.") {
 			t.Fatalf("%s after %s", id, before)
 		}

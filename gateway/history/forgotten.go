@@ -3,6 +3,7 @@ package history
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"time"
 
 	"postern/gateway/text"
@@ -23,6 +24,28 @@ func (r *Record) NameSums() []string { return nameSums(r.addresses()) }
 
 // NameSums are those of the attempt's recipients.
 func (a *Attempt) NameSums() []string { return nameSums(a.To) }
+
+// Came is when the attempt's message came, as its id says: whether it is mail from
+// before a forgetting, whose record went, though the attempt be later. Where the id
+// doesn't say so, it is the attempt's own time.
+func (a *Attempt) Came() time.Time {
+	if at, ok := idTime(a.Message); ok {
+		return at
+	}
+	return a.At
+}
+
+// idLen is how long a message's id is: 128 bits, five in each character.
+const idLen = 26
+
+// idTime reads a message's id, which begins with 48 bits of milliseconds.
+func idTime(id string) (time.Time, bool) {
+	if len(id) != idLen {
+		return time.Time{}, false
+	}
+	bits, err := strconv.ParseUint(id[:10], 32, 64)
+	return time.UnixMilli(int64(bits >> 2)), err == nil
+}
 
 // Names reports whether the attempt was for exactly this address.
 func (a *Attempt) Names(address string) bool { return names(a.To, address) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -346,6 +347,38 @@ func testForgetLate(t *testing.T, s history.Store) {
 	write(t, s, history.Batch{Records: []history.Record{again}})
 	if r, err := s.Get(t.Context(), again.ID); err != nil || len(r.Attempts) != 1 {
 		t.Errorf("an attempt for who was forgotten is kept: %+v, %v", r, err)
+	}
+}
+
+// Early holds a store that replicas share, or that outlives its process, to this:
+// an attempt may be written before its record. One at mail from before somebody was
+// forgotten isn't kept for that; one at later mail is.
+func Early(t *testing.T, s history.Store) {
+	address, now := "sales@in.example.com", time.Now()
+	if _, err := s.Forget(t.Context(), address); err != nil {
+		t.Fatal(err)
+	}
+	id := func(at time.Time) string { // as the gateway's are: 48 bits of milliseconds, then noise
+		return fmt.Sprintf("%010s%016d", strconv.FormatInt(at.UnixMilli()<<2, 32), 7)
+	}
+	for name, c := range map[string]struct {
+		message string
+		at      time.Duration // of the attempt, from the forgetting
+		want    int
+	}{
+		"later mail":                    {id(now.Add(time.Hour)), 2 * time.Hour, 1},
+		"mail that waited in the queue": {id(now.Add(-time.Hour)), 2 * time.Hour, 0},
+		"earlier":                       {id(now.Add(-2 * time.Hour)), -time.Hour, 0},
+		"later, by its own time":        {"0rlater", time.Hour, 1},
+		"earlier, by its own time":      {"0rearlier", -time.Hour, 0},
+	} {
+		write(t, s, history.Batch{Attempts: []history.Attempt{{Message: c.message, To: []string{"other@in.example.com", address}, At: now.Add(c.at), Queued: true, Status: 503}}})
+		r := Record(1)
+		r.ID, r.At, r.To[0].Address, r.Attempts = c.message, now.Add(time.Hour), "other@in.example.com", nil
+		write(t, s, history.Batch{Records: []history.Record{r}})
+		if got, err := s.Get(t.Context(), r.ID); err != nil || len(got.Attempts) != c.want {
+			t.Errorf("%s: %d attempts are kept, want %d: %v", name, len(got.Attempts), c.want, err)
+		}
 	}
 }
 

@@ -120,7 +120,8 @@ func (s *Store) Write(ctx context.Context, b history.Batch) error {
 			return fmt.Errorf("history: %w", err)
 		}
 		batch.Queue(`INSERT INTO postern.history_attempt (id, data) SELECT $1, $2
-			WHERE EXISTS (SELECT FROM postern.history WHERE id = $1) OR NOT EXISTS (SELECT FROM postern.history_forgotten WHERE name = ANY ($3))`, a.Message, data, a.NameSums())
+			WHERE EXISTS (SELECT FROM postern.history WHERE id = $1) OR NOT EXISTS (SELECT FROM postern.history_forgotten WHERE name = ANY ($3) AND at_ms >= $4)`,
+			a.Message, data, a.NameSums(), a.Came().UnixMilli())
 		if a.Settles != "" {
 			wasDead := 0
 			if a.WasDead {

@@ -29,6 +29,8 @@ func TestStore(t *testing.T) {
 	historytest.Run(t, func(t *testing.T) history.Store { return open(t, shared.Database(t)) })
 }
 
+func TestEarly(t *testing.T) { historytest.Early(t, open(t, shared.Database(t))) }
+
 // Replicas that start at once on an empty database make the tables once.
 func TestTwoAtOnce(t *testing.T) {
 	dsn := shared.Database(t)

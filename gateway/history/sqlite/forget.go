@@ -83,7 +83,8 @@ func (s *Store) removeAttempts(ctx context.Context, numbers []int64) error {
 }
 
 // withoutForgotten leaves out of a batch the records that ended before somebody
-// whom they name was forgotten, and attempts at messages whose record went then.
+// whom they name was forgotten, and attempts at messages that came before it and
+// whose record went then. An attempt at later mail may come before its record.
 func (s *Store) withoutForgotten(ctx context.Context, tx *sql.Tx, b history.Batch) (history.Batch, error) {
 	var some bool
 	if err := tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM forgotten)").Scan(&some); err != nil || !some {
@@ -107,7 +108,7 @@ func (s *Store) withoutForgotten(ctx context.Context, tx *sql.Tx, b history.Batc
 		kept[b.Records[i].ID] = true
 	}
 	b.Attempts = slices.DeleteFunc(slices.Clone(b.Attempts), func(a history.Attempt) bool {
-		if kept[a.Message] || at(a.NameSums()) == 0 {
+		if last := at(a.NameSums()); kept[a.Message] || last == 0 || a.Came().UnixMilli() > last {
 			return false
 		}
 		var one int

@@ -32,6 +32,8 @@ func TestStore(t *testing.T) {
 	historytest.Run(t, func(t *testing.T) history.Store { return openIn(t, t.TempDir(), io.Discard) })
 }
 
+func TestEarly(t *testing.T) { historytest.Early(t, openIn(t, t.TempDir(), io.Discard)) }
+
 // What was written is there after the next start; a file of another version,
 // or damaged, is set aside and said so.
 func TestReopen(t *testing.T) {
