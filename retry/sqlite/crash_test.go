@@ -40,10 +40,11 @@ type childOptions struct {
 	unsafe  bool
 	prefix  string
 	minFree int64
+	grown   int64 // how large the log is taken to be at first
 }
 
 func (o childOptions) env() string {
-	return fmt.Sprintf("%s=%s|%s|%d|%v|%s|%d", childEnv, o.dir, o.point, o.hit, o.unsafe, o.prefix, o.minFree)
+	return fmt.Sprintf("%s=%s|%s|%d|%v|%s|%d|%d", childEnv, o.dir, o.point, o.hit, o.unsafe, o.prefix, o.minFree, o.grown)
 }
 
 func parseChild(s string) (o childOptions) {
@@ -52,6 +53,7 @@ func parseChild(s string) (o childOptions) {
 	_, _ = fmt.Sscan(f[2], &o.hit)
 	_, _ = fmt.Sscan(f[3], &o.unsafe)
 	_, _ = fmt.Sscan(f[5], &o.minFree)
+	_, _ = fmt.Sscan(f[6], &o.grown)
 	return o
 }
 
@@ -77,6 +79,7 @@ func childMain(o childOptions) int {
 		say("open %v", err)
 		return 2
 	}
+	q.w.grown = o.grown // the writer looks at it with its next commit
 	say("ready")
 	for w := range 8 {
 		go childWriter(q, fmt.Sprintf("%s-%d", o.prefix, w), w, say)
@@ -355,19 +358,34 @@ func TestKilledAtEveryFaultPoint(t *testing.T) {
 	for _, point := range []string{"link", "write", "fsync", "fsync folder", "rename", "commit", "committed"} {
 		for _, hit := range []int64{1, 15} {
 			t.Run(fmt.Sprintf("%s/%d", point, hit), func(t *testing.T) {
-				dir := filepath.Join(t.TempDir(), "queue")
-				j := newJournal()
-				cmd := startChild(t, j, childOptions{dir: dir, point: point, hit: hit, prefix: "m"})
-				stop := time.AfterFunc(30*time.Second, func() { killGroup(cmd) })
-				j.end(cmd)
-				if !stop.Stop() {
-					t.Fatalf("the point was never reached; acked %d, %v", len(j.acked), j.other)
-				}
-				if lost, damaged := account(t, dir, j); lost != 0 || damaged != 0 || j.damage != "" {
-					t.Errorf("of %d acked %d are lost; %d damaged; taken for damage: %s", len(j.acked), lost, damaged, j.damage)
-				}
+				killAt(t, childOptions{point: point, hit: hit, prefix: "m"})
 			})
 		}
+	}
+}
+
+// killAt runs a child that is killed at its fault point, and accounts for its mail.
+func killAt(t *testing.T, o childOptions) {
+	t.Helper()
+	o.dir = filepath.Join(t.TempDir(), "queue")
+	j := newJournal()
+	cmd := startChild(t, j, o)
+	stop := time.AfterFunc(30*time.Second, func() { killGroup(cmd) })
+	j.end(cmd)
+	if !stop.Stop() {
+		t.Fatalf("the point was never reached; acked %d, %v", len(j.acked), j.other)
+	}
+	if lost, damaged := account(t, o.dir, j); lost != 0 || damaged != 0 || j.damage != "" {
+		t.Errorf("of %d acked %d are lost; %d damaged; taken for damage: %s", len(j.acked), lost, damaged, j.damage)
+	}
+}
+
+// A log that grows to where the writer itself copies it is killed before and after.
+func TestKilledAtRelief(t *testing.T) {
+	for _, point := range []string{"checkpoint", "relieve", "relieved"} {
+		t.Run(point, func(t *testing.T) {
+			killAt(t, childOptions{point: point, hit: 1, prefix: "m", grown: checkpointNow - 1<<20})
+		})
 	}
 }
 

@@ -30,7 +30,7 @@ func (q *Queue) housekeep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-q.w.full:
-			q.checkpoint(ctx, "PASSIVE")
+			q.checkpoint(ctx)
 		case <-tidy.C:
 			if q.usage.Get().Messages > 0 || q.dedupKeys.size() > 0 {
 				q.tidy(ctx)
@@ -40,11 +40,13 @@ func (q *Queue) housekeep(ctx context.Context) {
 	}
 }
 
-func (q *Queue) checkpoint(ctx context.Context, mode string) {
+// checkpoint copies the log into the database as far as readers let it. Any other
+// mode would hold the writer's lock while it waits for them.
+func (q *Queue) checkpoint(ctx context.Context) {
 	if q.o.Fault("checkpoint") != nil {
 		return
 	}
-	if _, err := q.check.ExecContext(ctx, "PRAGMA wal_checkpoint("+mode+")"); err != nil && ctx.Err() == nil {
+	if _, err := q.check.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil && ctx.Err() == nil {
 		if err := q.w.classify(err, false); err != nil {
 			q.o.Logger.Warn("the log wasn't copied into the database", "err", err)
 		}
@@ -82,20 +84,21 @@ func (q *Queue) tidy(ctx context.Context) {
 }
 
 // shrink gives pages that a drained queue left free back to the disk, some at a
-// time.
+// time. The file is cut once they are copied; the writer empties the log when it is
+// idle, as after what is durable.
 func (q *Queue) shrink(ctx context.Context) {
 	var free int
 	if err := q.read.QueryRowContext(ctx, "PRAGMA freelist_count").Scan(&free); err != nil || free < vacuumPages {
 		return
 	}
-	err := q.w.do(ctx, false, vacuumPages*8192, func(ctx context.Context, t *tx) error {
+	err := q.w.do(ctx, true, vacuumPages*8192, func(ctx context.Context, t *tx) error {
 		err := t.exec(ctx, fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumPages))
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
 		q.o.Logger.Warn("the database wasn't shrunk", "err", err)
 	}
-	q.checkpoint(ctx, "TRUNCATE")
+	q.checkpoint(ctx)
 }
 
 func (q *Queue) forgetExpired(ctx context.Context, t *tx, now time.Time) error {
@@ -156,7 +159,8 @@ func (w *writer) empty() bool {
 // relieve copies the log into the database while nobody writes: with a busy
 // writer the copy beside it never catches up, and the log never begins again. It
 // does so early: a disk makes what lies in its old place durable several times
-// faster than what makes a file longer.
+// faster than what makes a file longer. Beside another's checkpoint there is nothing
+// to copy yet: the next commit asks again.
 func (w *writer) relieve(ctx context.Context) {
 	if w.grown >= checkpointAt {
 		select {
@@ -166,12 +170,15 @@ func (w *writer) relieve(ctx context.Context) {
 		default:
 		}
 	}
-	if w.total+w.grown < checkpointNow {
+	if w.total+w.grown < checkpointNow || w.q.o.Fault("relieve") != nil {
 		return
 	}
 	var busy, log, done int64
 	if err := w.queryRow(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &log, &done); err != nil {
 		_ = w.classify(err, false)
 	}
-	w.total, w.grown = 0, 0
+	if busy == 0 {
+		w.total, w.grown = 0, 0
+	}
+	_ = w.q.o.Fault("relieved")
 }
