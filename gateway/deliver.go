@@ -151,6 +151,14 @@ func arrived(ds []*dispatch.Delivery, r dispatch.Recipient, all int) bool {
 	return some
 }
 
+// SpeaksFor reports whether an endpoint's failure is the recipient's: mail that an
+// endpoint with COPY=true didn't take has arrived all the same, or may yet. One that
+// isn't configured any more may have been anybody's.
+func SpeaksFor(router *webhook.Router, endpoint string, r mail.Recipient, verb mail.Verb) bool {
+	ep := router.Endpoint(endpoint)
+	return ep == nil || speaksFor(ep, router.Route(r, verb))
+}
+
 // speaksFor reports whether a recipient for whom mail goes to all these endpoints
 // has it once this one does: copies don't count beside an endpoint of its own.
 func speaksFor(ep *webhook.Endpoint, all []*webhook.Endpoint) bool {

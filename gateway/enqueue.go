@@ -45,7 +45,8 @@ func (q *queue) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery
 		return err
 	}
 	q.fault(FaultStaged)
-	result, err := q.engine.Enqueue(ctx, record, q.newDeliveries(m.env, ds))
+	stored := q.newDeliveries(m, ds)
+	result, err := q.engine.Enqueue(ctx, record, stored)
 	if err != nil {
 		// The commit's outcome may be unknown, so the body stays for the sweep.
 		return q.failed(m.env, "enqueue", err)
@@ -54,8 +55,8 @@ func (q *queue) enqueue(ctx context.Context, m *message, ds []*dispatch.Delivery
 	if result.Duplicates > 0 {
 		q.leaveOutDuplicates(ctx, m, ds, result.Duplicates)
 	}
-	q.report(ctx, record, ds)
-	q.reportLate(m, ds)
+	q.report(ctx, record, ds, stored)
+	q.reportLate(m, ds, stored)
 	return nil
 }
 
@@ -75,7 +76,7 @@ func (q *queue) leaveOutDuplicates(ctx context.Context, m *message, ds []*dispat
 
 // stage makes the message's octets durable and returns its record.
 func (q *queue) stage(ctx context.Context, m *message, reserved retry.Reservation) (retry.Message, error) {
-	record, err := archive.Record(m.env, m.mail.Head.Subject, q.life(m.env))
+	record, err := archive.Record(m.env, m.mail.Head.Subject, q.policy.MaxAge)
 	if err != nil {
 		return record, q.failed(m.env, "envelope", err)
 	}
@@ -95,8 +96,8 @@ func (q *queue) stage(ctx context.Context, m *message, reserved retry.Reservatio
 
 // report counts the deliveries that were stored, and reports the dead letters among
 // them.
-func (q *queue) report(ctx context.Context, record retry.Message, ds []*dispatch.Delivery) {
-	for _, d := range ds {
+func (q *queue) report(ctx context.Context, record retry.Message, ds []*dispatch.Delivery, stored []retry.NewDelivery) {
+	for i, d := range ds {
 		o := d.Outcome
 		dead := o.Result == webhook.Rejected
 		q.observer.Queued(d.Endpoint.Name(), dead)
@@ -107,7 +108,11 @@ func (q *queue) report(ctx context.Context, record retry.Message, ds []*dispatch
 			ID: d.ID, MessageID: record.ID, Key: record.Key, Endpoint: d.Endpoint.Name(), Recipients: dispatch.Addresses(d.To), From: record.From,
 			Subject: record.Subject, Size: record.Body.Size, State: retry.Dead, Received: record.Received, Expires: record.Received.Add(record.Life), Attempts: 1,
 		}}
-		q.reporter.DeadLetter(ctx, l, string(o.Reason), *attempt(record.Received, o))
+		made := attempt(record.Received, o)
+		if first := stored[i].First; first != nil {
+			made = first
+		}
+		q.reporter.DeadLetter(ctx, l, string(o.Reason), *made)
 	}
 }
 
@@ -116,19 +121,20 @@ func (q *queue) failed(env *mail.Envelope, step string, err error) error {
 	return fmt.Errorf("gateway: %s: %w", step, err)
 }
 
-func (q *queue) newDeliveries(env *mail.Envelope, ds []*dispatch.Delivery) []retry.NewDelivery {
+func (q *queue) newDeliveries(m *message, ds []*dispatch.Delivery) []retry.NewDelivery {
 	out := make([]retry.NewDelivery, len(ds))
 	for i, d := range ds {
 		o := d.Outcome
-		n := retry.NewDelivery{ID: d.ID, Endpoint: d.Endpoint.Name(), Recipients: dispatch.Addresses(d.To)}
+		life := q.life(m, d)
+		n := retry.NewDelivery{ID: d.ID, Endpoint: d.Endpoint.Name(), Recipients: dispatch.Addresses(d.To), Life: life}
 		if o.Reason != "" && dispatch.Asked(o) {
-			n.First = attempt(env.Received, o)
+			n.First = attempt(q.now().Add(-o.Elapsed), o) // it is over now, or was a moment ago
 		}
 		switch {
 		case o.Result == webhook.Rejected:
 			n.Dead = string(o.Reason)
 		case n.First != nil:
-			n.Wait, _ = q.policy.Next(1, q.life(env), o.After, q.rand())
+			n.Wait, _ = q.policy.Next(1, life, o.After, q.rand())
 		}
 		out[i] = n
 	}

@@ -94,6 +94,9 @@ type Reporter interface {
 	// Delayed is called when the message hasn't reached recipients by the time at
 	// which its sender wants to know, and goes on to be tried.
 	Delayed(e *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source)
+	// Returns reports whether the sender would be told if the message couldn't be
+	// delivered to any of the recipients.
+	Returns(e *mail.Envelope, to []mail.Recipient, m *mail.Message) bool
 }
 
 // History keeps what became of messages; its methods return at once, and what
@@ -114,6 +117,7 @@ type noReporter struct{}
 
 func (noReporter) DeadLetter(context.Context, retry.Lease, string, retry.Attempt)         {}
 func (noReporter) Delivered(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source) {}
+func (noReporter) Returns(*mail.Envelope, []mail.Recipient, *mail.Message) bool           { return false }
 func (noReporter) Delayed(*mail.Envelope, []mail.Recipient, *mail.Message, mail.Source)   {}
 
 // Config is what the operator decides.

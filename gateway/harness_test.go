@@ -124,7 +124,7 @@ func newHarness(t testing.TB, s setting) *harness {
 	if s.log != nil {
 		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
-	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders, Memory: s.memory}
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders, Memory: s.memory, Now: s.now}
 	if h.queue != nil {
 		parts.Pauses = h.queue
 	}

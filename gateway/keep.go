@@ -29,7 +29,7 @@ func (q *queue) keepContent(ctx context.Context, m *message, until time.Time) er
 	var record retry.Message
 	var err error
 	if m.stored != nil || !m.kept.until.IsZero() {
-		record, err = archive.Record(m.env, m.mail.Head.Subject, q.life(m.env))
+		record, err = archive.Record(m.env, m.mail.Head.Subject, q.policy.MaxAge)
 	} else {
 		record, err = q.stage(ctx, m, nil)
 	}

@@ -43,6 +43,9 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) (o retry.Outcome) 
 	g.deps.Dispatch.Deliver(ctx, d)
 	g.reportRedelivered(m, d)
 	o = outcomeOf(d, at, ctx.Err() != nil)
+	if o.Attempt.Took == 0 { // nothing was posted
+		o.Attempt.Took = g.deps.Now().Sub(at)
+	}
 	g.recordQueued(m, d, at, o)
 	g.reportStillLate(ctx, l, m, d, o)
 	if g.deps.Keeper != nil && (o.Kind == retry.Done || o.Kind == retry.Divided) {

@@ -24,6 +24,11 @@ type told struct {
 	dead      []string // "endpoint recipients reason attempts status"
 }
 
+// Returns says that all are told but those with "untold" in their address.
+func (r *told) Returns(_ *mail.Envelope, to []mail.Recipient, _ *mail.Message) bool {
+	return !slices.ContainsFunc(to, func(t mail.Recipient) bool { return strings.Contains(t.Address, "untold") })
+}
+
 func (r *told) Delayed(_ *mail.Envelope, to []mail.Recipient, m *mail.Message, raw mail.Source) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -316,4 +321,24 @@ func (c *counter) all() []string {
 	defer c.mu.Unlock()
 	slices.Sort(c.seen)
 	return c.seen
+}
+
+// TestSpeaksFor: a copy is no recipient's own delivery where there is one.
+func TestSpeaksFor(t *testing.T) {
+	router := newHarness(t, setting{}).router([]webhook.Config{
+		{Name: "copy", Copy: true, Defer: true}, {Name: "main", Match: []string{"a@in.example"}, Defer: true},
+	})
+	for _, c := range []struct {
+		endpoint, to string
+		want         bool
+	}{
+		{"main", "a@in.example", true},
+		{"copy", "a@in.example", false},
+		{"copy", "only-a-copy@in.example", true},
+		{"gone", "a@in.example", true},
+	} {
+		if got := gateway.SpeaksFor(router, c.endpoint, mail.Recipient{Address: c.to}, mail.VerbMail); got != c.want {
+			t.Errorf("%s for %s: %v", c.endpoint, c.to, got)
+		}
+	}
 }

@@ -61,6 +61,7 @@ type NewDelivery struct {
 	Endpoint   string
 	Recipients []string
 	Wait       time.Duration // until it is due
+	Life       time.Duration // it ends so long after it was stored, if its message's life is longer; 0: with that
 	Dead       string        // a reason stores it as a dead letter at once
 	First      *Attempt      // the attempt already made while the sender waited
 }

@@ -144,7 +144,7 @@ type Operator interface {
 	List(ctx context.Context, f Filter, page Page) ([]Info, Page, error)
 	Get(ctx context.Context, id string) (Info, []PastAttempt, error)
 	// Replay makes dead deliveries due again after the wait, with a new life as
-	// long as their first, to the endpoint "to" where it is not "", keeping id
+	// long as their message's, to the endpoint "to" where it is not "", keeping id
 	// and history.
 	Replay(ctx context.Context, f Filter, to string, wait time.Duration) (int, error)
 	// RetryNow makes waiting deliveries due within the spread, evenly, those

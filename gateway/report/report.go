@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,9 @@ type Deps struct {
 	Webhook  *Webhook         // nil: nobody is told by a webhook
 	Relay    *Relay           // nil: no sender is told
 	Messages archive.Messages // where the messages of notifications are
+	// Speaks reports whether what an endpoint does with a message of this verb is what
+	// becomes of it for the recipient; the sender hears of no other. nil: always.
+	Speaks func(endpoint string, to mail.Recipient, verb mail.Verb) bool
 	// Observer hears of each report's end: one of the kinds, one of the results.
 	Observer func(kind, result string)
 	Logger   *slog.Logger     // nil: none
@@ -67,6 +71,9 @@ func New(cfg Config, deps Deps) (*Reporter, error) {
 	}
 	if deps.Observer == nil {
 		deps.Observer = func(string, string) {}
+	}
+	if deps.Speaks == nil {
+		deps.Speaks = func(string, mail.Recipient, mail.Verb) bool { return true }
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
@@ -125,7 +132,11 @@ func (r *Reporter) notify(ctx context.Context, d letter) error {
 	if err != nil {
 		return permanent(err)
 	}
-	to := askedToHear(env, d.info.Recipients, onFailure)
+	to := slices.DeleteFunc(archive.Recipients(env, d.info.Recipients), func(to mail.Recipient) bool { return !r.deps.Speaks(d.info.Endpoint, to, env.Verb) })
+	if len(to) == 0 {
+		return withheld("the endpoint gets a copy of mail that is another's")
+	}
+	to = askedToHear(to, onFailure)
 	if why := withhold(env, to); why != "" {
 		return withheld(why)
 	}
@@ -164,16 +175,19 @@ func (r *Reporter) Delayed(env *mail.Envelope, to []mail.Recipient, m *mail.Mess
 	r.tell(env, to, onDelay, delayed, m, raw)
 }
 
+// Returns reports whether the sender would be sent a notification of each of the
+// recipients if it failed: it asked for that or said nothing, and may be told.
+func (r *Reporter) Returns(env *mail.Envelope, to []mail.Recipient, m *mail.Message) bool {
+	told := askedToHear(to, onFailure)
+	return r.deps.Relay != nil && len(told) == len(to) && withhold(env, told) == "" && m.Automatic == ""
+}
+
 // tell sends what became of the recipients to a sender who asked for it.
 func (r *Reporter) tell(env *mail.Envelope, to []mail.Recipient, condition string, what wording, m *mail.Message, raw mail.Source) {
 	if r.deps.Relay == nil {
 		return
 	}
-	names := make([]string, len(to))
-	for i := range to {
-		names[i] = to[i].Address
-	}
-	told := askedToHear(env, names, condition)
+	told := askedToHear(to, condition)
 	if withhold(env, told) != "" || m.Automatic != "" {
 		return
 	}

@@ -350,3 +350,73 @@ func TestDelayed(t *testing.T) {
 		})
 	}
 }
+
+// TestCopiesAreNotReturned: what an endpoint that takes copies didn't take is
+// reported to the operator; the sender hears of those for whom there is no other.
+func TestCopiesAreNotReturned(t *testing.T) {
+	for name, c := range map[string]struct {
+		copied string // the recipients for whom it is a copy
+		told   string
+	}{
+		"of both": {"shop@in.example.com crm@in.example.com", ""},
+		"of one":  {"shop@in.example.com", "help@in.example.com"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			posted := make(chan struct{}, 1)
+			srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { posted <- struct{}{} }))
+			defer srv.Close()
+			hook, err := NewWebhook(srv.URL, nil, call.Deps{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, q := startRelay(t, nil), openQueue(t)
+			client, _ := NewRelay("smtp://"+server.addr, nil)
+			deps := Deps{Relay: client, Messages: q, Webhook: hook, Speaks: func(endpoint string, to mail.Recipient, _ mail.Verb) bool {
+				return endpoint != "app" || !strings.Contains(c.copied, to.Address)
+			}}
+			seen := report(t, deps, bury(t, q, verified(), testMail), "rejected")
+			if len(posted) != 1 {
+				t.Error("the operator isn't told")
+			}
+			mails := server.mails()
+			if len(mails) == 0 != (c.told == "") || len(mails) == 0 != (seen.of("dsn withheld") == 1) {
+				t.Fatalf("%d mails, %v", len(mails), seen.seen)
+			}
+			if c.told != "" && (!strings.Contains(mails[0].body, "rfc822; "+c.told) || strings.Contains(mails[0].body, "rfc822; shop@")) {
+				t.Errorf("%s", mails[0].body)
+			}
+		})
+	}
+}
+
+// TestReturns says beforehand whether the sender would hear of a failure.
+func TestReturns(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*mail.Envelope)
+		data   string
+		want   bool
+	}{
+		"verified":     {func(*mail.Envelope) {}, testMail, true},
+		"null sender":  {func(e *mail.Envelope) { e.From = "" }, testMail, false},
+		"not checked":  {func(e *mail.Envelope) { e.Verdict = nil }, testMail, false},
+		"one is NEVER": {func(e *mail.Envelope) { e.To[0].Notify = []string{"NEVER"} }, testMail, false},
+		"auto-reply":   {func(*mail.Envelope) {}, "Auto-Submitted: auto-replied\r\n" + testMail, false},
+	} {
+		env := verified()
+		c.change(env)
+		m, err := mail.Parse(mail.Bytes(c.data), mail.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, _ := NewRelay("smtp://127.0.0.1:1", nil)
+		for _, relay := range []*Relay{client, nil} {
+			r, err := New(Config{Domain: "mx.example.com"}, Deps{Relay: relay, Messages: openQueue(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := r.Returns(env, env.To, m), c.want && relay != nil; got != want {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+	}
+}

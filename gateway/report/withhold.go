@@ -19,14 +19,14 @@ const (
 // askedToHear lists those of the recipients whose end the sender wants to hear
 // of: where NOTIFY names the condition, and of failures and delays where it names
 // none.
-func askedToHear(env *mail.Envelope, recipients []string, condition string) []mail.Recipient {
+func askedToHear(recipients []mail.Recipient, condition string) []mail.Recipient {
 	var out []mail.Recipient
-	for _, to := range env.To {
+	for _, to := range recipients {
 		asked := slices.ContainsFunc(to.Notify, func(s string) bool { return strings.EqualFold(s, condition) })
 		if len(to.Notify) == 0 {
 			asked = condition != onSuccess
 		}
-		if asked && slices.Contains(recipients, to.Address) {
+		if asked {
 			out = append(out, to)
 		}
 	}

@@ -18,11 +18,20 @@ type Past struct {
 	History  int64 // row of the delivery whose recorded attempts are its own too, 0 none
 }
 
+// End is when a delivery's life ends that is stored now, in milliseconds of Unix time.
+func (p Past) End(d retry.NewDelivery, now time.Time) int64 {
+	if d.Life > 0 {
+		return min(p.Expires, Millis(now.Add(d.Life)))
+	}
+	return p.Expires
+}
+
 // NewRow is a new delivery's columns.
 type NewRow struct {
 	Recipients           string
 	State, Attempts      int
 	Due, Token, Sum      int64
+	Expires              int64
 	LastStatus           int
 	LastError, DeadCause string
 }
@@ -33,7 +42,7 @@ func NewRowOf(d retry.NewDelivery, p Past, now time.Time) (NewRow, error) {
 	if err != nil {
 		return NewRow{}, err
 	}
-	r := NewRow{Recipients: string(rcpt), State: StateDue, Attempts: p.Attempts, Due: Millis(now.Add(d.Wait)), Token: FirstToken(now),
+	r := NewRow{Recipients: string(rcpt), State: StateDue, Attempts: p.Attempts, Due: Millis(now.Add(d.Wait)), Expires: p.End(d, now), Token: FirstToken(now),
 		Sum: SealDelivery(d.ID, d.Endpoint, string(rcpt)), DeadCause: d.Dead}
 	if d.Dead != "" {
 		r.State = StateDead
@@ -51,7 +60,7 @@ func NewLease(m retry.Message, d retry.NewDelivery, r *NewRow, p Past, now time.
 	l := retry.Lease{Token: r.Token, Tries: r.Attempts - p.Base, Envelope: m.Envelope}
 	l.ID, l.MessageID, l.Key, l.Endpoint, l.Recipients = d.ID, m.ID, m.Key, d.Endpoint, slices.Clone(d.Recipients)
 	l.From, l.Subject, l.Size, l.State = m.From, text.Clip(m.Subject, SubjectMax), m.Body.Size, retry.Leased
-	l.Received, l.Expires, l.DueAt = FromMillis(Millis(m.Received)), FromMillis(p.Expires), FromMillis(r.Due)
+	l.Received, l.Expires, l.DueAt = FromMillis(Millis(m.Received)), FromMillis(r.Expires), FromMillis(r.Due)
 	l.Attempts, l.LastStatus, l.LastError = r.Attempts, r.LastStatus, r.LastError
 	l.Left = l.Expires.Sub(now)
 	return l

@@ -231,7 +231,7 @@ func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.N
 	err = tx.QueryRow(ctx, `INSERT INTO postern.delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
 		lease_until_ms, token, reason, last_status, last_error, sum) VALUES ($1,$2,$3,$4,$5,0,$6,$7,$8,$9,0,$10,$11,$12,$13,$14)
 		ON CONFLICT (id) DO NOTHING RETURNING n`,
-		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, valid(r.LastError), r.Sum).Scan(&n)
+		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, r.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, valid(r.LastError), r.Sum).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
 		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET "+lapse+" WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
 			d.ID, engine.Millis(q.now())); err != nil {
@@ -283,7 +283,7 @@ func (q *Queue) revive(ctx context.Context, tx pgx.Tx, message int64, d retry.Ne
 	// adds the live one itself, so both are taken back here.
 	_, err = tx.Exec(ctx, `UPDATE postern.delivery SET message = $2, state = 0, due_ms = $3, expires_ms = $4, attempts = $5, base = $6, reason = '',
 		token = token + 1, last_status = $7, last_error = $8 WHERE n = $1`,
-		n, message, engine.Millis(q.now().Add(d.Wait)), p.Expires, attempts, base, status, valid(why))
+		n, message, engine.Millis(q.now().Add(d.Wait)), p.End(d, q.now()), attempts, base, status, valid(why))
 	if err != nil {
 		return false, err
 	}

@@ -88,23 +88,27 @@ func (q *Queue) countAll(ctx context.Context) (retry.Stats, error) {
 	return s, q.send(ctx, p)
 }
 
-// readOldest looks at each endpoint's delivery whose life ends first, and so
-// began first.
+// readOldest looks at each endpoint's delivery whose life ends first, and at more of
+// them where that lives shorter than others do.
 func (q *Queue) readOldest(ctx context.Context, s *retry.Stats) error {
-	rows, err := q.pool.Query(ctx, `SELECT e.name, x.expires_ms - (m.expires_ms - m.received_ms), m.received_ms FROM postern.endpoint e, LATERAL (
+	o := engine.Oldest{Stats: s}
+	var endpoint string
+	var at, received, life int64
+	rows, err := q.pool.Query(ctx, `SELECT e.name, x.expires_ms, m.received_ms, m.expires_ms - m.received_ms FROM postern.endpoint e, LATERAL (
 		SELECT expires_ms, message FROM postern.delivery WHERE endpoint = e.name AND state < 2 ORDER BY expires_ms LIMIT 1) x
-		JOIN postern.message m ON m.n = x.message ORDER BY x.expires_ms`)
-	if err != nil {
+		JOIN postern.message m ON m.n = x.message`)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&endpoint, &at, &received, &life}, func() error { o.First(endpoint, at, received, life); return nil })
+	}
+	if err != nil || len(o.Look) == 0 {
 		return err
 	}
-	var endpoint string
-	var oldest, received int64
-	_, err = pgx.ForEachRow(rows, []any{&endpoint, &oldest, &received}, func() error {
-		s.OldestOf[endpoint] = engine.FromMillis(oldest)
-		if s.OldestDue.IsZero() {
-			s.OldestDue = engine.FromMillis(received)
-		}
-		return nil
-	})
+	rows, err = q.pool.Query(ctx, `SELECT e.name, x.began, x.received_ms FROM unnest($1::text[]) AS e (name), LATERAL (
+		SELECT greatest(m.received_ms, w.expires_ms - m.life) AS began, m.received_ms FROM (
+			SELECT expires_ms, message FROM postern.delivery WHERE endpoint = e.name AND state < 2 ORDER BY expires_ms LIMIT $2) w, LATERAL (
+			SELECT received_ms, expires_ms - received_ms AS life FROM postern.message WHERE n = w.message LIMIT 1) m ORDER BY 1 LIMIT 1) x`, o.Look, engine.LookShort)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&endpoint, &at, &received}, func() error { o.See(endpoint, at, received); return nil })
+	}
 	return err
 }

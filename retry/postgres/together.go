@@ -231,7 +231,7 @@ func (r *newRows) add(e *enqueue, a *ahead, now time.Time) (early []retry.Lease,
 			l.From, l.Subject, l.LastError = valid(l.From), valid(l.Subject), valid(l.LastError)
 			early = append(early, l)
 		}
-		r.parts.add(e.m.ID, d, row, past, until)
+		r.parts.add(e.m.ID, d, row, until)
 		if d.First != nil {
 			r.attempts.add(d.ID, *d.First)
 		}
@@ -254,11 +254,11 @@ func (c *messageColumns) add(m retry.Message, ds []retry.NewDelivery, keep int64
 	c.object, c.bytes = append(c.object, objectOf(m.Body)), append(c.bytes, m.Body.Inline)
 }
 
-func (c *partColumns) add(message string, d retry.NewDelivery, r engine.NewRow, p engine.Past, leased time.Time) {
+func (c *partColumns) add(message string, d retry.NewDelivery, r engine.NewRow, leased time.Time) {
 	c.message, c.id, c.endpoint = append(c.message, message), append(c.id, d.ID), append(c.endpoint, d.Endpoint)
 	c.recipients, c.reason, c.lastError = append(c.recipients, r.Recipients), append(c.reason, r.DeadCause), append(c.lastError, valid(r.LastError))
 	c.state, c.attempts, c.lastStatus = append(c.state, r.State), append(c.attempts, r.Attempts), append(c.lastStatus, r.LastStatus)
-	c.due, c.expires = append(c.due, r.Due), append(c.expires, p.Expires)
+	c.due, c.expires = append(c.due, r.Due), append(c.expires, r.Expires)
 	c.token, c.sum, c.lease = append(c.token, r.Token), append(c.sum, r.Sum), append(c.lease, engine.Millis(leased))
 }
 

@@ -27,6 +27,9 @@ func (p *player) put() {
 		if slices.ContainsFunc(ds, func(o retry.NewDelivery) bool { return o.ID == d.ID }) {
 			continue
 		}
+		if p.r.IntN(4) == 0 {
+			d.Life = time.Duration(1+p.r.IntN(100)) * time.Minute
+		}
 		d.Wait = time.Duration(p.r.IntN(120)) * time.Second
 		if p.r.IntN(5) == 0 {
 			d.Dead = "rejected"
@@ -67,6 +70,10 @@ func (p *player) modelPut(m retry.Message, d retry.NewDelivery) bool {
 	if d.First != nil {
 		tries = 1
 	}
+	expires := p.c.Now().Add(m.Life)
+	if d.Life > 0 && d.Life < m.Life {
+		expires = p.c.Now().Add(d.Life)
+	}
 	e, known := p.all[d.ID]
 	switch {
 	case known && (e.now(p.c.Now()) != retry.Dead || d.Dead != ""):
@@ -74,11 +81,11 @@ func (p *player) modelPut(m retry.Message, d retry.NewDelivery) bool {
 	case known: // back to life, at its endpoint
 		e.base = e.attempts
 		e.attempts += tries
-		e.message, e.state, e.due, e.expires, e.life, e.reason, e.lease = m.ID, retry.Due, p.c.Now().Add(d.Wait), p.c.Now().Add(m.Life), m.Life, "", nil
+		e.message, e.state, e.due, e.expires, e.life, e.reason, e.lease = m.ID, retry.Due, p.c.Now().Add(d.Wait), expires, m.Life, "", nil
 		return true
 	}
 	p.serial++
-	e = &entry{id: d.ID, message: m.ID, endpoint: d.Endpoint, serial: p.serial, state: retry.Due, due: p.c.Now().Add(d.Wait), expires: p.c.Now().Add(m.Life),
+	e = &entry{id: d.ID, message: m.ID, endpoint: d.Endpoint, serial: p.serial, state: retry.Due, due: p.c.Now().Add(d.Wait), expires: expires,
 		life: m.Life, attempts: tries}
 	if d.Dead != "" {
 		e.state, e.reason = retry.Dead, d.Dead

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Factory) {
 		{"RetryKeepsDueAndCount", retryKeepsDueAndCount},
 		{"Postponed", postponed},
 		{"LeaseExpires", leaseExpires},
+		{"ShortLives", shortLives},
 		{"StaleToken", staleToken},
 		{"LateOutcome", lateOutcome},
 		{"Extend", extend},

@@ -168,11 +168,8 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 	s.Aside = q.aside()
 	var name, reason string
 	var state int
-	var n, oldest int64
-	err := q.read.QueryRowContext(ctx, "SELECT bytes, messages, "+
-		"coalesce((SELECT m.received_ms FROM delivery d JOIN message m ON m.n = d.message WHERE d.state < 2 ORDER BY d.expires_ms LIMIT 1), 0) FROM usage").
-		Scan(&s.Bytes, &s.Messages, &oldest)
-	s.OldestDue = engine.FromMillis(oldest)
+	var n int64
+	err := q.read.QueryRowContext(ctx, "SELECT bytes, messages FROM usage").Scan(&s.Bytes, &s.Messages)
 	if err == nil {
 		err = q.eachRow(ctx, "SELECT endpoint, state, count(*) FROM delivery GROUP BY endpoint, state", []any{&name, &state, &n},
 			func() { engine.Count(&s, name, state, n) })
@@ -181,15 +178,32 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 		err = q.eachRow(ctx, "SELECT endpoint, reason, count(*) FROM delivery WHERE state = 2 GROUP BY endpoint, reason", []any{&name, &reason, &n},
 			func() { engine.CountDead(&s, name, reason, n) })
 	}
-	if err == nil { // of each endpoint the delivery whose life ends first, and so began first
-		err = q.eachRow(ctx, "SELECT w.endpoint, w.ends - (m.expires_ms - m.received_ms) FROM "+
-			"(SELECT endpoint, min(expires_ms) ends, message FROM delivery WHERE state < 2 GROUP BY endpoint) w JOIN message m ON m.n = w.message", []any{&name, &oldest},
-			func() { s.OldestOf[name] = engine.FromMillis(oldest) })
+	if err == nil {
+		err = q.readOldest(ctx, &s)
 	}
 	if err != nil {
 		return s, fmt.Errorf("counting: %w", err)
 	}
 	return s, nil
+}
+
+// readOldest looks at each endpoint's delivery whose life ends first, and at more of
+// them where that lives shorter than others do.
+func (q *Queue) readOldest(ctx context.Context, s *retry.Stats) error {
+	o := engine.Oldest{Stats: s}
+	var name string
+	var at, received, life int64
+	err := q.eachRow(ctx, "SELECT w.endpoint, w.ends, m.received_ms, m.expires_ms - m.received_ms FROM "+
+		"(SELECT endpoint, min(expires_ms) ends, message FROM delivery WHERE state < 2 GROUP BY endpoint) w JOIN message m ON m.n = w.message",
+		[]any{&name, &at, &received, &life}, func() { o.First(name, at, received, life) })
+	for _, name := range o.Look {
+		if err == nil {
+			err = q.eachRow(ctx, `SELECT max(m.received_ms, w.ends - (m.expires_ms - m.received_ms)) began, m.received_ms FROM
+				(SELECT expires_ms ends, message FROM delivery WHERE endpoint = ? AND state < 2 AND state IN (0, 1) ORDER BY expires_ms LIMIT ?) w
+				CROSS JOIN message m ON m.n = w.message ORDER BY began LIMIT 1`, []any{&at, &received}, func() { o.See(name, at, received) }, name, engine.LookShort)
+		}
+	}
+	return err
 }
 
 // eachRow scans a question's rows, one after the other.

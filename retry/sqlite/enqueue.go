@@ -201,7 +201,7 @@ func (q *Queue) insert(ctx context.Context, t *tx, message int64, d retry.NewDel
 	}
 	n, err := t.insert(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base,
 		lease_until_ms, token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?)`,
-		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, p.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, r.LastError, r.Sum)
+		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, r.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, r.LastError, r.Sum)
 	if err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (q *Queue) revive(ctx context.Context, t *tx, message int64, r revival, p e
 		}
 	}
 	err := t.exec(ctx, `UPDATE delivery SET message = ?, state = 0, due_ms = ?, expires_ms = ?, attempts = ?, base = ?, reason = '', token = token + 1,
-		last_status = ?, last_error = ? WHERE n = ?`, message, engine.Millis(q.now().Add(d.Wait)), p.Expires, attempts, o.attempts, status, why, o.n)
+		last_status = ?, last_error = ? WHERE n = ?`, message, engine.Millis(q.now().Add(d.Wait)), p.End(d, q.now()), attempts, o.attempts, status, why, o.n)
 	if err != nil || o.message == message {
 		return err
 	}

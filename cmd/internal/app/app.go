@@ -164,7 +164,7 @@ func (a *App) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.reporter, err = a.newReporter(); err != nil {
+	if a.reporter, err = a.newReporter(router); err != nil {
 		return err
 	}
 	if a.dispatch, err = a.newDispatcher(router, sender, links); err != nil {

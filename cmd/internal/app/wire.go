@@ -179,12 +179,15 @@ func (a *App) newWorker() *retry.Worker {
 const reportText = 64 << 10
 
 // newReporter tells of dead letters, nil where nobody wants to know.
-func (a *App) newReporter() (*report.Reporter, error) {
+func (a *App) newReporter(router *webhook.Router) (*report.Reporter, error) {
 	d := a.cfg.Delivery
 	if a.queue == nil || d.FailureURL == "" && d.DSNRelay == "" {
 		return nil, nil
 	}
-	deps := report.Deps{Messages: a.queue, Observer: a.metrics.Reported, Logger: a.deps.Logger}
+	speaks := func(endpoint string, to mail.Recipient, verb mail.Verb) bool {
+		return gateway.SpeaksFor(router, endpoint, to, verb)
+	}
+	deps := report.Deps{Messages: a.queue, Speaks: speaks, Observer: a.metrics.Reported, Logger: a.deps.Logger}
 	var err error
 	if d.FailureURL != "" {
 		if deps.Webhook, err = report.NewWebhook(string(d.FailureURL), failureSecret(a.cfg, a.deps.reload()), a.deps.call()); err != nil {
