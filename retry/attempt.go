@@ -75,18 +75,6 @@ func (w *Worker) attempt(ctx context.Context, l Lease) {
 	w.settle(ctx, l, o)
 }
 
-// lapsed notes the attempt of somebody who ended before its outcome was stored, and
-// has the delivery wait as after one that failed, apart from others: it may be what
-// ended him, and its neighbours mustn't be taken along again and again.
-func (w *Worker) lapsed(ctx context.Context, l Lease) {
-	at := Attempt{At: w.deps.Now(), Reason: ReasonLost, Error: ErrorLost}
-	w.deps.Logger.Warn("a delivery's lease ran out without an outcome; it is tried again later", "delivery", l.ID, "message", l.MessageID, "endpoint", l.Endpoint)
-	w.later(ctx, l, Outcome{Kind: Later, After: time.Duration(w.deps.Rand() * float64(lapseSpread)), Attempt: at})
-}
-
-// lapseSpread is over which time what a dead process had in hand is attempted again.
-const lapseSpread = time.Minute
-
 // deliver has the attempt made. A panic over one mail must not take the process
 // down with it, at every start again.
 func (w *Worker) deliver(ctx context.Context, l Lease) (o Outcome) {

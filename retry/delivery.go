@@ -105,8 +105,8 @@ type Lease struct {
 	Left     time.Duration // of its life when it was leased; none left: this is its last attempt
 	Envelope []byte
 	Body     BodyRef
-	// Lapsed says that the last lease ran out without an outcome: whoever had it may
-	// have ended by it. Only an engine that several processes share says so.
+	// Lapsed says that the last lease ended without an outcome: whoever had it may
+	// have ended by it.
 	Lapsed bool
 	// Damaged says that the stored record doesn't match its checksum: make it
 	// a dead letter, never deliver it.

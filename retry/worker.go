@@ -104,6 +104,7 @@ type WorkerQueue interface {
 	Leases
 	BreakerStore
 	RetryNow(ctx context.Context, f Filter, spread time.Duration) (int, error)
+	Get(ctx context.Context, id string) (Info, []PastAttempt, error)
 }
 
 // Worker takes due deliveries from the queue, has them attempted and settles

@@ -40,7 +40,7 @@ func (c Conditions) Where(f retry.Filter, now time.Time, ids func([]string) any)
 // states are the conditions for a state; a lease that ran out is what it falls
 // back to.
 var states = map[retry.State]string{
-	retry.Due:    "(d.state = 0 OR (d.state = 1 AND d.leased_from = 0 AND d.lease_until_ms <= @now))",
+	retry.Due:    "(d.state = 0 OR (d.state = 1 AND d.leased_from <> 2 AND d.lease_until_ms <= @now))",
 	retry.Leased: "(d.state = 1 AND d.lease_until_ms > @now)",
 	retry.Dead:   "(d.state = 2 OR (d.state = 1 AND d.leased_from = 2 AND d.lease_until_ms <= @now))",
 }

@@ -31,13 +31,20 @@ func (r *Row) Dest() []any {
 // back to.
 func (r *Row) Info(now time.Time) retry.Info {
 	if r.state == StateLeased && r.lease <= Millis(now) {
-		r.state = r.leasedFrom
+		if r.state = StateDue; r.leasedFrom == StateDead {
+			r.state = StateDead
+		}
 	}
 	r.i.State = [...]retry.State{retry.Due, retry.Leased, retry.Dead}[min(max(r.state, 0), StateDead)]
 	r.i.DueAt, r.i.Expires, r.i.Received = FromMillis(r.due), FromMillis(r.expires), FromMillis(r.received)
 	_ = json.Unmarshal([]byte(r.recipients), &r.i.Recipients) // a damaged list shows none
 	return r.i
 }
+
+// Lapse ends a lease whose outcome nobody stored: its time ran out, or its owner ended.
+// In a row that isn't leased leased_from has no other use: 1 marks what is due after its
+// lease lapsed, until it is leased again.
+const Lapse = "state = CASE leased_from WHEN 2 THEN 2 ELSE 0 END, leased_from = CASE leased_from WHEN 2 THEN 2 ELSE 1 END, lease_until_ms = 0"
 
 // LeaseColumns come after InfoColumns where a delivery is leased.
 const LeaseColumns = InfoColumns + ", d.token, d.base, d.sum, m.n, m.sum, m.sha256, m.envelope"

@@ -233,7 +233,7 @@ func (q *Queue) deliver(ctx context.Context, tx pgx.Tx, message int64, d retry.N
 		ON CONFLICT (id) DO NOTHING RETURNING n`,
 		d.ID, message, d.Endpoint, r.Recipients, r.State, r.Due, r.Expires, r.Attempts, p.Base, r.Token, r.DeadCause, r.LastStatus, valid(r.LastError), r.Sum).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
-		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET "+lapse+" WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
+		if _, err := tx.Exec(ctx, "UPDATE postern.delivery SET "+engine.Lapse+" WHERE id = $1 AND state = 1 AND lease_until_ms <= $2",
 			d.ID, engine.Millis(q.now())); err != nil {
 			return false, err
 		}

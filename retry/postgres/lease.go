@@ -256,15 +256,11 @@ func (q *Queue) ask(ctx context.Context, question func(*pipeline)) error {
 const anyOver = `SELECT FROM ((SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 LIMIT 1) UNION ALL
 	(SELECT FROM postern.delivery WHERE state = 1 AND lease_until_ms > $2 LIMIT 1)) x LIMIT 1`
 
-// lapse ends a lease that ran out. In a row that isn't leased leased_from has no other
-// use: 1 marks what is due after its lease lapsed, until it is leased again.
-const lapse = "state = CASE leased_from WHEN 2 THEN 2 ELSE 0 END, leased_from = CASE leased_from WHEN 2 THEN 2 ELSE 1 END, lease_until_ms = 0"
-
 // endLeases gives back what ran out. A lease that seems to last longer than
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(p *pipeline) {
 	now := q.now()
-	p.exec(`UPDATE postern.delivery SET `+lapse+` WHERE n IN (
+	p.exec(`UPDATE postern.delivery SET `+engine.Lapse+` WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms <= $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now))
 	p.exec(`UPDATE postern.delivery SET lease_until_ms = $1 WHERE n IN (
 		SELECT n FROM postern.delivery WHERE state = 1 AND lease_until_ms > $1 ORDER BY n FOR UPDATE SKIP LOCKED)`, engine.Millis(now.Add(retry.MaxLease)))

@@ -17,7 +17,6 @@ func TestSuite(t *testing.T) {
 		execute(t, dsn, "DROP SCHEMA IF EXISTS postern CASCADE")
 		return tidied{open(t, dsn, Options{Now: c.Now, MaxBytes: b.Bytes, MaxMessages: b.Messages, Conns: 8})}
 	}
-	queuetest.RunShared(t, factory)
 	queuetest.Run(t, factory)
 }
 

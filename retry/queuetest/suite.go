@@ -37,6 +37,9 @@ func Run(t *testing.T, open Factory) {
 		{"StaleToken", staleToken},
 		{"LateOutcome", lateOutcome},
 		{"Extend", extend},
+		{"Lapsed", lapsed},
+		{"LapsedAtItsEnd", lapsedAtItsEnd},
+		{"LostAtItsEnd", lostAtItsEnd},
 		{"Release", release},
 		{"LeaseID", leaseID},
 		{"Dedupe", dedupe},
@@ -83,11 +86,6 @@ func Run(t *testing.T, open Factory) {
 		})
 	}
 	t.Run("Model", func(t *testing.T) { model(t, open) })
-}
-
-// RunShared tests what is asked of a queue that several processes share.
-func RunShared(t *testing.T, open Factory) {
-	t.Run("Lapsed", func(t *testing.T) { lapsed(&harness{T: t, open: open, c: NewClock()}) })
 }
 
 // harness holds the queue under test and fails the test on any error.

@@ -202,7 +202,7 @@ func checkTables(ctx context.Context, db querier, how check, tables []string) er
 // statesSQL counts rows that can't be, countsSQL messages whose deliveries are
 // not as many as they say.
 const (
-	statesSQL = `SELECT (SELECT count(*) FROM delivery d WHERE state NOT IN (0, 1, 2) OR leased_from NOT IN (0, 2)) +
+	statesSQL = `SELECT (SELECT count(*) FROM delivery d WHERE state NOT IN (0, 1, 2) OR leased_from NOT IN (0, 1, 2)) +
 		(SELECT count(*) FROM usage WHERE bytes <> (SELECT coalesce(sum(size), 0) FROM message) OR messages <> (SELECT count(*) FROM message))`
 	countsSQL = `SELECT (SELECT count(*) FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM message WHERE n = d.message)) +
 		(SELECT count(*) FROM message m LEFT JOIN (SELECT message, sum(state <> 2) AS live, sum(state = 2) AS dead FROM delivery GROUP BY message) c

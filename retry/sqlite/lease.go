@@ -170,7 +170,7 @@ func interleave(queues [][]int64, limit int) []int64 {
 // any that was given was made before the clock was set back.
 func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 	now := q.now()
-	err := t.exec(ctx, "UPDATE delivery SET state = leased_from, lease_until_ms = 0 WHERE state = 1 AND lease_until_ms <= ?", engine.Millis(now))
+	err := t.exec(ctx, "UPDATE delivery SET "+engine.Lapse+" WHERE state = 1 AND lease_until_ms <= ?", engine.Millis(now))
 	if err != nil {
 		return err
 	}
@@ -178,18 +178,22 @@ func (q *Queue) endLeases(ctx context.Context, t *tx) error {
 	return t.exec(ctx, "UPDATE delivery SET lease_until_ms = ? WHERE state = 1 AND lease_until_ms > ?", limit, limit)
 }
 
+// leaseRow leases a row. A leased one has the mark of engine.Lapse still, for the
+// statement that reads it.
 func (q *Queue) leaseRow(ctx context.Context, t *tx, n int64, until time.Time) (retry.Lease, error) {
-	err := t.exec(ctx, "UPDATE OR FAIL delivery SET leased_from = state, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", engine.Millis(until), n)
+	err := t.exec(ctx, "UPDATE OR FAIL delivery SET leased_from = CASE state WHEN 2 THEN 2 ELSE leased_from = 1 END, state = 1, lease_until_ms = ?, token = token + 1 WHERE n = ?", engine.Millis(until), n)
 	if err != nil {
 		return retry.Lease{}, err
 	}
 	var r engine.LeaseRow
 	var file sql.NullString
-	err = t.queryRow(ctx, "SELECT "+engine.LeaseColumns+", m.file FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?", n).Scan(append(r.Dest(), &file)...)
+	var lapsed bool
+	err = t.queryRow(ctx, "SELECT "+engine.LeaseColumns+", m.file, d.leased_from = 1 FROM delivery d JOIN message m ON m.n = d.message WHERE d.n = ?", n).Scan(append(r.Dest(), &file, &lapsed)...)
 	if err != nil {
 		return retry.Lease{}, err
 	}
 	l := r.Lease(q.now())
+	l.Lapsed = lapsed
 	l.Body = storedRef(r.Message, l.Size, r.SHA256, file)
 	return l, nil
 }

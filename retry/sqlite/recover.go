@@ -14,24 +14,19 @@ import (
 // times that a clock set back put out of reach come near, and body files
 // without a row go. written is when the last owner last wrote.
 //
-// What it had leased may have reached a webhook, which told nobody any more: that
-// counts as an attempt. No write before each attempt is needed for it.
+// What it had leased may have reached a webhook, which told nobody any more, or be
+// what ended it: it is marked, so that the worker counts an attempt and lets others go
+// first. No write before each attempt is needed for it.
 func (q *Queue) recover(ctx context.Context, written time.Time) error {
 	if err := q.mendClock(ctx); err != nil {
 		return err
-	}
-	died := written
-	if died.IsZero() {
-		died = q.now()
 	}
 	now, limit := engine.Millis(q.now()), engine.Millis(q.now().Add(retry.MaxAfter))
 	for _, s := range []struct {
 		sql  string
 		args []any
 	}{
-		{"INSERT OR REPLACE INTO attempt (delivery, n, at_ms, status, took_ns, reason, error) SELECT n, attempts + 1, ?, 0, 0, ?, ? FROM delivery WHERE state = 1",
-			[]any{engine.Millis(died), retry.ReasonLost, retry.ErrorLost}},
-		{"UPDATE delivery SET state = leased_from, lease_until_ms = 0, attempts = attempts + 1, last_status = 0, last_error = ? WHERE state = 1", []any{retry.ErrorLost}},
+		{"UPDATE delivery SET " + engine.Lapse + " WHERE state = 1", nil},
 		// The clock may have been set back while we were away.
 		{"UPDATE delivery SET due_ms = ? WHERE state = 0 AND due_ms > ?", []any{limit, limit}},
 		{"DELETE FROM taken WHERE expires_ms <= ?", []any{now}},

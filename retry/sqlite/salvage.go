@@ -152,15 +152,18 @@ func (s *salvager) delivery(ctx context.Context, n int64) error {
 	if err := c.QueryRowContext(ctx, "SELECT count(*) FROM delivery WHERE id = ?", id).Scan(&taken); err != nil || taken > 0 {
 		return err
 	}
-	if state == engine.StateLeased {
-		state = from
-	}
-	if state != engine.StateDead {
+	mark := 0
+	switch {
+	case state == engine.StateDead || state == engine.StateLeased && from == engine.StateDead:
+		state = engine.StateDead
+	case state == engine.StateLeased || from == 1:
+		state, mark = engine.StateDue, 1 // as engine.Lapse does it
+	default:
 		state = engine.StateDue
 	}
 	if _, err := c.ExecContext(ctx, `INSERT INTO delivery (id, message, endpoint, recipients, state, leased_from, due_ms, expires_ms, attempts, base, lease_until_ms,
-		token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,0,?,?,?,?,0,?,?,?,?,?)`,
-		id, into, endpoint, rcpt, state, due, expires, attempts, base, token+1, reason, status, text, seal); err != nil {
+		token, reason, last_status, last_error, sum) VALUES (?,?,?,?,?,?,?,?,?,?,0,?,?,?,?,?)`,
+		id, into, endpoint, rcpt, state, mark, due, expires, attempts, base, token+1, reason, status, text, seal); err != nil {
 		return err
 	}
 	s.got.deliveries++

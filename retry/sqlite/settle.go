@@ -48,7 +48,7 @@ func (q *Queue) Dead(ctx context.Context, l retry.Lease, why string, a retry.Att
 
 // Release implements retry.Queue.
 func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) error {
-	return q.settle(ctx, l, "state = leased_from", nil, engine.Made(a))
+	return q.settle(ctx, l, "state = CASE leased_from WHEN 2 THEN 2 ELSE 0 END", nil, engine.Made(a))
 }
 
 // settle ends a lease and writes the attempt down, if there was one. The token
@@ -56,7 +56,7 @@ func (q *Queue) Release(ctx context.Context, l retry.Lease, a retry.Attempt) err
 // anybody else took the delivery, is still the truth.
 func (q *Queue) settle(ctx context.Context, l retry.Lease, set string, args []any, a *retry.Attempt) error {
 	return q.w.do(ctx, true, 0, func(ctx context.Context, t *tx) error {
-		set, args := set+", lease_until_ms = 0, token = token + 1", args
+		set, args := set+", leased_from = 0, lease_until_ms = 0, token = token + 1", args
 		if a != nil {
 			set += ", attempts = attempts + 1, last_status = ?, last_error = ?"
 			args = append(args[:len(args):len(args)], a.Status, text.Clip(a.Error, engine.ErrorMax))
