@@ -57,7 +57,7 @@ func (x *Dispatcher) observe(d *Delivery) {
 	attrs := []slog.Attr{
 		slog.String("message", env.ID), slog.String("delivery", d.ID), slog.String("endpoint", o.Endpoint),
 		slog.String("from", x.cfg.LogAddresses.Show(env.From)), slog.Int("rcpts", len(d.To)), slog.Int64("size", env.Size),
-		slog.String("result", string(o.Reason)), slog.Int("status", o.Status), slog.Int("attempt", d.Attempt), slog.Duration("took", o.Elapsed),
+		slog.String("result", string(o.Reason)), slog.Int("status", o.Status), slog.Int("attempt", d.Attempt), slog.Int64("took_ms", o.Elapsed.Milliseconds()),
 	}
 	if o.Err != nil {
 		attrs = append(attrs, slog.String("err", o.Err.Error()))

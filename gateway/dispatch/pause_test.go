@@ -106,7 +106,7 @@ func TestObserve(t *testing.T) {
 	q := b.queued(newMail(t, 0))
 	b.Deliver(t.Context(), q)
 	line := out.String()
-	for _, want := range []string{"level=WARN", "message=m1", "delivery=" + q.ID, "endpoint=main", "from=client.example", "rcpts=1", "result=unavailable", "status=503", "attempt=2", "err=", "took="} {
+	for _, want := range []string{"level=WARN", "message=m1", "delivery=" + q.ID, "endpoint=main", "from=client.example", "rcpts=1", "result=unavailable", "status=503", "attempt=2", "err=", "took_ms="} {
 		if !strings.Contains(line, want) {
 			t.Errorf("%s is missing in %s", want, line)
 		}
