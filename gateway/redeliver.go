@@ -49,7 +49,7 @@ func (g *Gateway) Deliver(ctx context.Context, l retry.Lease) (o retry.Outcome) 
 	g.recordQueued(m, d, at, o)
 	g.reportStillLate(ctx, l, m, d, o)
 	if g.deps.Keeper != nil && (o.Kind == retry.Done || o.Kind == retry.Divided) {
-		g.deps.Keeper.Keep(m.env, m.mail.Head, m.stored.Held(ctx)) // the queue lets go of it next
+		g.deps.Keeper.Keep(m.env, m.mail.Head, m.stored.Held()) // the queue lets go of it next
 	}
 	return o
 }

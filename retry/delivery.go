@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"context"
 	"io"
 	"time"
 )
@@ -21,15 +20,6 @@ type StoredBody interface {
 	// Verify reads the whole body once and compares its SHA-256; ErrCorrupt
 	// when it differs.
 	Verify() error
-}
-
-// Holder is a StoredBody whose octets go with their message unless they are held;
-// those of others stay readable until Close.
-type Holder interface {
-	// Hold gives the octets, to be read once and closed, also after the message is
-	// gone or ctx is over. It waits for a moment at most, and is an error where
-	// too many are held.
-	Hold(ctx context.Context) (io.ReadCloser, error)
 }
 
 // Reservation holds booked bytes until they are stored or released.

@@ -170,8 +170,8 @@ func install(_ *resty.Client, req *http.Request) error {
 		req.Host = host
 	}
 	req.ContentLength = r.length
-	req.GetBody = r.open
-	body, err := r.open()
+	req.GetBody = func() (io.ReadCloser, error) { return r.open(req.Context()) }
+	body, err := r.open(req.Context())
 	req.Body = body
 	return err
 }
@@ -179,7 +179,7 @@ func install(_ *resty.Client, req *http.Request) error {
 // open is the body from its start. One segment goes as a *bytes.Reader, which
 // net/http writes together with the header; the rest is rendered while it is
 // sent.
-func (r *request) open() (io.ReadCloser, error) {
+func (r *request) open(ctx context.Context) (io.ReadCloser, error) {
 	body, whole := r.of.content()
 	switch {
 	case !whole:
@@ -191,7 +191,7 @@ func (r *request) open() (io.ReadCloser, error) {
 	case body.Length == 0:
 		return http.NoBody, nil
 	}
-	u := newUpload(body.Write, r.watch, r.processors)
+	u := newUpload(ctx, body.Write, r.watch, r.processors)
 	if old := r.upload.Swap(u); old != nil {
 		old.end()
 	}

@@ -20,6 +20,9 @@ var (
 // errUnreadable marks a message that could not be read from its store.
 var errUnreadable = errors.New("the stored message could not be read")
 
+// errNoPlace marks a message that found no place at a processor in time.
+var errNoPlace = errors.New("no place to sign the message came free")
+
 // reasonOf sorts the error of a POST that had no answer.
 func reasonOf(err error) Reason {
 	var dns *net.DNSError

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -33,7 +34,7 @@ func (s *Sender) Preview(ep *Endpoint, d payload.Delivery) (*Preview, error) {
 	if err := r.render(); err != nil {
 		return nil, err
 	}
-	h, err := s.header(r)
+	h, err := s.header(context.Background(), r) // it signs nothing, so it waits for nothing
 	if err != nil {
 		return nil, err
 	}

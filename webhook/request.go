@@ -147,7 +147,7 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 	if err != nil {
 		return NotPosted(ReasonConnect, err)
 	}
-	header, err := s.header(r)
+	header, err := s.header(ctx, r)
 	if err != nil {
 		return NotPosted(headerReason(err), err)
 	}
@@ -161,17 +161,21 @@ func (s *Sender) post(ctx context.Context, r *Request, timeout time.Duration) Ou
 	return o
 }
 
-// headerReason tells a body that can't be read from a secret that can't be used.
+// headerReason tells a body that can't be read, or for which there was no place,
+// from a secret that can't be used.
 func headerReason(err error) Reason {
-	if errors.Is(err, errUnreadable) {
+	switch {
+	case errors.Is(err, errUnreadable):
 		return ReasonRender
+	case errors.Is(err, errNoPlace):
+		return ReasonMemory
 	}
 	return ReasonMisconfigured
 }
 
 // header is the request's header. Ours come first, then the format's, then the
 // operator's, which win.
-func (s *Sender) header(r *Request) (http.Header, error) {
+func (s *Sender) header(ctx context.Context, r *Request) (http.Header, error) {
 	h := make(http.Header, 12)
 	values := make([]string, 0, 9) // of all fields, in one piece
 	set := func(name, value string) {
@@ -185,7 +189,7 @@ func (s *Sender) header(r *Request) (http.Header, error) {
 	set("Webhook-Timestamp", strconv.FormatInt(r.opts.At.Unix(), 10))
 	set("Webhook-Attempt", strconv.Itoa(r.d.Attempt))
 	set("Postern-Message-Id", r.d.Envelope.ID)
-	if sig, err := s.signature(r); err != nil {
+	if sig, err := s.signature(ctx, r); err != nil {
 		return nil, err
 	} else if sig != "" {
 		set("Webhook-Signature", sig)
@@ -203,18 +207,26 @@ func (s *Sender) header(r *Request) (http.Header, error) {
 }
 
 // signature is the request's: to sign a large body renders it once more.
-func (s *Sender) signature(r *Request) (sig string, err error) {
-	if r.body.Bytes != nil {
+func (s *Sender) signature(ctx context.Context, r *Request) (sig string, err error) {
+	if r.body.Bytes != nil || !r.signs() {
 		return r.signature()
 	}
-	s.deps.Processors.Whole(func() { sig, err = r.signature() })
+	if short := s.deps.Processors.Whole(ctx, func() { sig, err = r.signature() }); short != nil {
+		return "", fmt.Errorf("%w: %w", errNoPlace, short)
+	}
 	return sig, err
 }
 
-// signature is the Standard Webhooks signature, "" without a secret and for a
-// format that signs in its service's way.
+// signs reports whether there is a secret, and no format that signs in its service's
+// way.
+func (r *Request) signs() bool {
+	_, keyed := r.ep.format.(payload.Keyed)
+	return !keyed && r.opts.Secret != ""
+}
+
+// signature is the Standard Webhooks signature, "" of a request that has none.
 func (r *Request) signature() (string, error) {
-	if _, keyed := r.ep.format.(payload.Keyed); keyed || r.opts.Secret == "" {
+	if !r.signs() {
 		return "", nil
 	}
 	keys, err := signingKeys(r.opts.Secret)

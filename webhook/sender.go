@@ -32,20 +32,21 @@ type SenderDeps struct {
 
 // Processors is asked for a place before a large mail is worked on.
 type Processors interface {
-	// Enter waits for the place of a piece of work that is soon done.
-	Enter()
+	// Enter waits for the place of a piece of work that is soon done until ctx ends.
+	Enter(ctx context.Context) error
 	// Leave gives it back.
 	Leave()
-	// Whole does work on a whole large mail once there is a place.
-	Whole(work func())
+	// Whole does work on a whole large mail once there is a place; its error says that
+	// there was none until ctx ended.
+	Whole(ctx context.Context, work func()) error
 }
 
 // boundless are the Processors of a Sender that was given none.
 type boundless struct{}
 
-func (boundless) Enter()            {}
-func (boundless) Leave()            {}
-func (boundless) Whole(work func()) { work() }
+func (boundless) Enter(context.Context) error                { return nil }
+func (boundless) Leave()                                     {}
+func (boundless) Whole(_ context.Context, work func()) error { work(); return nil }
 
 // Sender POSTs deliveries. It keeps the connections of each endpoint and is
 // safe for concurrent use.

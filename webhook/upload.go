@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,24 +17,21 @@ const uploadBuffer = 64 << 10
 type upload struct {
 	*io.PipeReader
 	watch *watch
+	stop  context.CancelFunc // ends the wait for a place
 	done  chan struct{}
 	taken atomic.Int64          // octets that net/http has read
 	err   atomic.Pointer[error] // by which rendering ended, other than by Close
 }
 
-func newUpload(write func(io.Writer) error, w *watch, p Processors) *upload {
+func newUpload(ctx context.Context, write func(io.Writer) error, w *watch, p Processors) *upload {
 	r, pw := io.Pipe()
-	u := &upload{PipeReader: r, watch: w, done: make(chan struct{})}
+	ctx, stop := context.WithCancel(ctx)
+	u := &upload{PipeReader: r, watch: w, stop: stop, done: make(chan struct{})}
 	go func() {
 		defer close(u.done)
-		p.Enter()
-		defer p.Leave()
-		buf := bufio.NewWriterSize(piecewise{pw, p}, uploadBuffer)
-		err := write(buf)
-		if err == nil {
-			err = buf.Flush()
-		}
-		if err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		defer stop()
+		err := piecewise(write, &pieces{ctx: ctx, w: pw, watch: w, p: p})
+		if err != nil && ctx.Err() == nil && !errors.Is(err, io.ErrClosedPipe) {
 			err = fmt.Errorf("%w: %w", errUnreadable, err)
 			u.err.Store(&err)
 		}
@@ -42,18 +40,52 @@ func newUpload(write func(io.Writer) error, w *watch, p Processors) *upload {
 	return u
 }
 
-// piecewise gives up the place at a processor while w takes a piece: it may wait
-// for the webhook.
-type piecewise struct {
-	w io.Writer
-	p Processors
+// piecewise renders at a place at a processor, which w gives up now and then.
+func piecewise(write func(io.Writer) error, w *pieces) error {
+	if err := w.enter(); err != nil {
+		return err
+	}
+	defer w.leave()
+	buf := bufio.NewWriterSize(w, uploadBuffer)
+	if err := write(buf); err != nil {
+		return err
+	}
+	return buf.Flush()
+}
+
+// pieces gives up the place at a processor while w takes a piece: it may wait for
+// the webhook. That waits for us while we wait for a place: its clock stands then.
+type pieces struct {
+	ctx    context.Context
+	w      io.Writer
+	watch  *watch
+	p      Processors
+	inside bool
 }
 
 // Write implements io.Writer.
-func (p piecewise) Write(b []byte) (int, error) {
-	p.p.Leave()
-	defer p.p.Enter()
-	return p.w.Write(b)
+func (p *pieces) Write(b []byte) (int, error) {
+	p.leave()
+	n, err := p.w.Write(b)
+	if err == nil {
+		err = p.enter()
+	}
+	return n, err
+}
+
+func (p *pieces) enter() error {
+	p.watch.hold()
+	defer p.watch.resume()
+	err := p.p.Enter(p.ctx)
+	p.inside = err == nil
+	return err
+}
+
+func (p *pieces) leave() {
+	if p.inside {
+		p.inside = false
+		p.p.Leave()
+	}
 }
 
 // Read implements io.Reader: each call means that the octets before were taken.
@@ -70,6 +102,12 @@ func (u *upload) broken() error {
 		return *err
 	}
 	return nil
+}
+
+// Close implements io.Closer.
+func (u *upload) Close() error {
+	u.stop()
+	return u.PipeReader.Close()
 }
 
 // end closes the body and waits for the goroutine.

@@ -18,8 +18,8 @@ const connectTimeout = dialTimeout + handshakeTimeout
 //
 //	connecting --GotConn--> sending --WroteRequest--> waiting --header--> reading
 //
-// Each phase has its limit; sending begins anew with each octet taken. When the
-// limit is reached the request is cancelled with the phase's cause.
+// Each phase has its limit; sending begins anew with each octet taken, and stands
+// still while we have nothing to send (hold). When the limit is reached the request is cancelled with the phase's cause.
 type watch struct {
 	cancel  context.CancelCauseFunc
 	timeout time.Duration // for the answer
@@ -27,6 +27,8 @@ type watch struct {
 	mu    sync.Mutex
 	timer *time.Timer
 	cause error
+	begun bool // sending
+	held  bool // we have nothing to send yet
 	over  bool // sent or stopped: progress no longer counts
 }
 
@@ -44,27 +46,56 @@ func (w *watch) fire() {
 }
 
 // progress starts the limit for the next octet to be taken.
-func (w *watch) progress() { w.phase(stallTimeout, ErrStalled, false) }
+func (w *watch) progress() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.begun = true
+	w.send()
+}
+
+// hold stops the limit until resume starts it anew.
+func (w *watch) hold()   { w.setHeld(true) }
+func (w *watch) resume() { w.setHeld(false) }
+
+func (w *watch) setHeld(held bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = held
+	w.send()
+}
+
+// send sets the limit of sending; w is locked.
+func (w *watch) send() {
+	if w.over || !w.begun {
+		return
+	}
+	w.cause = ErrStalled
+	if w.held {
+		w.timer.Stop()
+		return
+	}
+	w.timer.Reset(stallTimeout)
+}
 
 // sent starts the limit for the answer's header.
-func (w *watch) sent() { w.phase(w.timeout, ErrTimeout, true) }
+func (w *watch) sent() { w.phase(w.timeout) }
 
 // after starts a last limit, for the answer's body.
 func (w *watch) after(d time.Duration) {
 	w.mu.Lock()
 	w.over = false
 	w.mu.Unlock()
-	w.phase(d, ErrTimeout, true)
+	w.phase(d)
 }
 
-// phase sets the clock anew; over ends the phases in which octets count.
-func (w *watch) phase(d time.Duration, cause error, over bool) {
+// phase starts a limit that no octet taken starts anew.
+func (w *watch) phase(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.over {
 		return
 	}
-	w.over, w.cause = over, cause
+	w.over, w.cause = true, ErrTimeout
 	w.timer.Reset(d)
 }
 

@@ -23,6 +23,27 @@ func TestWatch(t *testing.T) {
 				time.Sleep(stallTimeout - time.Second)
 			}
 		}, 100*(stallTimeout-time.Second) + time.Second, ErrStalled},
+		"our own wait doesn't count": {func(w *watch) {
+			w.progress()
+			w.hold()
+			time.Sleep(5 * time.Minute)
+			w.progress()
+			time.Sleep(5 * time.Minute)
+			w.resume()
+		}, 10*time.Minute + stallTimeout, ErrStalled},
+		"connected while we wait": {func(w *watch) {
+			w.hold()
+			w.progress()
+			time.Sleep(5 * time.Minute)
+			w.resume()
+		}, 5*time.Minute + stallTimeout, ErrStalled},
+		"never connected while we wait": {func(w *watch) { w.hold(); w.resume(); w.hold() }, connectTimeout, ErrTimeout},
+		"our own wait after an answer": {func(w *watch) {
+			w.progress()
+			w.sent()
+			w.hold()
+			w.resume()
+		}, timeout, ErrTimeout},
 		"no answer": {func(w *watch) {
 			w.progress()
 			time.Sleep(time.Second)

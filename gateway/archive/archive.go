@@ -100,30 +100,20 @@ type Mail struct {
 
 // Held are the octets as received for somebody who reads them when the message may
 // be gone. Who opens them, once, has them until Close, whenever the mail is closed.
-func (m *Mail) Held(ctx context.Context) mail.Source {
+func (m *Mail) Held() mail.Source {
 	if m.body == nil {
 		return m.Data
 	}
-	return &held{ctx, m}
+	return &held{m}
 }
 
-type held struct {
-	ctx context.Context
-	m   *Mail
-}
+type held struct{ m *Mail }
 
 // Size implements mail.Source.
 func (h *held) Size() int64 { return h.m.Data.Size() }
 
 // Open implements mail.Source.
 func (h *held) Open() (io.ReadSeekCloser, error) {
-	if body, ok := h.m.body.(retry.Holder); ok {
-		r, err := body.Hold(h.ctx)
-		if err != nil {
-			return nil, fmt.Errorf("archive: %w", err)
-		}
-		return stream{r}, nil
-	}
 	body := h.m.body.(retry.StoredBody)
 	h.m.body = nil
 	return owned{io.NewSectionReader(body, 0, body.Size()), body}, nil
@@ -134,14 +124,6 @@ type owned struct {
 	*io.SectionReader
 	io.Closer
 }
-
-// stream is read in order.
-type stream struct{ io.ReadCloser }
-
-var errStream = errors.New("archive: held octets are read in order")
-
-// Seek implements io.Seeker.
-func (stream) Seek(int64, int) (int64, error) { return 0, errStream }
 
 // Raw is the message as webhooks and people see it: our header lines, then the
 // octets as received.

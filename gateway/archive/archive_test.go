@@ -237,17 +237,6 @@ type torn struct{ shut }
 // Verify implements retry.StoredBody.
 func (torn) Verify() error { return retry.ErrCorrupt }
 
-// holding is a shut whose octets can be held; err: not now.
-type holding struct {
-	shut
-	err error
-}
-
-// Hold implements retry.Holder.
-func (h holding) Hold(context.Context) (io.ReadCloser, error) {
-	return io.NopCloser(strings.NewReader("held")), h.err
-}
-
 // Close implements retry.StoredBody.
 func (s shut) Close() error { *s.times++; return nil }
 
@@ -326,7 +315,7 @@ func TestInMemory(t *testing.T) {
 func TestHeld(t *testing.T) {
 	small, err := archive.OpenVerified(t.Context(), bodies("body"), retry.Lease{Envelope: []byte("{}"), Body: retry.BodyRef{Size: 4}})
 	must(t, err)
-	held := small.Held(t.Context())
+	held := small.Held()
 	must(t, small.Close())
 	if got := read(t, held); got != "body" {
 		t.Errorf("in memory: %q", got)
@@ -336,7 +325,7 @@ func TestHeld(t *testing.T) {
 	own := shut{octets{strings.NewReader("body")}, &times}
 	m, err := archive.Salvage(t.Context(), shutting{"{}", own}, "m1")
 	must(t, err)
-	held = m.Held(t.Context())
+	held = m.Held()
 	r, err := held.Open()
 	must(t, err)
 	must(t, m.Close())
@@ -345,21 +334,6 @@ func TestHeld(t *testing.T) {
 	}
 	if must(t, r.Close()); times != 1 {
 		t.Errorf("closed %d times by its reader", times)
-	}
-
-	times = 0
-	m, err = archive.Salvage(t.Context(), shutting{"{}", holding{own, nil}}, "m1")
-	must(t, err)
-	r, err = m.Held(t.Context()).Open()
-	must(t, err)
-	must(t, m.Close())
-	if got, err := io.ReadAll(r); string(got) != "held" || err != nil || times != 1 {
-		t.Errorf("held by the store: %q, %v, closed %d times", got, err, times)
-	}
-	m, err = archive.Salvage(t.Context(), shutting{"{}", holding{own, retry.ErrBusy}}, "m1")
-	must(t, err)
-	if _, err := m.Held(t.Context()).Open(); !errors.Is(err, retry.ErrBusy) {
-		t.Errorf("held by too many: %v", err)
 	}
 }
 

@@ -31,9 +31,9 @@ import (
 	"time"
 )
 
-// ErrShort is returned when no memory came free in time: answer 452 4.3.1 and
-// let the sender come back.
-var ErrShort = errors.New("budget: no memory for mail came free in time")
+// ErrShort is returned when no memory, or no place at a processor, came free in
+// time: answer 452 4.3.1 and let the sender come back.
+var ErrShort = errors.New("budget: nothing came free for mail in time")
 
 // The shares of a budget, as divisors of it.
 const (

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -139,8 +140,8 @@ func (x *Dispatcher) render(ctx context.Context, d *Delivery, render renderer) (
 		return nil, nil, err
 	}
 	var r *webhook.Request
-	x.compute(d.Mail.src, func() { r, err = render(d.Mail.parsed, d.Mail.src) })
-	return own, r, err
+	short := x.compute(ctx, d.Mail.src, func() { r, err = render(d.Mail.parsed, d.Mail.src) })
+	return own, r, cmp.Or(short, err)
 }
 
 // renderer makes the request of a parsed message and its octets.

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -12,8 +13,8 @@ import (
 	"postern/webhook/payload"
 )
 
-// ErrNoMemory is returned by Open when no memory for the message came free in
-// time: answer 452 4.3.1.
+// ErrNoMemory is returned by Open when no memory for the message, or no place at a
+// processor, came free in time: answer 452 4.3.1.
 var ErrNoMemory = budget.ErrShort
 
 // Mail is a message on its way to its webhooks; its deliveries share it. Its
@@ -104,8 +105,8 @@ func (x *Dispatcher) parse(ctx context.Context, m *Mail, wait time.Duration) (er
 	src := m.raw()
 	var parsed *mail.Message
 	grant, err := x.deps.Memory.Work(ctx, wait, mail.Least(src), func(g *budget.Grant) (err error) {
-		x.compute(src, func() { parsed, err = mail.ParseWithin(src, x.cfg.ParseLimits, g) })
-		return err
+		short := x.compute(ctx, src, func() { parsed, err = mail.ParseWithin(src, x.cfg.ParseLimits, g) })
+		return cmp.Or(short, err)
 	})
 	if err != nil {
 		return fmt.Errorf("dispatch: message %s: %w", m.Envelope.ID, err)
@@ -128,19 +129,22 @@ func (m *Mail) addRefIfParsed() *ref {
 	return &ref{mail: m}
 }
 
-// compute parses or renders a mail: work that waits for nothing. With a large one
-// it takes so long that it could keep all processors from other mail.
-func (x *Dispatcher) compute(src mail.Source, work func()) {
+// compute parses or renders a mail: work that waits for nothing, since stores give
+// large mail as a file of this machine. With a large one it takes so long that it
+// could keep all processors from other mail. Work that found no place until ctx
+// ended was never begun: ErrNoMemory.
+func (x *Dispatcher) compute(ctx context.Context, src mail.Source, work func()) error {
 	switch n := src.Size(); {
 	case n > largeMail:
-		x.deps.Processors.Whole(work)
+		return x.deps.Processors.Whole(ctx, work)
 	case n > smallMail:
-		x.deps.Processors.Enter()
+		if err := x.deps.Processors.Enter(ctx); err != nil {
+			return err
+		}
 		defer x.deps.Processors.Leave()
-		work()
-	default:
-		work()
 	}
+	work()
+	return nil
 }
 
 // Octets of mails: small ones wait for no place at a processor, large ones leave

@@ -167,8 +167,8 @@ func eventually(t *testing.T, is func() bool) {
 func TestPlacesAtProcessors(t *testing.T) {
 	p := budget.NewProcessors(2, nil)
 	b := newBench(t, nil, Deps{Processors: p})
-	p.Enter()
-	p.Enter()
+	_ = p.Enter(t.Context())
+	_ = p.Enter(t.Context())
 	ended := make(chan string, 3)
 	head := int(textMail(0).raw().Size())
 	for name, octets := range map[string]int{"small": smallMail, "middling": smallMail + 1, "large": largeMail + 1} {
@@ -187,5 +187,29 @@ func TestPlacesAtProcessors(t *testing.T) {
 	p.Leave()
 	if a, b := <-ended, <-ended; a == b {
 		t.Errorf("then %s and %s mail", a, b)
+	}
+}
+
+// Larger mail that finds no place at a processor in time isn't read, and the endpoint
+// isn't to blame.
+func TestNoPlaceAtAProcessor(t *testing.T) {
+	for _, octets := range []int{smallMail + 1, largeMail + 1} {
+		p, memory := budget.NewProcessors(2, nil), budget.New(64<<20)
+		b := newBench(t, nil, Deps{Processors: p, Memory: memory})
+		_, _ = p.Enter(t.Context()), p.Enter(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := b.Open(ctx, textMail(octets)); !errors.Is(err, ErrNoMemory) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%d octets, opened: %v", octets, err)
+		}
+		d := b.fresh(textMail(octets))
+		if b.Deliver(ctx, d); d.Outcome.Reason != webhook.ReasonMemory || Asked(d.Outcome) || b.posts() != 0 {
+			t.Errorf("%d octets: %+v after %d posts", octets, d.Outcome, b.posts())
+		}
+		if s := memory.Stats(); s.Taken != 0 {
+			t.Errorf("%d octets: not all was given back: %+v", octets, s)
+		}
+		p.Leave()
+		p.Leave()
 	}
 }

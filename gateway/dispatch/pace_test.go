@@ -216,11 +216,11 @@ func TestLargeMailLeavesAProcessor(t *testing.T) {
 		p := budget.NewProcessors(2, nil)
 		x := &Dispatcher{deps: Deps{Processors: p}}
 		release := make(chan struct{})
-		go p.Whole(func() { <-release })
+		go func() { _ = p.Whole(t.Context(), func() { <-release }) }()
 		synctest.Wait()
 		ran := map[int]bool{}
 		for _, size := range []int{largeMail + 1, largeMail, smallMail + 1, smallMail} {
-			go x.compute(mail.Bytes(make([]byte, size)), func() { ran[size] = true })
+			go x.compute(t.Context(), mail.Bytes(make([]byte, size)), func() { ran[size] = true })
 			synctest.Wait()
 			if want := size <= largeMail; ran[size] != want {
 				t.Errorf("%d octets beside a large mail: ran %t", size, ran[size])
@@ -231,11 +231,11 @@ func TestLargeMailLeavesAProcessor(t *testing.T) {
 		if !ran[largeMail+1] {
 			t.Error("a large mail waits for ever")
 		}
-		p.Enter()
-		p.Enter() // no processor is free
+		_ = p.Enter(t.Context())
+		_ = p.Enter(t.Context()) // no processor is free
 		clear(ran)
 		for size, want := range map[int]bool{smallMail: true, smallMail + 1: false} {
-			go x.compute(mail.Bytes(make([]byte, size)), func() { ran[size] = true })
+			go x.compute(t.Context(), mail.Bytes(make([]byte, size)), func() { ran[size] = true })
 			synctest.Wait()
 			if ran[size] != want {
 				t.Errorf("%d octets where all processors have work: ran %t", size, ran[size])

@@ -13,6 +13,7 @@ import (
 // dead webhook leaves a million records so.
 const (
 	reconcileEvery = 2 * time.Second
+	reconcileRests = time.Minute      // between two steps, at most, while all is well
 	reconcileStep  = 100              // records
 	reconcileSure  = 10 * time.Second // how long two views must differ: the recorder is behind by less
 	reconcileOpen  = 1000             // records that differ and wait for their second look, at most
@@ -48,6 +49,8 @@ type Reconciler struct {
 	logger *slog.Logger
 	now    func() time.Time
 
+	every time.Duration      // between two steps
+	well  bool               // no record differed since the round began
 	after int64              // the number of the last record that was looked at
 	open  map[string]suspect // by message
 	away  bool               // the last step failed, and that was said
@@ -62,12 +65,13 @@ type suspect struct {
 
 // NewReconciler wires a reconciler; Run makes it work.
 func NewReconciler(store Store, queue Lister, logger *slog.Logger, now func() time.Time) *Reconciler {
-	return &Reconciler{store: store, queue: queue, logger: logger, now: now, open: map[string]suspect{}}
+	return &Reconciler{store: store, queue: queue, logger: logger, now: now, every: reconcileEvery, well: true, open: map[string]suspect{}}
 }
 
-// Run looks through the records until ctx ends.
+// Run looks through the records until ctx ends: at a slower pace after each round in
+// which all was well, at the first again with a record that differs.
 func (r *Reconciler) Run(ctx context.Context) {
-	tick := time.NewTicker(reconcileEvery)
+	tick := time.NewTimer(r.every)
 	defer tick.Stop()
 	for {
 		select {
@@ -80,7 +84,19 @@ func (r *Reconciler) Run(ctx context.Context) {
 			r.logger.Warn("the history can't be compared with the queue; mail goes on", "err", err)
 		}
 		r.away = err != nil
+		tick.Reset(r.every)
 	}
+}
+
+// differs has the next steps come at the first pace.
+func (r *Reconciler) differs() { r.every, r.well = reconcileEvery, false }
+
+// endRound begins with the first record again.
+func (r *Reconciler) endRound() {
+	if r.well && r.after > 0 { // a look at nothing costs nothing
+		r.every = min(2*r.every, reconcileRests)
+	}
+	r.after, r.well = 0, true
 }
 
 // step looks at the next records, and once more at those that differed.
@@ -100,12 +116,13 @@ func (r *Reconciler) step(ctx context.Context) error {
 			delete(r.open, s.Message)
 			continue
 		}
+		r.differs()
 		if was, ok := r.open[s.Message]; (!ok || was.Standing != s || was.waiting != waiting || was.dead != dead) && len(r.open) < reconcileOpen {
 			r.open[s.Message] = suspect{s, waiting, dead, r.now()}
 		}
 	}
 	if len(found) < reconcileStep {
-		r.after = 0
+		r.endRound()
 	}
 	return r.correct(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -18,12 +19,17 @@ import (
 
 // queued is the states of the deliveries in a queue, by message.
 type queued struct {
+	mu     sync.Mutex
 	states map[string][]retry.State
+	asked  atomic.Int32
 	away   atomic.Bool
 }
 
 // List gives two a page.
 func (q *queued) List(_ context.Context, f retry.Filter, page retry.Page) ([]retry.Info, retry.Page, error) {
+	q.asked.Add(1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	all, from := q.states[f.MessageID], 0
 	if page.After != "" {
 		if _, err := fmt.Sscan(page.After, &from); err != nil {
@@ -150,3 +156,48 @@ func TestReconcilePatience(t *testing.T) {
 		}
 	})
 }
+
+// While all is well the queue is asked ever less, a minute's wait at most; a record
+// that differs is looked at as soon as at first.
+func TestReconcileRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ring := history.NewRing(1000, 1<<24, time.Now)
+		q := &queued{states: map[string][]retry.State{}}
+		var b history.Batch
+		for n := range 150 { // two steps a round
+			r := historytest.Record(n)
+			r.Waiting = 1
+			q.states[r.ID] = []retry.State{retry.Due}
+			b.Records = append(b.Records, r)
+		}
+		if err := ring.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		end := reconcile(ring, q, &strings.Builder{})
+		defer end()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := q.asked.Load(); n != 150 {
+			t.Errorf("the first round asked %d times", n)
+		}
+		time.Sleep(10 * time.Minute)
+		q.asked.Store(0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := q.asked.Load(); n < 59*75 || n > 61*75 {
+			t.Errorf("asked %d times in an hour", n)
+		}
+		gone := historytest.Record(0).ID
+		q.mu.Lock()
+		q.states[gone] = nil
+		q.mu.Unlock()
+		time.Sleep(2*time.Minute + reconcileFound)
+		synctest.Wait()
+		if r, _ := ring.Get(t.Context(), gone); r.Counts() != (history.Counts{Removed: 1}) {
+			t.Errorf("the one that is gone: %+v", r.Counts())
+		}
+	})
+}
+
+// reconcileFound is until a record that was seen to differ is set right.
+const reconcileFound = 14 * time.Second

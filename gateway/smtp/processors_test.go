@@ -3,6 +3,7 @@ package smtp_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -17,11 +18,12 @@ type places struct {
 	came, inside int
 }
 
-func (p *places) Enter() {
+func (p *places) Enter(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.came++
 	p.inside++
+	return nil
 }
 
 func (p *places) Leave() {
@@ -72,4 +74,40 @@ func TestPlacesForLargeMessages(t *testing.T) {
 			}
 		})
 	}
+}
+
+// busy never has a place.
+type busy struct{ asked chan struct{} }
+
+func (b busy) Enter(ctx context.Context) error {
+	b.asked <- struct{}{}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (busy) Leave() { panic("nobody had a place") }
+
+// A server that closes waits for no session that waits for a place.
+func TestCloseEndsTheWaitForAPlace(t *testing.T) {
+	p := busy{make(chan struct{}, 1)}
+	srv, err := smtp.NewServer(smtp.DefaultConfig("mx.here.example"), newCheap(), smtp.WithProcessors(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(context.Background(), l, smtp.SMTP) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	go io.Copy(io.Discard, conn)
+	go fmt.Fprintf(conn, "EHLO x.example\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1000000 LAST\r\n%s", strings.Repeat("x", 1_000_000))
+	<-p.asked
+	_ = srv.Close()
+	<-done
 }

@@ -3,7 +3,8 @@ package spool
 // Octets in files lie in the system's memory until they are on the disk. Where a
 // cgroup limits that memory and most of it is such octets, the system has the whole
 // process wait for the disk, whatever it does: small mail too. So once the files of
-// all spools have more of them than a share, each sender waits for its own.
+// all spools have more of them than a share, each sender waits for its own, and has
+// those of a message that is there already sent on their way.
 
 const (
 	settleStep  = 1 << 20 // octets that are waited for at once
@@ -19,8 +20,41 @@ func (p *Spool) Settle() {
 	}
 	p.owner.settling <- struct{}{}
 	defer func() { <-p.owner.settling }()
+	p.owner.settleDone()
 	writeBack(p.file, p.settled, p.loose())
 	p.owner.loose.Add(-p.loose())
+	p.settled = p.size
+}
+
+// done notes that no more is written, for others to settle.
+func (p *Spool) done() {
+	s := p.owner
+	if p.file == nil || s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.loose() > 0 {
+		s.done[p] = struct{}{}
+	}
+}
+
+// settleDone starts the way to the disk of one spool that is done, for which nobody
+// waits.
+func (s *Spooler) settleDone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.done {
+		startWriteBack(p.file, p.settled, p.loose())
+		s.forget(p)
+		return
+	}
+}
+
+// forget takes the octets of a spool that is done out of the account; s is locked.
+func (s *Spooler) forget(p *Spool) {
+	delete(s.done, p)
+	s.loose.Add(-p.loose())
 	p.settled = p.size
 }
 

@@ -76,3 +76,51 @@ func TestSettleAfterFault(t *testing.T) {
 		t.Errorf("%d octets are on their way", got)
 	}
 }
+
+// The octets of messages that are there already hold no sender up for long: those
+// who settle their own send them on their way.
+func TestSettleWhatIsDone(t *testing.T) {
+	s, err := New(t.TempDir(), 64<<10, 0, budget.New(looseOfRoom*5<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spool := func() *Spool {
+		t.Helper()
+		p, err := s.New("a@b.example", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.Close() })
+		return p
+	}
+	write := func(p *Spool, n int) {
+		t.Helper()
+		if _, err := p.Write(make([]byte, n)); err != nil {
+			t.Fatal(err)
+		}
+		p.Settle()
+	}
+	first, second := spool(), spool()
+	write(first, 2<<20)
+	write(second, 3<<20)
+	if first.Source(); len(s.done) != 1 {
+		t.Errorf("%d are done", len(s.done))
+	}
+	second.Source()
+	second.Source()
+	sender := spool()
+	write(sender, settleStep) // crowded: both it and one that is done settle
+	if got := s.loose.Load(); got > 3<<20 || s.crowded() {
+		t.Errorf("%d octets are on their way beside two messages that wait for their webhook", got)
+	}
+	write(sender, settleStep)
+	if sender.loose() != settleStep {
+		t.Error("a sender waits for the disk although it has room")
+	}
+	for _, p := range []*Spool{first, second, sender} {
+		p.Close()
+	}
+	if got := s.loose.Load(); got != 0 || len(s.done) != 0 {
+		t.Errorf("at the end %d octets are on their way, of %d that are done", got, len(s.done))
+	}
+}

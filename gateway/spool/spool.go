@@ -43,7 +43,9 @@ type Spooler struct {
 	used     atomic.Int64
 	loose    atomic.Int64  // octets in files that nobody has waited for
 	settling chan struct{} // a value for each spool that waits for the disk
-	pools    []*pool       // smallest first
+	mu       sync.Mutex
+	done     map[*Spool]struct{} // spools of whole messages with octets that nobody has waited for
+	pools    []*pool             // smallest first
 }
 
 // sizes are the octets of a message that the buffers take which it grows
@@ -73,7 +75,7 @@ func New(dir string, memory, maxBytes int64, room *budget.Budget) (*Spooler, err
 	}
 	f.Close()
 	os.Remove(f.Name())
-	s := &Spooler{dir: dir, max: maxBytes, room: room, settling: make(chan struct{}, settleAt)}
+	s := &Spooler{dir: dir, max: maxBytes, room: room, settling: make(chan struct{}, settleAt), done: map[*Spool]struct{}{}}
 	for _, size := range sizes {
 		if size < memory {
 			s.pools = append(s.pools, newPool(size))
@@ -257,6 +259,7 @@ func (p *Spool) Sum() [sha256.Size]byte {
 // Source returns the octets: Bytes in memory, or a *File. It is good until Close.
 func (p *Spool) Source() mail.Source {
 	if p.file != nil {
+		p.done()
 		return &File{path: p.file.Name(), size: p.size}
 	}
 	return mail.Bytes((*p.buf)[headRoom:])
@@ -279,12 +282,15 @@ func (p *Spool) Close() error {
 		return nil
 	}
 	p.owner.used.Add(-p.booked)
-	p.owner.loose.Add(-p.loose())
 	p.release()
-	p.owner = nil
 	if p.file == nil {
+		p.owner = nil
 		return nil
 	}
+	p.owner.mu.Lock()
+	p.owner.forget(p)
+	p.owner.mu.Unlock()
+	p.owner = nil
 	err := p.file.Close()
 	return errors.Join(err, os.Remove(p.file.Name()))
 }

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -139,7 +141,7 @@ func (q *Queue) Open(ctx context.Context, ref retry.BodyRef) (retry.StoredBody, 
 		return nil, fmt.Errorf("%w: no stored body has the name %q", retry.ErrNotFound, ref.ID)
 	}
 	if ref.Size > chunkSize {
-		return pieces{engine.ReaderBody(&chunks{q: q, ctx: ctx, message: n, at: -1}, closer{}, ref, ref.ID), q, n}, nil
+		return q.openLarge(ctx, n, ref)
 	}
 	r := &reading{message: n}
 	if err := q.reads.Do(ctx, r, ref.Size); err != nil {
@@ -184,7 +186,27 @@ func (q *Queue) readTogether(ctx context.Context, batch []*op[*reading]) {
 // row.
 const rowPrefix = "row:"
 
-// chunks reads a body's pieces, one at a time, as long as Open's context lives.
+// Times of a large body's copy: so long, and more with its size.
+const (
+	copyLimit = 15 * time.Second
+	slowest   = 1 << 20 // octets a second that it must make at least
+)
+
+// openLarge copies a body to this machine: who works on it, often at one of few
+// places, never waits for the database. What was copied stays readable when the
+// message is gone.
+func (q *Queue) openLarge(ctx context.Context, message int64, ref retry.BodyRef) (retry.StoredBody, error) {
+	name := ref.ID + " " + string(ref.SHA256[:]) // a database that was set back gives the row to another
+	return q.locals.Open(ctx, name, ref.Size, func(f *os.File) error {
+		ctx, cancel := context.WithTimeout(ctx, copyLimit+time.Duration(ref.Size/slowest)*time.Second)
+		defer cancel()
+		whole := engine.ReaderBody(&chunks{q: q, ctx: ctx, message: message, at: -1}, closer{}, ref, ref.ID)
+		_, err := io.CopyBuffer(f, whole, make([]byte, chunkSize))
+		return err
+	})
+}
+
+// chunks reads a body's pieces, one at a time, as long as its context lives.
 type chunks struct {
 	q       *Queue
 	ctx     context.Context

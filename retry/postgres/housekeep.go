@@ -24,7 +24,8 @@ func (q *Queue) housekeep(ctx context.Context) {
 			return
 		case <-look.C:
 			last = q.look(ctx, last)
-		case <-tidy.C:
+		case now := <-tidy.C:
+			q.locals.Expire(now)
 			if err := q.tidy(ctx); err != nil && ctx.Err() == nil {
 				q.o.Logger.Warn("tidying the queue failed", "err", err)
 			}

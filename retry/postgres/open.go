@@ -31,7 +31,11 @@ type Options struct {
 	Admin bool
 	// Bodies keeps large bodies; nil: they lie in the database.
 	Bodies engine.Bodies
-	Logger *slog.Logger
+	// Dir is where bodies over 256 KiB lie while they are read, LocalBytes of them;
+	// both as for engine.NewLocals.
+	Dir        string
+	LocalBytes int64
+	Logger     *slog.Logger
 	// Now is nil for the server's clock, which replicas share.
 	Now func() time.Time
 
@@ -90,7 +94,7 @@ type Queue struct {
 
 	commitMode atomic.Pointer[string] // synchronous_commit of what must be durable
 
-	holds  chan struct{}   // a token for each body that is held
+	locals *engine.Locals  // copies of bodies in many rows
 	run    context.Context // ends with the queue
 	stop   context.CancelFunc
 	wg     sync.WaitGroup
@@ -107,7 +111,7 @@ const firstTry = 5 * time.Second
 // meanwhile everything fails with errAway, and mail that must wait stays with
 // its sender. One that refuses us, or can't be trusted, is an error at once.
 func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
-	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller(), holds: make(chan struct{}, holdsMost)}
+	q := &Queue{o: o.withDefaults(), notify: make(engine.Hint, 1), teller: newTeller(), locals: engine.NewLocals(o.Dir, o.LocalBytes)}
 	q.stores, q.endings, q.reads = newBatcher(q.storeTogether), newBatcher(q.settleTogether), newBatcher(q.readTogether)
 	q.asks = newBatcher(q.askTogether)
 	q.setCommitMode("on")
@@ -237,6 +241,7 @@ func (q *Queue) Close() error {
 		<-q.reads.Ended()
 		<-q.asks.Ended()
 		q.pool.Close()
+		_ = q.locals.Close()
 	})
 	return nil
 }

@@ -17,37 +17,12 @@ import (
 
 // Open implements engine.Bodies.
 func (s *Store) Open(ctx context.Context, name string, ref retry.BodyRef) (retry.StoredBody, error) {
-	l, err := s.local.open(ctx, name, ref.Size, func(f *os.File) error {
+	return s.local.Open(ctx, name, ref.Size, func(f *os.File) error {
 		// Others may wait for it too: it doesn't end with who asked first.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit(ref.Size))
 		defer cancel()
 		return s.fetch(ctx, name, ref, f)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return &body{SectionReader: io.NewSectionReader(l.file, 0, ref.Size), l: l, all: s.local, aside: retry.IsAside(ctx)}, nil
-}
-
-// body is a verified copy of a stored one.
-type body struct {
-	*io.SectionReader
-	l      *local
-	all    *locals
-	aside  bool
-	closed bool
-}
-
-// Verify implements retry.StoredBody: that was done when it was copied.
-func (*body) Verify() error { return nil }
-
-// Close implements io.Closer.
-func (b *body) Close() error {
-	if !b.closed {
-		b.closed = true
-		b.all.release(b.l, b.aside)
-	}
-	return nil
 }
 
 // errDiffers is of a body whose octets aren't those that were put.

@@ -136,7 +136,7 @@ func (s *Store) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			s.local.expire(now)
+			s.local.Expire(now)
 		}
 	}
 }

@@ -33,7 +33,7 @@ type Store struct {
 	log   *slog.Logger
 	core  *minio.Core
 	http  *http.Transport
-	local *locals
+	local *engine.Locals
 	state state
 
 	stop context.CancelFunc
@@ -52,13 +52,10 @@ type Deps struct {
 // AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, the shared
 // credentials file, a web identity, the container's, and the machine's.
 func Open(cfg Config, deps Deps) (*Store, error) {
-	if cfg.LocalBytes <= 0 {
-		cfg.LocalBytes = 1 << 30
-	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{cfg: cfg, log: deps.Logger, local: newLocals(cfg.Dir, cfg.LocalBytes)}
+	s := &Store{cfg: cfg, log: deps.Logger, local: engine.NewLocals(cfg.Dir, cfg.LocalBytes)}
 	s.state.log = deps.Logger
 	host, secure := "s3.amazonaws.com", true
 	if cfg.Endpoint != nil {
@@ -90,7 +87,7 @@ func (s *Store) Close() error {
 	s.stop()
 	s.done.Wait()
 	s.http.CloseIdleConnections()
-	return s.local.close()
+	return s.local.Close()
 }
 
 func transport(authorities string) (*http.Transport, error) {

@@ -42,6 +42,7 @@ func (a *App) openEngine(ctx context.Context, d config.Delivery) (retry.Queue, e
 	if d.Store.Postgres() {
 		return postgres.Open(ctx, string(d.Store), postgres.Options{
 			MaxBytes: int64(d.MaxBytes), MaxMessages: d.MaxMessages, Logger: a.deps.Logger, Bodies: bodies(a.bodies),
+			Dir: a.spoolDir, LocalBytes: int64(a.cfg.Process.SpoolMaxBytes) / localShare,
 		})
 	}
 	return sqlite.Open(ctx, d.Store.Folder(), sqlite.Options{

@@ -1,10 +1,11 @@
-package s3
+package engine
 
 import (
 	"container/list"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"time"
@@ -26,9 +27,11 @@ const roomWait = 30 * time.Second
 // (retry.Aside) may hold: deliveries have the rest whatever they do.
 const asideShare = 2
 
-// locals are bodies in files that are open and have no name: whatever ends the
-// process ends them. Their octets are bounded; who finds no room waits.
-type locals struct {
+// Locals are copies of bodies that lie elsewhere, in files that are open and have
+// no name: whatever ends the process ends them. Who works on a mail reads it
+// without waiting for a network or a database. Their octets are bounded; who finds
+// no room waits.
+type Locals struct {
 	dir string
 	max int64
 
@@ -55,12 +58,35 @@ type local struct {
 	since   time.Time     // idle since
 }
 
-func newLocals(dir string, max int64) *locals {
-	return &locals{dir: dir, max: max, all: map[string]*local{}, idle: list.New(), freed: make(chan struct{})}
+// NewLocals makes room for max octets in the folder, one larger body aside; "" is
+// the system's folder for temporary files, 0 is 1 GiB.
+func NewLocals(dir string, max int64) *Locals {
+	if max <= 0 {
+		max = 1 << 30
+	}
+	return &Locals{dir: dir, max: max, all: map[string]*local{}, idle: list.New(), freed: make(chan struct{})}
 }
 
-// open gives the file of a body, filled by fetch unless it is there already.
-func (s *locals) open(ctx context.Context, name string, size int64, fetch func(*os.File) error) (*local, error) {
+// Open gives the body by the name. fetch copies and verifies it, unless its file is
+// there already: where it ends with the context of who asked first, who still
+// waits begins anew.
+func (s *Locals) Open(ctx context.Context, name string, size int64, fetch func(*os.File) error) (retry.StoredBody, error) {
+	for {
+		l, err := s.open(ctx, name, size, fetch)
+		if err == nil {
+			return &localBody{SectionReader: io.NewSectionReader(l.file, 0, size), l: l, all: s, aside: retry.IsAside(ctx)}, nil
+		}
+		if !errors.Is(err, errOther) || ctx.Err() != nil {
+			return nil, err
+		}
+	}
+}
+
+// errOther is of a body that somebody else fetched, in vain.
+var errOther = errors.New("another reader's context ended")
+
+// open gives the file of a body.
+func (s *Locals) open(ctx context.Context, name string, size int64, fetch func(*os.File) error) (*local, error) {
 	aside := retry.IsAside(ctx)
 	l, mine, err := s.take(ctx, name, size, aside)
 	if err != nil {
@@ -77,13 +103,16 @@ func (s *locals) open(ctx context.Context, name string, size int64, fetch func(*
 	}
 	if l.err != nil {
 		s.release(l, aside)
+		if !mine && errors.Is(l.err, context.Canceled) {
+			return nil, fmt.Errorf("%w: %w", errOther, l.err)
+		}
 		return nil, l.err
 	}
 	return l, nil
 }
 
 // take finds a body's file, or makes room for it: then it is the caller's to fill.
-func (s *locals) take(ctx context.Context, name string, size int64, aside bool) (l *local, mine bool, err error) {
+func (s *Locals) take(ctx context.Context, name string, size int64, aside bool) (l *local, mine bool, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, roomWait, retry.ErrBusy)
 	defer cancel()
 	for {
@@ -119,8 +148,16 @@ func (s *locals) take(ctx context.Context, name string, size int64, aside bool) 
 	}
 }
 
-func (s *locals) fill(l *local, fetch func(*os.File) error) {
+// fill makes the file. One that failed is found by nobody any more.
+func (s *Locals) fill(l *local, fetch func(*os.File) error) {
 	defer close(l.ready)
+	defer func() {
+		if l.err != nil {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.all, l.name)
+		}
+	}()
 	f, err := os.CreateTemp(s.dir, "postern-body-*")
 	if err != nil {
 		l.err = fmt.Errorf("making a file to read a body from: %w", err)
@@ -131,7 +168,7 @@ func (s *locals) fill(l *local, fetch func(*os.File) error) {
 }
 
 // use counts a reader more; s is locked.
-func (s *locals) use(l *local, aside bool) {
+func (s *Locals) use(l *local, aside bool) {
 	l.readers++
 	if aside {
 		if l.aside++; l.aside == 1 {
@@ -145,7 +182,7 @@ func (s *locals) use(l *local, aside bool) {
 }
 
 // release counts a reader less; a file that nobody reads stays a while.
-func (s *locals) release(l *local, aside bool) {
+func (s *Locals) release(l *local, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if aside {
@@ -173,9 +210,11 @@ func (s *locals) release(l *local, aside bool) {
 }
 
 // drop closes an idle file; s is locked.
-func (s *locals) drop(l *local) {
+func (s *Locals) drop(l *local) {
 	s.idle.Remove(l.place)
-	delete(s.all, l.name)
+	if s.all[l.name] == l {
+		delete(s.all, l.name)
+	}
 	s.used -= l.size
 	if l.file != nil {
 		_ = l.file.Close()
@@ -183,13 +222,13 @@ func (s *locals) drop(l *local) {
 }
 
 // give wakes who waits for room; s is locked.
-func (s *locals) give() {
+func (s *Locals) give() {
 	close(s.freed)
 	s.freed = make(chan struct{})
 }
 
-// expire closes what was idle for long.
-func (s *locals) expire(now time.Time) {
+// Expire closes what was idle for long.
+func (s *Locals) Expire(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for e := s.idle.Back(); e != nil && now.Sub(e.Value.(*local).since) >= idleFor; e = s.idle.Back() {
@@ -198,13 +237,34 @@ func (s *locals) expire(now time.Time) {
 	s.give()
 }
 
-// close closes what is idle; what is read is closed with its last reader.
-func (s *locals) close() error {
+// Close closes what is idle; what is read is closed with its last reader.
+func (s *Locals) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ended = true
 	for e := s.idle.Back(); e != nil; e = s.idle.Back() {
 		s.drop(e.Value.(*local))
+	}
+	return nil
+}
+
+// localBody is a verified copy of a stored one.
+type localBody struct {
+	*io.SectionReader
+	l      *local
+	all    *Locals
+	aside  bool
+	closed bool
+}
+
+// Verify implements retry.StoredBody: that was done when it was copied.
+func (*localBody) Verify() error { return nil }
+
+// Close implements io.Closer.
+func (b *localBody) Close() error {
+	if !b.closed {
+		b.closed = true
+		b.all.release(b.l, b.aside)
 	}
 	return nil
 }
