@@ -113,6 +113,9 @@ type Leases interface {
 	// NextDue is how long it is until Lease may have something to give for the
 	// request that it doesn't have now; false: nothing waits.
 	NextDue(ctx context.Context, req LeaseRequest) (wait time.Duration, some bool, err error)
+	// StopAhead ends what the last Lease allowed (LeaseRequest.Ahead): its caller
+	// takes no more, and what was leased for it is due, for others.
+	StopAhead(ctx context.Context)
 	// Notify is a hint that something became due; polling stays correct.
 	Notify() <-chan struct{}
 }

@@ -159,6 +159,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	kept := make(chan struct{})
 	go func() { defer close(kept); w.keepLeases(keeper) }()
 	err := w.loop(ctx, attempts)
+	w.wg.Go(func() { w.q.StopAhead(attempts) }) // new mail is for others
 	grace := time.AfterFunc(w.cfg.Grace, func() { cut(errShutdown) })
 	w.wg.Wait()
 	grace.Stop()

@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"postern/retry"
@@ -12,34 +15,51 @@ import (
 // lease of their own, and what waits for others stands in nobody's way.
 type ahead struct {
 	mu      sync.Mutex
-	allowed bool
+	until   time.Time // when the worker's last request allows no more
+	ended   bool      // nobody fetches any more, until a request allows again
 	req     retry.LeaseRequest
 	given   map[string]int  // to the request so far, by endpoint
 	shut    map[string]bool // endpoints that are paused, or where older mail is due: it goes first
 	octets  int64           // given to the request so far
 	pending map[string]int  // leased, or about to be, and not fetched yet, by endpoint
 	ready   []early
+	late    []retry.Lease // to be given back: nobody came for them in time
+	orphans chan struct{} // a hint that there are such without a worker
+	giving  chan struct{} // a token for whoever gives leases back
+}
+
+func newAhead() *ahead {
+	return &ahead{pending: map[string]int{}, orphans: make(chan struct{}, 1), giving: make(chan struct{}, 1)}
 }
 
 // early is a lease that its worker has yet to fetch.
 type early struct {
 	retry.Lease
-	at time.Time
+	by time.Time // the latest: then it is given back
 }
 
-// fetchWithin is how long the worker has for that. One that comes later finds too
-// little of the lease's time left, and the delivery is due again when it runs out.
-const fetchWithin = 10 * time.Second
+// A worker that doesn't ask within fetchWithin is busy elsewhere or gone: new mail is
+// for whoever comes first, and so is what was leased ahead. The worker believes that
+// a lease begins when it gets it, so no more than a part of its time (fetchShare, a
+// divisor) may be gone by then, however long the commit took.
+const (
+	fetchWithin = 10 * time.Second
+	fetchShare  = 4
+)
 
 // inlineAhead is the largest body that stays in memory with its lease: so much for
 // each attempt that may be under way is no memory to speak of.
 const inlineAhead = 16 << 10
 
 // allow takes a request and what it was answered.
-func (a *ahead) allow(req retry.LeaseRequest, answer []retry.Lease, shut map[string]bool) {
+func (a *ahead) allow(req retry.LeaseRequest, answer []retry.Lease, shut map[string]bool, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.allowed, a.req, a.shut, a.given, a.octets = req.Ahead, req, shut, map[string]int{}, 0
+	a.until = time.Time{}
+	if req.Ahead {
+		a.until, a.ended = now.Add(fetchWithin), false
+	}
+	a.req, a.shut, a.given, a.octets = req, shut, map[string]int{}, 0
 	for _, l := range answer {
 		a.give(l.Endpoint, l.Size)
 	}
@@ -48,7 +68,7 @@ func (a *ahead) allow(req retry.LeaseRequest, answer []retry.Lease, shut map[str
 // revoke ends what the last request allowed.
 func (a *ahead) revoke() {
 	a.mu.Lock()
-	a.allowed = false
+	a.until = time.Time{}
 	a.mu.Unlock()
 }
 
@@ -60,10 +80,10 @@ func (a *ahead) give(endpoint string, size int64) {
 
 // take says whether a delivery that is about to be stored may be leased, and for
 // how long; then hand or drop it.
-func (a *ahead) take(d retry.NewDelivery, size int64) (ttl time.Duration, ok bool) {
+func (a *ahead) take(d retry.NewDelivery, size int64, now time.Time) (ttl time.Duration, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d.Wait > 0 || d.Dead != "" || !a.allowed {
+	if d.Wait > 0 || d.Dead != "" || !now.Before(a.until) {
 		return 0, false
 	}
 	if a.shut[d.Endpoint] || a.req.Max <= 0 || a.req.Octets > 0 && a.octets >= a.req.Octets ||
@@ -90,11 +110,23 @@ func (a *ahead) unpend(endpoint string) {
 	}
 }
 
-// hand puts a stored delivery's lease by for the worker.
-func (a *ahead) hand(l retry.Lease, now time.Time) {
+// hand puts a stored delivery's lease by for the worker; after the end it is late.
+func (a *ahead) hand(e early, now time.Time) {
 	a.mu.Lock()
-	a.ready = append(a.ready, early{l, now})
-	a.mu.Unlock()
+	defer a.mu.Unlock()
+	if a.ended {
+		a.unpend(e.Endpoint)
+		a.late = append(a.late, e.Lease)
+		select {
+		case a.orphans <- struct{}{}:
+		default:
+		}
+		return
+	}
+	if by := now.Add(fetchWithin); by.Before(e.by) {
+		e.by = by
+	}
+	a.ready = append(a.ready, e)
 }
 
 // fetch gives the leases to their worker, and makes the request what is left of it.
@@ -102,11 +134,9 @@ func (a *ahead) fetch(req retry.LeaseRequest, now time.Time) (ls []retry.Lease, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	got, octets := map[string]int{}, int64(0)
+	a.part(now)
 	for _, e := range a.ready {
 		a.unpend(e.Endpoint)
-		if age := now.Sub(e.at); age < 0 || age > fetchWithin {
-			continue
-		}
 		ls = append(ls, e.Lease)
 		got[e.Endpoint]++
 		octets += e.Size
@@ -132,14 +162,99 @@ func less(req retry.LeaseRequest, n int, octets int64, got map[string]int) retry
 	return req
 }
 
-// end leases no more and returns what nobody fetched.
-func (a *ahead) end() (ls []retry.Lease) {
+// part puts what nobody fetched in time among the late ones.
+func (a *ahead) part(now time.Time) {
+	ready := a.ready[:0]
+	for _, e := range a.ready {
+		if now.Before(e.by) {
+			ready = append(ready, e)
+			continue
+		}
+		a.unpend(e.Endpoint)
+		a.late = append(a.late, e.Lease)
+	}
+	a.ready = ready
+}
+
+// end leases no more; what nobody fetched, or is being stored, is late.
+func (a *ahead) end() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.allowed = false
+	a.until, a.ended = time.Time{}, true
 	for _, e := range a.ready {
-		ls = append(ls, e.Lease)
+		a.unpend(e.Endpoint)
+		a.late = append(a.late, e.Lease)
 	}
 	a.ready = nil
+}
+
+// takeLate returns what must be given back.
+func (a *ahead) takeLate(now time.Time) []retry.Lease {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.part(now)
+	ls := a.late
+	a.late = nil
 	return ls
+}
+
+func (a *ahead) keepLate(l retry.Lease) {
+	a.mu.Lock()
+	a.late = append(a.late, l)
+	a.mu.Unlock()
+}
+
+// StopAhead implements retry.Leases.
+func (q *Queue) StopAhead(ctx context.Context) {
+	q.ahead.end()
+	q.giveBack(ctx)
+}
+
+// giveBackLate gives back what no worker came for, until ctx ends: at once what was
+// stored while its worker ended, and soon what one that hangs left.
+func (q *Queue) giveBackLate(ctx context.Context) {
+	again := time.NewTicker(pulseEvery)
+	defer again.Stop()
+	for {
+		select {
+		case <-q.ahead.orphans:
+		case <-again.C:
+		case <-ctx.Done():
+			return
+		}
+		q.giveBack(ctx)
+	}
+}
+
+// giveBack makes due what was leased ahead and is late, and tells everybody. What
+// can't be given back now is tried again; without the server it is due when the
+// leases run out.
+func (q *Queue) giveBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, firstTry)
+	defer cancel()
+	select {
+	case q.ahead.giving <- struct{}{}: // who waits finds the other's due
+		defer func() { <-q.ahead.giving }()
+	case <-ctx.Done():
+		return
+	}
+	late := q.ahead.takeLate(q.now())
+	if len(late) == 0 {
+		return
+	}
+	var wg sync.WaitGroup
+	var given atomic.Bool
+	for _, l := range late {
+		wg.Go(func() {
+			if err := q.Release(ctx, l, retry.Attempt{}); err != nil && !errors.Is(err, retry.ErrLeaseLost) {
+				q.ahead.keepLate(l)
+				return
+			}
+			given.Store(true)
+		})
+	}
+	wg.Wait()
+	if given.Load() {
+		q.hintAll()
+	}
 }

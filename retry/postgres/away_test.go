@@ -51,12 +51,16 @@ func TestServerAwayAtStart(t *testing.T) {
 }
 
 func putOne(ctx context.Context, q *Queue, id string) error {
+	return putOf(ctx, q, id, retry.NewDelivery{ID: id, Endpoint: "e"})
+}
+
+func putOf(ctx context.Context, q *Queue, id string, d retry.NewDelivery) error {
 	ref, err := q.Stage(ctx, nil, body(id))
 	if err != nil {
 		return err
 	}
 	m := retry.Message{ID: id, Received: time.Now(), Life: time.Hour, Body: ref}
-	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{{ID: id, Endpoint: "e"}})
+	_, err = q.Enqueue(ctx, m, []retry.NewDelivery{d})
 	return err
 }
 

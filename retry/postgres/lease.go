@@ -43,6 +43,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		return q.leaseExpired(ctx, req)
 	}
 	early, rest := q.ahead.fetch(req, q.now())
+	q.giveBack(ctx)
 	ls, shut, err := q.leaseDue(ctx, rest)
 	if err != nil {
 		q.ahead.revoke()
@@ -52,7 +53,7 @@ func (q *Queue) Lease(ctx context.Context, req retry.LeaseRequest) ([]retry.Leas
 		return nil, err
 	}
 	ls = append(early, ls...)
-	q.ahead.allow(req, ls, shut)
+	q.ahead.allow(req, ls, shut, q.now())
 	return ls, nil
 }
 

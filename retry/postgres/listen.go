@@ -37,16 +37,14 @@ func (t teller) want() {
 
 // tell gives the notices that are wanted, until ctx ends. They are no part of
 // the transactions that they tell of: a notice takes a lock of the whole server
-// until its commit is on the disk, and all commits would go one by one.
+// until its commit is on the disk, and all commits would go one by one. One that is
+// wanted at the end is Close's to give.
 func (q *Queue) tell(ctx context.Context) {
 	for {
 		select {
 		case <-q.teller.wants:
-			q.tellOnce(ctx)
+			q.tellOnce(context.WithoutCancel(ctx)) // an end doesn't cut it short
 		case <-ctx.Done():
-			if len(q.teller.wants) > 0 {
-				q.tellOnce(context.WithoutCancel(ctx))
-			}
 			return
 		}
 		select {

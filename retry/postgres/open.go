@@ -40,6 +40,7 @@ type Options struct {
 	Now func() time.Time
 
 	steps []step // of the schema; nil: all
+	deaf  bool   // doesn't hear other replicas
 }
 
 func (o Options) withDefaults() Options {
@@ -86,7 +87,7 @@ type Queue struct {
 	asks    *batcher[*asking]
 	objects engine.Objects
 	names   sync.Map // endpoints that have a row
-	ahead   ahead
+	ahead   *ahead
 	turn    atomic.Pointer[string] // whose turn was last, of endpoints
 
 	endpoints endpointCache
@@ -97,6 +98,7 @@ type Queue struct {
 	locals *engine.Locals  // copies of bodies in many rows
 	run    context.Context // ends with the queue
 	stop   context.CancelFunc
+	last   context.CancelFunc // ends the endings: what is stored last may have to be given back
 	wg     sync.WaitGroup
 	closed sync.Once
 }
@@ -116,7 +118,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 	q.asks = newBatcher(q.askTogether)
 	q.setCommitMode("on")
 	q.turn.Store(new(string))
-	q.ahead.pending = map[string]int{}
+	q.ahead, q.counted.turn = newAhead(), make(chan struct{}, 1)
 	q.objects.Bodies, q.objects.Meta = q.o.Bodies, q
 	if err := q.open(ctx, dsn); err != nil {
 		return nil, fmt.Errorf("opening the queue in PostgreSQL: %w", err)
@@ -132,15 +134,19 @@ func Open(ctx context.Context, dsn string, o Options) (*Queue, error) {
 		q.o.Logger.Error("the queue's PostgreSQL is away; it is tried again, and meanwhile mail that must wait stays with its sender", "err", err)
 	}
 	run, stop := context.WithCancel(context.Background())
-	q.run, q.stop = run, stop
+	settling, last := context.WithCancel(context.Background())
+	q.run, q.stop, q.last = run, stop, last
 	q.wg.Go(func() { q.tell(run) })
 	q.stores.start(run, lanes)
-	q.endings.start(run, 1) // two would wait for one another's messages
+	q.endings.start(settling, 1) // two would wait for one another's messages
 	q.reads.start(run, lanes)
 	q.asks.start(run, lanes)
 	if !q.o.Admin {
 		q.wg.Go(func() { q.housekeep(run) })
-		q.wg.Go(func() { q.listen(run) })
+		if !q.o.deaf {
+			q.wg.Go(func() { q.listen(run) })
+		}
+		q.wg.Go(func() { q.giveBackLate(run) })
 		q.sweepObjects(run)
 	}
 	return q, nil
@@ -230,13 +236,19 @@ func (q *Queue) checkServer(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the housekeeping and closes the connections.
+// Close ends the housekeeping and closes the connections. What was leased ahead and
+// nobody fetched is due again; without the server it is when the leases run out.
 func (q *Queue) Close() error {
 	q.closed.Do(func() {
-		q.giveBack()
+		q.StopAhead(context.Background())
 		q.stop()
 		q.wg.Wait()
 		<-q.stores.Ended()
+		q.StopAhead(context.Background()) // what was being stored
+		if len(q.teller.wants) > 0 {
+			q.tellOnce(context.Background())
+		}
+		q.last()
 		<-q.endings.Ended()
 		<-q.reads.Ended()
 		<-q.asks.Ended()
@@ -244,18 +256,6 @@ func (q *Queue) Close() error {
 		_ = q.locals.Close()
 	})
 	return nil
-}
-
-// giveBack makes due what was leased ahead and nobody fetched; without the server
-// it is due when the leases run out.
-func (q *Queue) giveBack() {
-	ctx, cancel := context.WithTimeout(context.Background(), firstTry)
-	defer cancel()
-	var wg sync.WaitGroup
-	for _, l := range q.ahead.end() {
-		wg.Go(func() { _ = q.Release(ctx, l, retry.Attempt{}) })
-	}
-	wg.Wait()
 }
 
 // Notify implements retry.Queue.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +18,7 @@ const countShare = 20
 
 // statsCache is the last count of deliveries.
 type statsCache struct {
-	mu    sync.Mutex // held while it is counted: who comes meanwhile gets the same
+	turn  chan struct{} // a token for who counts: who comes meanwhile gets the same
 	until time.Time
 	stats retry.Stats
 }
@@ -44,8 +43,12 @@ func (q *Queue) Stats(ctx context.Context) (retry.Stats, error) {
 // count is what Stats tells of deliveries by state.
 func (q *Queue) count(ctx context.Context) (s retry.Stats, err error) {
 	c := &q.counted
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return s, ctx.Err()
+	}
 	if began := time.Now(); !began.Before(c.until) {
 		if c.stats, err = q.countAll(ctx); err != nil {
 			return c.stats, err

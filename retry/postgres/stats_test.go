@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -30,5 +32,28 @@ func TestCountedSeldom(t *testing.T) {
 		}
 		stats(due, int64(i+1))
 		stats(due, int64(i+1))
+	}
+}
+
+// TestCountWaits: who asks while another's count hangs gives up when its own time is
+// over.
+func TestCountWaits(t *testing.T) {
+	dsn := shared.Database(t)
+	q := open(t, dsn, Options{})
+	unlock := lock(t, dsn, "postern.delivery")
+	first := make(chan error, 1)
+	go func() { _, err := q.Stats(context.Background()); first <- err }()
+	unlock(func() {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if _, err := q.Stats(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Stats = %v", err)
+		}
+		if len(first) > 0 {
+			t.Error("it waited for the other's count")
+		}
+	})
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 }

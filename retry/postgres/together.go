@@ -54,7 +54,7 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 		return
 	}
 	stored, now := map[string]int64{}, q.now()
-	p, early, err := q.insertion(company, stored, now)
+	p, leases, err := q.insertion(company, stored, now)
 	if err == nil {
 		err = q.send(ctx, p)
 	}
@@ -65,7 +65,7 @@ func (q *Queue) storeTogether(ctx context.Context, batch []*op[*enqueue]) {
 		stored, err = nil, nil // each finds out what is wrong with its own
 	}
 	for i, o := range company {
-		q.handOver(o.It, early[i], stored[o.It.m.ID], now)
+		q.handOver(o.It, leases[i], stored[o.It.m.ID], q.now())
 		switch e := o.It; {
 		case err != nil:
 			o.Err = err
@@ -102,9 +102,9 @@ func together(batch []*op[*enqueue]) (company []*op[*enqueue]) {
 
 // handOver gives the leases of a message that was stored to the worker; n is the
 // message's row, 0 where it wasn't.
-func (q *Queue) handOver(e *enqueue, early []retry.Lease, n int64, now time.Time) {
-	e.early = n > 0 && len(early) == len(e.ds)
-	for _, l := range early {
+func (q *Queue) handOver(e *enqueue, leases []early, n int64, now time.Time) {
+	e.early = n > 0 && len(leases) == len(e.ds)
+	for _, l := range leases {
 		if n == 0 {
 			q.ahead.drop(l.Endpoint)
 			continue
@@ -118,13 +118,13 @@ func (q *Queue) handOver(e *enqueue, early []retry.Lease, n int64, now time.Time
 }
 
 // insertion is the statement for a batch; it fills stored with the messages'
-// rows by id. early are the leases that it gives with each.
-func (q *Queue) insertion(company []*op[*enqueue], stored map[string]int64, now time.Time) (p *pipeline, early [][]retry.Lease, err error) {
-	p, early = q.begin(durable), make([][]retry.Lease, len(company))
+// rows by id; leases are those that it gives with each.
+func (q *Queue) insertion(company []*op[*enqueue], stored map[string]int64, now time.Time) (p *pipeline, leases [][]early, err error) {
+	p, leases = q.begin(durable), make([][]early, len(company))
 	var rows newRows
 	for i, o := range company {
-		if early[i], err = rows.add(o.It, &q.ahead, now); err != nil {
-			return nil, early, err
+		if leases[i], err = rows.add(o.It, q.ahead, now); err != nil {
+			return nil, leases, err
 		}
 	}
 	if names := q.unnamed(rows.parts.endpoint); len(names) > 0 {
@@ -136,7 +136,7 @@ func (q *Queue) insertion(company []*op[*enqueue], stored map[string]int64, now 
 		_, err := pgx.ForEachRow(r, []any{&id, &n}, func() error { stored[id] = n; return nil })
 		return err
 	}, insertAll, rows.args()...)
-	return p, early, nil
+	return p, leases, nil
 }
 
 // nameAll makes sure that endpoints have a row: Lease goes by them. In order,
@@ -216,27 +216,27 @@ type attemptColumns struct {
 
 // add adds a message with its deliveries, and returns the leases of those that are
 // leased at once.
-func (r *newRows) add(e *enqueue, a *ahead, now time.Time) (early []retry.Lease, err error) {
+func (r *newRows) add(e *enqueue, a *ahead, now time.Time) (leases []early, err error) {
 	r.messages.add(e.m, e.ds, engine.Until(now, e.keep))
 	past := engine.Past{Expires: engine.Millis(now.Add(e.m.Life))}
 	for _, d := range e.ds {
 		row, err := engine.NewRowOf(d, past, now)
 		if err != nil {
-			return early, err
+			return leases, err
 		}
 		until := time.Time{}
-		if ttl, ok := a.take(d, e.m.Body.Size); ok {
+		if ttl, ok := a.take(d, e.m.Body.Size, now); ok {
 			until = engine.LeaseEnd(now, ttl)
 			l := engine.NewLease(e.m, d, &row, past, now)
 			l.From, l.Subject, l.LastError = valid(l.From), valid(l.Subject), valid(l.LastError)
-			early = append(early, l)
+			leases = append(leases, early{l, now.Add(until.Sub(now) / fetchShare)})
 		}
 		r.parts.add(e.m.ID, d, row, until)
 		if d.First != nil {
 			r.attempts.add(d.ID, *d.First)
 		}
 	}
-	return early, nil
+	return leases, nil
 }
 
 func (c *messageColumns) add(m retry.Message, ds []retry.NewDelivery, keep int64) {

@@ -102,3 +102,22 @@ func aheadOfNobody(h *harness) {
 	h.ok(h.q.Resume(h.ctx(), "b"))
 	h.request(retry.LeaseRequest{Ahead: true}, "paused/b", "paused2/b")
 }
+
+// aheadStopped: what was leased for a worker that ended is due, and so is what comes
+// after it, until one asks again.
+func aheadStopped(h *harness) {
+	h.start(Bounds{})
+	h.request(retry.LeaseRequest{Ahead: true})
+	h.put("m0", "a")
+	h.q.StopAhead(h.ctx())
+	h.state("m0/a", retry.Due)
+	h.put("m1", "a")
+	h.state("m1/a", retry.Due)
+	for _, l := range h.request(retry.LeaseRequest{Ahead: true}, "m0/a", "m1/a") {
+		if l.Lapsed {
+			h.Fatalf("lapsed: %+v", l)
+		}
+	}
+	h.put("m2", "a")
+	h.request(retry.LeaseRequest{}, "m2/a")
+}

@@ -51,6 +51,7 @@ func Run(t *testing.T, open Factory) {
 		{"Ahead", ahead},
 		{"AheadWithinRoom", aheadWithinRoom},
 		{"AheadOfNobody", aheadOfNobody},
+		{"AheadStopped", aheadStopped},
 		{"Resumes", resumes},
 		{"Pause", pause},
 		{"Split", split},

@@ -9,6 +9,9 @@ import (
 	"postern/retry/engine"
 )
 
+// StopAhead implements retry.Leases: nothing is leased ahead here.
+func (q *Queue) StopAhead(context.Context) {}
+
 // NextDue implements retry.Leases.
 func (q *Queue) NextDue(ctx context.Context, req retry.LeaseRequest) (time.Duration, bool, error) {
 	if q.idle(ctx) {
