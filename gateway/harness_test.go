@@ -124,7 +124,7 @@ func newHarness(t testing.TB, s setting) *harness {
 	if s.log != nil {
 		deps.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	}
-	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.Senders, Memory: s.memory, Now: s.now}
+	parts := dispatch.Deps{Router: router, Sender: sender, Breakers: breakers, URLs: s.urls, Gate: dispatch.SenderGate, Memory: s.memory, Now: s.now}
 	if h.queue != nil {
 		parts.Pauses = h.queue
 	}
@@ -192,7 +192,7 @@ func (h *harness) serve(s setting, breakers *retry.Breakers) {
 	}
 	wg.Go(func() { h.dispatch.WatchPauses(ctx) })
 	if s.worker {
-		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerConfig{Policy: h.policy}, retry.WorkerDeps{Breakers: breakers, Concurrency: h.dispatch.Share, Logger: slog.New(slog.DiscardHandler)})
+		worker := retry.NewWorker(h.queue, h.gateway, retry.WorkerConfig{Policy: h.policy}, retry.WorkerDeps{Breakers: breakers, Share: h.dispatch.Share, Logger: slog.New(slog.DiscardHandler)})
 		wg.Go(func() {
 			if err := worker.Run(ctx); err != nil {
 				h.t.Error(err)

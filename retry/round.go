@@ -122,7 +122,7 @@ func (w *Worker) request() (req LeaseRequest, wake time.Duration) {
 	}
 	crowded := w.octets >= leaseOctets
 	req.Room = func(name string) int {
-		n := w.deps.Concurrency(name) - busy[name]
+		n := w.deps.Share(name) - busy[name]
 		if crowded && busy[name] > 0 { // large mail of one endpoint mustn't hold up the others'
 			return 0
 		}

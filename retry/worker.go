@@ -56,8 +56,8 @@ type WorkerConfig struct {
 
 // WorkerDeps are the parts that a Worker works with.
 type WorkerDeps struct {
-	Breakers    *Breakers                 // nil: none
-	Concurrency func(endpoint string) int // attempts under way at most; nil: 64
+	Breakers *Breakers                 // nil: none
+	Share    func(endpoint string) int // attempts under way at most; nil: 64
 	// Cautious begins with few attempts at once and more with each that ends:
 	// one of the mails that wait may have ended the last process.
 	Cautious bool
@@ -81,8 +81,8 @@ func (c WorkerConfig) withDefaults() WorkerConfig {
 }
 
 func (d WorkerDeps) withDefaults() WorkerDeps {
-	if d.Concurrency == nil {
-		d.Concurrency = func(string) int { return 64 }
+	if d.Share == nil {
+		d.Share = func(string) int { return 64 }
 	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)

@@ -41,7 +41,7 @@ func TestLastAttempt(t *testing.T) {
 					defer mu.Unlock()
 					attempts[l.ID]++
 					return retry.Outcome{Kind: c.outcome, Reason: "connect"}
-				}), retry.WorkerConfig{}, retry.WorkerDeps{Concurrency: func(string) int { return 2 }})
+				}), retry.WorkerConfig{}, retry.WorkerDeps{Share: func(string) int { return 2 }})
 				time.Sleep(retry.LastChance / 2)
 				for i := range 20 {
 					id := fmt.Sprint("m", i)

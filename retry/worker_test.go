@@ -240,7 +240,7 @@ func TestWorkerBreakerSparesAttempts(t *testing.T) {
 				return retry.Outcome{Kind: retry.Later}
 			}
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b, Concurrency: func(string) int { return 1 }})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Breakers: b, Share: func(string) int { return 1 }})
 		time.Sleep(9 * time.Second)
 		mu.Lock()
 		if attempts != 5 {

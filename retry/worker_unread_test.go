@@ -58,7 +58,7 @@ func TestWorkerUnreadable(t *testing.T) {
 				large.Add(1)
 			}
 			return retry.Outcome{Kind: retry.Done}
-		}), retry.WorkerConfig{}, retry.WorkerDeps{Logger: slog.New(slog.DiscardHandler), Concurrency: func(string) int { return 4 }})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Logger: slog.New(slog.DiscardHandler), Share: func(string) int { return 4 }})
 		time.Sleep(3 * time.Second)
 		if small.Load() != 1 || large.Load() != 0 {
 			t.Errorf("%d small and %d large mails are delivered while bodies are away", small.Load(), large.Load())

@@ -150,7 +150,7 @@ func (s *Sender) plan(r Request, stored *archive.Mail, head *mail.Message) ([]*d
 		return nil, fmt.Errorf("%w: no endpoint takes mail for %s now; name one", ErrRequest, strings.Join(dispatch.Addresses(stored.Envelope.To), ", "))
 	}
 	for _, d := range ds {
-		if no := dispatch.Senders(d.Endpoint, stored.Envelope, head); no != nil {
+		if no := dispatch.SenderGate(d.Endpoint, stored.Envelope, head); no != nil {
 			return nil, fmt.Errorf("%w: the endpoint %s doesn't take this sender's mail: %w", ErrRequest, d.Endpoint.Name(), no.Err)
 		}
 	}

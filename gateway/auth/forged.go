@@ -35,8 +35,9 @@ func Forged(src mail.Source, ours ...string) (Removal, error) { return forged(sr
 // maxResults bounds how many results of others are read, and removals are told.
 const maxResults = 200
 
-// forged is Forged with one more host that is ours only in the first octets of the
-// message, up to trusted, where another can't have written.
+// forged is Forged for mail of a relay that is trusted: its name is forged, too, but
+// for the message's first octets, up to trusted, where nobody else can have written.
+// A Received-SPF stays there.
 func forged(src mail.Source, ours []string, relay string, trusted int64) (Removal, error) {
 	hosts := make([]string, len(ours), len(ours)+1)
 	for i, h := range ours {

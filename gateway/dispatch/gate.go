@@ -5,11 +5,11 @@ import (
 	"postern/webhook"
 )
 
-// Senders is the Gate that an endpoint's REQUIRE and ALLOW_FROM ask for. Who signed
+// SenderGate is the Gate that an endpoint's REQUIRE and ALLOW_FROM ask for. Who signed
 // in is known and passes. Everybody else's From must be verified, and fit one of
 // the patterns where there are any; what only DNS kept from being verified comes
 // back later.
-func Senders(ep *webhook.Endpoint, env *mail.Envelope, m *mail.Message) *webhook.Outcome {
+func SenderGate(ep *webhook.Endpoint, env *mail.Envelope, m *mail.Message) *webhook.Outcome {
 	if !ep.Verified() || env.Auth != "" {
 		return nil
 	}

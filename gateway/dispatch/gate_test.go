@@ -9,8 +9,8 @@ import (
 	"postern/webhook"
 )
 
-// TestSenders walks the gate over everything that it looks at.
-func TestSenders(t *testing.T) {
+// TestSenderGate walks the gate over everything that it looks at.
+func TestSenderGate(t *testing.T) {
 	endpoint := func(require string, allow ...string) *webhook.Endpoint {
 		ep, err := webhook.NewEndpoint(webhook.Config{Name: "e", URL: "http://hook.example/", Require: require, AllowFrom: allow})
 		if err != nil {
@@ -35,7 +35,7 @@ func TestSenders(t *testing.T) {
 								env.Verdict = &mail.Authentication{SenderVerified: proven, DMARC: mail.DMARCResult{Result: dmarc}, Reason: "because"}
 							}
 							got := ""
-							if o := Senders(ep, env, &mail.Message{From: from}); o != nil {
+							if o := SenderGate(ep, env, &mail.Message{From: from}); o != nil {
 								r := o.SMTPReplyQueued()
 								got = fmt.Sprintf("%d %d.%d.%d %s", r.Code, r.Enhanced[0], r.Enhanced[1], r.Enhanced[2], strings.Join(r.Lines, " "))
 							}
@@ -62,9 +62,9 @@ func TestSenders(t *testing.T) {
 	}
 }
 
-// TestSendersWithoutPolicy: where no policy stands for the domain, only a check of
+// TestSenderGateWithoutPolicy: where no policy stands for the domain, only a check of
 // that very domain which found no DNS brings the mail back later.
-func TestSendersWithoutPolicy(t *testing.T) {
+func TestSenderGateWithoutPolicy(t *testing.T) {
 	ep, err := webhook.NewEndpoint(webhook.Config{Name: "e", URL: "http://hook.example/", Require: webhook.Verified})
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestSendersWithoutPolicy(t *testing.T) {
 		if c.dkim != "" {
 			v.DKIM = []mail.DKIMResult{{Result: c.dkim, Domain: c.domain}}
 		}
-		if o := Senders(ep, &mail.Envelope{Verdict: v}, &mail.Message{}); o == nil || o.Result != c.want {
+		if o := SenderGate(ep, &mail.Envelope{Verdict: v}, &mail.Message{}); o == nil || o.Result != c.want {
 			t.Errorf("%+v: %+v", c, o)
 		}
 	}

@@ -394,7 +394,7 @@ func TestTwoWorkers(t *testing.T) {
 			if len(sent) == n {
 				close(all)
 			}
-		}), retry.WorkerConfig{}, retry.WorkerDeps{Concurrency: func(string) int { return 4 }})
+		}), retry.WorkerConfig{}, retry.WorkerDeps{Share: func(string) int { return 4 }})
 		wg.Go(func() {
 			if err := w.Run(ctx); err != nil {
 				t.Error(err)

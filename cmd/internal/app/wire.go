@@ -42,7 +42,7 @@ func newSender(c *config.Config, deps Deps, p *budget.Processors) (*webhook.Send
 
 // newDispatcher makes what delivers fresh and queued mail alike.
 func (a *App) newDispatcher(router *webhook.Router, sender *webhook.Sender, links *content.Links) (*dispatch.Dispatcher, error) {
-	deps := dispatch.Deps{Gate: dispatch.Senders, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Processors: a.processors, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
+	deps := dispatch.Deps{Gate: dispatch.SenderGate, Router: router, Sender: sender, Breakers: a.breakers, Memory: a.budget, Processors: a.processors, Observer: a.metrics, Logger: a.deps.Logger, Now: a.clock.Now, Fault: a.deps.Fault}
 	if a.tracer != nil {
 		deps.Sender, deps.Step = a.tracer.Sender(sender), a.tracer.Step
 	}
@@ -161,7 +161,7 @@ func (a *App) restoreBreakers(ctx context.Context) error {
 
 func (a *App) newWorker() *retry.Worker {
 	deps := retry.WorkerDeps{
-		Breakers: a.breakers, Concurrency: a.dispatch.Share, Logger: a.deps.Logger, Now: a.clock.Now, Observer: a.metrics.Worker(),
+		Breakers: a.breakers, Share: a.dispatch.Share, Logger: a.deps.Logger, Now: a.clock.Now, Observer: a.metrics.Worker(),
 	}
 	if q, ok := a.queue.(interface{ Unclean() bool }); ok {
 		deps.Cautious = q.Unclean()

@@ -12,8 +12,8 @@ import (
 type Span struct{ Start, End int }
 
 // Reply is the page as plain text, as Text has it, and which stretches of it the
-// markup says to be quoted from the mail that is answered. The page is one of
-// ReadReply.
+// markup says to be quoted from the mail that is answered. To cut stretches out of the
+// page afterwards it must be one of ReadReply.
 func (p *Page) Reply() (*Replied, []Span) {
 	q := &quotes{rest: -1}
 	r := renderer{Page: p, quotes: q}
