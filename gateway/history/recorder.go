@@ -125,7 +125,7 @@ func (r *Recorder) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			r.flush(context.WithoutCancel(ctx), &last)
+			r.flush(ctx, &last)
 			return
 		case <-flush.C:
 		case <-r.wake:
@@ -138,7 +138,8 @@ func (r *Recorder) Run(ctx context.Context) {
 }
 
 // flush writes what is pending. A store that fails is logged once for each
-// kind of failure, not for each batch.
+// kind of failure, not for each batch. A batch that is begun is ended, at shutdown
+// too.
 func (r *Recorder) flush(ctx context.Context, last *string) {
 	r.mu.Lock()
 	batch := r.pending
@@ -147,7 +148,7 @@ func (r *Recorder) flush(ctx context.Context, last *string) {
 	if batch.Len() == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	err := r.deps.Store.Write(ctx, batch)
 	if err == nil {

@@ -17,6 +17,7 @@ import (
 type flaky struct {
 	*history.Ring
 	broken  error
+	slow    time.Duration // a Write takes so long, or until its context ends
 	batches []int
 	pruned  time.Time
 }
@@ -24,6 +25,11 @@ type flaky struct {
 func (f *flaky) Write(ctx context.Context, b history.Batch) error {
 	if f.broken != nil {
 		return f.broken
+	}
+	select {
+	case <-time.After(f.slow):
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	f.batches = append(f.batches, b.Len())
 	return f.Ring.Write(ctx, b)
@@ -72,6 +78,19 @@ func TestRecorderBatches(t *testing.T) {
 		}
 		if r.Written() != 3505 || r.Dropped() != 0 {
 			t.Errorf("the end wrote %d, dropped %d", r.Written(), r.Dropped())
+		}
+	})
+}
+
+// A batch that is being written when the shutdown comes is written.
+func TestRecorderEndsInAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, end := run(history.Config{Keep: time.Hour}, &flaky{Ring: history.NewRing(10, 1<<20, time.Now), slow: time.Second}, &strings.Builder{})
+		r.Transaction(historytest.Record(1))
+		time.Sleep(time.Second)
+		end()
+		if r.Written() != 1 || r.Dropped() != 0 {
+			t.Errorf("%d written, %d dropped", r.Written(), r.Dropped())
 		}
 	})
 }

@@ -187,7 +187,7 @@ func (k *Keeper) write(ctx context.Context, last *string) {
 			k.mu.Unlock()
 			return
 		}
-		err := k.put(ctx, w)
+		err := k.put(context.WithoutCancel(ctx), w) // once begun it is ended, at shutdown too
 		k.count(err)
 		k.tell(err, last)
 	}

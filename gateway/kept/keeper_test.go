@@ -200,8 +200,11 @@ func TestStuckStore(t *testing.T) {
 		if time.Since(began) != 0 {
 			t.Errorf("taking them took %s", time.Since(began))
 		}
-		if k.octets > pendingOctets || k.Dropped() < 50 {
-			t.Errorf("%d octets wait, %d were dropped", k.octets, k.Dropped())
+		k.mu.Lock()
+		octets := k.octets
+		k.mu.Unlock()
+		if octets > pendingOctets || k.Dropped() < 50 {
+			t.Errorf("%d octets wait, %d were dropped", octets, k.Dropped())
 		}
 		stop()
 		if end := time.Since(began); end > 2*putTimeout {
@@ -209,6 +212,22 @@ func TestStuckStore(t *testing.T) {
 		}
 		if k.Kept() != 0 || k.Dropped() != 100 || strings.Count(log.String(), "can't be kept") > 2 {
 			t.Errorf("%d kept, %d dropped:\n%s", k.Kept(), k.Dropped(), log.String())
+		}
+	})
+}
+
+// A message that is being written when the shutdown comes is kept.
+func TestShutdownInAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &store{stuck: make(chan struct{})}
+		k := keeper(s, io.Discard)
+		stop := run(k)
+		k.Keep(envelope("m1"), nil, mail.Bytes("x"))
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { close(s.stuck) })
+		stop()
+		if k.Kept() != 1 || k.Dropped() != 0 {
+			t.Errorf("%d kept, %d dropped", k.Kept(), k.Dropped())
 		}
 	})
 }

@@ -117,7 +117,7 @@ func live(t *testing.T, q *Queue, c *queuetest.Clock, until string) (e end) {
 			stop()
 		}
 	})
-	deps := retry.WorkerDeps{Now: c.Now, Cautious: true, Rand: func() float64 { return 0.5 }, Concurrency: func(string) int { return 1 }}
+	deps := retry.WorkerDeps{Now: c.Now, Cautious: true, Rand: func() float64 { return 0.5 }, Share: func(string) int { return 1 }}
 	if err := retry.NewWorker(m, d, retry.WorkerConfig{}, deps).Run(ctx); err != nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		t.Fatalf("took %v, then %v, %v", e.taken, err, ctx.Err())
 	}
