@@ -308,26 +308,24 @@ func TestDedupThatFails(t *testing.T) {
 func TestReservationsAreReleased(t *testing.T) {
 	const announced = 600 << 10
 	h := newHarness(t, setting{gateway: gateway.Config{QueueFirst: true}, queue: sqlite.Options{MaxBytes: 1 << 20}, spool: 3 * announced / 2})
-	for range 5 { // a client that hangs up in its message
+	begin := func() *client { // once those before are known to be gone
 		k := h.dial(h.addr, "EHLO")
-		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
-		k.say("RCPT TO:<a@in.example>", 250)
-		k.say("DATA", 354)
-		k.c.Close()
-	}
-	k := h.dial(h.addr, "EHLO")
-	last := h.dial(h.addr, "EHLO")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) { // until the last of them is known to be gone
-		k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
-		k.say("RCPT TO:<a@in.example>", 250)
-		fmt.Fprintf(k.c, "DATA\r\n")
-		if code, text := k.reply(); code == 354 {
-			break
-		} else if time.Now().After(end) {
-			t.Fatal(text)
+		for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			k.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", announced), 250)
+			k.say("RCPT TO:<a@in.example>", 250)
+			fmt.Fprintf(k.c, "DATA\r\n")
+			if code, text := k.reply(); code == 354 {
+				return k
+			} else if time.Now().After(end) {
+				t.Fatal(text)
+			}
+			k.say("RSET", 250)
 		}
-		k.say("RSET", 250)
 	}
+	for range 5 { // a client that hangs up in its message
+		begin().c.Close()
+	}
+	k, last := begin(), h.dial(h.addr, "EHLO")
 	for range 5 { // the queue has room, the spool folder hasn't
 		last.say(fmt.Sprintf("MAIL FROM:<s@client.example> SIZE=%d", 400<<10), 250)
 		last.say("RCPT TO:<a@in.example>", 250)
